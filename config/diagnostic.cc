@@ -1,0 +1,84 @@
+#include "config/diagnostic.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace weir::config {
+
+std::string_view code_name(Code code) {
+  switch (code) {
+    case Code::kIo: return "io";
+    case Code::kSyntax: return "syntax";
+    case Code::kEncoding: return "encoding";
+    case Code::kLimit: return "limit";
+    case Code::kDuplicateKey: return "duplicate-key";
+    case Code::kUnknownField: return "unknown-field";
+    case Code::kWrongType: return "wrong-type";
+    case Code::kInvalidValue: return "invalid-value";
+    case Code::kOutOfRange: return "out-of-range";
+    case Code::kUnknownValue: return "unknown-value";
+    case Code::kOneofConflict: return "oneof-conflict";
+    case Code::kConstraint: return "constraint";
+    case Code::kUnknownExtension: return "unknown-extension";
+    case Code::kNotSupported: return "not-supported";
+    case Code::kReference: return "reference";
+    case Code::kSemantic: return "semantic";
+  }
+  return "semantic";
+}
+
+void Diagnostics::error(Code code, std::string path, std::string message, std::string hint) {
+  report(Severity::kError, code, std::move(path), std::move(message), std::move(hint));
+}
+
+void Diagnostics::error(Code code, const FieldPath& path, std::string message, std::string hint) {
+  report(Severity::kError, code, path.str(), std::move(message), std::move(hint));
+}
+
+void Diagnostics::warning(Code code, std::string path, std::string message, std::string hint) {
+  report(Severity::kWarning, code, std::move(path), std::move(message), std::move(hint));
+}
+
+void Diagnostics::warning(Code code, const FieldPath& path, std::string message,
+                          std::string hint) {
+  report(Severity::kWarning, code, path.str(), std::move(message), std::move(hint));
+}
+
+void Diagnostics::report(Severity severity, Code code, std::string path, std::string message,
+                         std::string hint) {
+  Diagnostic diagnostic;
+  diagnostic.severity = severity;
+  diagnostic.code = code;
+  diagnostic.message = std::move(message);
+  diagnostic.field_path = std::move(path);
+  diagnostic.hint = std::move(hint);
+  add(std::move(diagnostic));
+}
+
+void Diagnostics::add(Diagnostic diagnostic) {
+  ++(diagnostic.severity == Severity::kError ? error_count_ : warning_count_);
+  if (items_.size() < kMaxKept) items_.push_back(std::move(diagnostic));
+}
+
+std::size_t Diagnostics::add_source(std::string file, std::string text) {
+  sources_.push_back({std::move(file), std::move(text)});
+  return sources_.size() - 1;
+}
+
+bool Diagnostics::has_error_under(std::string_view path) const {
+  return std::any_of(items_.begin(), items_.end(), [path](const Diagnostic& item) {
+    const std::string_view at = item.field_path;
+    if (item.severity != Severity::kError || !at.starts_with(path)) return false;
+    return path.empty() || at.size() == path.size() || at[path.size()] == '.' ||
+           at[path.size()] == '[';
+  });
+}
+
+void Diagnostics::sort_by_position() {
+  std::stable_sort(items_.begin(), items_.end(), [](const Diagnostic& a, const Diagnostic& b) {
+    return std::tie(a.file, a.line, a.column) < std::tie(b.file, b.line, b.column);
+  });
+}
+
+}  // namespace weir::config

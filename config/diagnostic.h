@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/field_path.h"
+
+namespace weir::config {
+
+enum class Severity { kError, kWarning };
+
+// What kind of problem a diagnostic reports. The names that `code_name` gives are printed in
+// brackets and in the JSON output; tools match on them, so they never change.
+enum class Code {
+  kIo,                // io: a file cannot be read
+  kSyntax,            // syntax: not YAML or JSON
+  kEncoding,          // encoding: not UTF-8
+  kLimit,             // limit: too deep, too large, too many aliases
+  kDuplicateKey,      // duplicate-key: a key is given twice
+  kUnknownField,      // unknown-field: the message has no such field
+  kWrongType,         // wrong-type: e.g. a mapping where a number belongs
+  kInvalidValue,      // invalid-value: right type, but not a value of it
+  kOutOfRange,        // out-of-range: a number that its field cannot hold
+  kUnknownValue,      // unknown-value: no such enum value
+  kOneofConflict,     // oneof-conflict: two fields of which only one may be set
+  kConstraint,        // constraint: a rule of the API's own validation is broken
+  kUnknownExtension,  // unknown-extension: no extension has this type URL
+  kNotSupported,      // not-supported: Envoy has it, Weir does not yet
+  kReference,         // reference: a name that refers to nothing
+  kSemantic,          // semantic: each part is valid, together they make no sense
+};
+
+std::string_view code_name(Code code);
+
+// One problem in a configuration. Lines and columns count from 1, columns in bytes; 0 is unknown.
+struct Diagnostic {
+  Severity severity = Severity::kError;
+  Code code = Code::kSemantic;
+  std::string message;
+  std::string field_path;
+  std::string hint;
+  std::string file;
+  int line = 0;
+  int column = 0;
+  std::string source_line;
+};
+
+// A text that was loaded: kept with its diagnostics, so that positions can be found when needed.
+struct Source {
+  std::string file;  // as shown to people
+  std::string text;
+};
+
+// Collects every problem of one load, up to a bound. Not thread-safe: one load, one collector.
+//
+// Whoever reads a text adds it as a source. Checks that know only a proto field path report that;
+// `resolve_positions` (config/position.h) finds the line and column later, and only if there is
+// something to report.
+class Diagnostics {
+ public:
+  static constexpr std::size_t kMaxKept = 200;
+
+  // `hint` is a whole remark, e.g. "did you mean 'prefix'?"; it may be empty.
+  void error(Code code, std::string path, std::string message, std::string hint = {});
+  void error(Code code, const FieldPath& path, std::string message, std::string hint = {});
+  void warning(Code code, std::string path, std::string message, std::string hint = {});
+  void warning(Code code, const FieldPath& path, std::string message, std::string hint = {});
+  void add(Diagnostic diagnostic);
+
+  // Returns the index of the source.
+  std::size_t add_source(std::string file, std::string text);
+  std::span<const Source> sources() const { return sources_; }
+
+  bool has_errors() const { return error_count_ != 0; }
+  std::size_t error_count() const { return error_count_; }
+  std::size_t warning_count() const { return warning_count_; }
+  // Whether an error is known at `path` or below it. Later checks use it to stay silent about what
+  // merely follows from an earlier error.
+  bool has_error_under(std::string_view path) const;
+
+  std::span<const Diagnostic> items() const { return items_; }
+  std::span<Diagnostic> mutable_items() { return items_; }
+  void sort_by_position();
+
+ private:
+  void report(Severity severity, Code code, std::string path, std::string message,
+              std::string hint);
+
+  std::vector<Diagnostic> items_;
+  std::vector<Source> sources_;
+  std::size_t error_count_ = 0;
+  std::size_t warning_count_ = 0;
+};
+
+}  // namespace weir::config
