@@ -1,0 +1,138 @@
+"""The macros that every target of Weir is declared with.
+
+They add the warnings that stop a build, C++20 and static linking, and link tests with GoogleTest.
+Third-party headers arrive as system headers and do not warn.
+"""
+
+WEIR_COPTS = [
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wshadow",
+    "-Wnon-virtual-dtor",
+    "-Woverloaded-virtual",
+    "-Wimplicit-fallthrough",
+    "-Wextra-semi",
+    "-Wpointer-arith",
+    "-Wvla",
+    "-Wno-unused-parameter",
+    "-Wno-unknown-warning-option",
+    # g++ 12 reports these for std::string and std::optional code that is right.
+    "-Wno-restrict",
+    "-Wno-stringop-overflow",
+    "-Wno-maybe-uninitialized",
+]
+
+def weir_library(name, copts = [], **kwargs):
+    """A library of one room; visible to its own package unless `visibility` widens it."""
+    native.cc_library(
+        name = name,
+        copts = WEIR_COPTS + copts,
+        linkstatic = True,
+        **kwargs
+    )
+
+def weir_binary(name, copts = [], **kwargs):
+    """A program."""
+    native.cc_binary(
+        name = name,
+        copts = WEIR_COPTS + copts,
+        linkstatic = True,
+        **kwargs
+    )
+
+def weir_test(name, deps = [], copts = [], size = "small", main = True, **kwargs):
+    """A GoogleTest program, run by `bazel test`.
+
+    Args:
+      name: the target; by custom the source without `.cc`.
+      deps: what is tested; GoogleTest and its main are added.
+      copts: further compiler flags.
+      size: Bazel's test size, which sets the time limit.
+      main: False when the sources bring their own main().
+      **kwargs: as for cc_test.
+    """
+    native.cc_test(
+        name = name,
+        copts = WEIR_COPTS + copts,
+        linkstatic = True,
+        size = size,
+        deps = deps + ["@googletest"] + (["@googletest_main"] if main else []),
+        **kwargs
+    )
+
+def weir_fuzz_test(name, srcs, corpus, deps = [], copts = [], **kwargs):
+    """A fuzz target: sources with LLVMFuzzerTestOneInput, and a folder of inputs.
+
+    An ordinary build links a main that runs every file of the corpus, as a test. With
+    `--config=fuzz` libFuzzer's main is linked; `make fuzz` runs that.
+
+    Args:
+      name: the target; by custom ends in _fuzz.
+      srcs: the sources.
+      corpus: the corpus folder, relative to the package; must hold at least one file.
+      deps: what is fuzzed.
+      copts: further compiler flags.
+      **kwargs: as for cc_test.
+    """
+    files = native.glob([corpus + "/**"])
+    if not files:
+        fail("weir_fuzz_test %s: the corpus folder %s is empty" % (name, corpus))
+    native.cc_test(
+        name = name,
+        srcs = srcs,
+        args = [native.package_name() + "/" + corpus],
+        copts = WEIR_COPTS + copts,
+        data = files,
+        linkopts = select({
+            "//bazel:fuzz": ["-fsanitize=fuzzer"],
+            "//conditions:default": [],
+        }),
+        linkstatic = True,
+        size = "small",
+        tags = ["fuzz"],
+        deps = deps + select({
+            "//bazel:fuzz": [],
+            "//conditions:default": ["//bazel:replay_corpus"],
+        }),
+        **kwargs
+    )
+
+def weir_proto_library(name, srcs, deps = [], **kwargs):
+    """Our own .proto files as a C++ library: include them as `<package>/<path>.pb.h`.
+
+    They may import each other (of the same target), google/protobuf/*, validate/validate.proto and
+    any file of `@envoy_api//:protos`. The import root is `root`, by default `config/proto`.
+
+    Args:
+      name: the target.
+      srcs: .proto files below the package.
+      deps: further weir_proto_library targets is not supported: list the files in one target.
+      **kwargs: as for cc_library.
+    """
+    if deps:
+        fail("weir_proto_library %s: one target holds all files that import each other" % name)
+    stems = [src[:-len(".proto")] for src in srcs]
+    headers = ["gen/%s.pb.h" % stem for stem in stems]
+    sources = ["gen/%s.pb.cc" % stem for stem in stems]
+    root = native.package_name()
+    native.genrule(
+        name = name + "_generate",
+        srcs = srcs + ["@envoy_api//:proto_files"],
+        outs = headers + sources,
+        cmd = "protoc --proto_path=%s --proto_path=external/envoy_api/npm" % root +
+              " --proto_path=external/envoy_api/supplements --proto_path=/usr/include" +
+              " --cpp_out=$(RULEDIR)/gen " +
+              " ".join(["$(location %s)" % src for src in srcs]),
+    )
+    native.cc_library(
+        name = name,
+        srcs = sources,
+        hdrs = headers,
+        copts = ["-Os", "-g0", "-w"],
+        includes = ["gen"],
+        linkstatic = True,
+        deps = ["@envoy_api//:protos"],
+        alwayslink = True,
+        **kwargs
+    )
