@@ -1,0 +1,156 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <new>
+#include <string_view>
+#include <vector>
+
+#include "proxy/base/arena.h"
+#include "proxy/http/message.h"
+#include "proxy/http/stream_info.h"
+#include "proxy/stats/registry.h"
+
+namespace weir::net {
+class Loop;
+}
+
+// The filter contract. A filter's author needs: FilterConfig::make, the Filter calls that matter,
+// and of FilterContext what the filter does. Everything runs on one worker.
+namespace weir::http {
+
+struct Route;
+class FilterChain;
+class FilterConfig;
+
+// What a filter says of a step:
+//   kContinue  go on; whatever was held for this filter moves to the next one
+//   kWait      hold the message here; Resumption::resume() ends it, or a later body call that
+//              returns kContinue
+//   kRespond   an answer was given by FilterContext::respond(); the request goes no further
+enum class Verdict : uint8_t { kContinue, kWait, kRespond };
+
+// An answer made by the proxy itself. Views must outlive the request (literals, or its arena).
+struct LocalReply {
+  uint16_t status = 500;
+  std::string_view body;
+  std::string_view details;  // %RESPONSE_CODE_DETAILS%: stable, snake_case
+  uint32_t flags = 0;        // ResponseFlag bits to set
+  std::string_view content_type = "text/plain";
+  // Added to the response's headers; lower-case names.
+  std::vector<std::pair<std::string_view, std::string_view>> headers;
+};
+
+// One piece of a body on its way. A filter may point `bytes` at memory of its own that stays valid
+// until its next call (or use the arena).
+struct BodyPiece {
+  std::string_view bytes;
+  bool end = false;  // nothing follows, not even trailers
+};
+
+// Lets a filter that waits go on, from a callback of its own or from another thread. Safe when the
+// request has ended meanwhile: then nothing happens. Copyable.
+class Resumption {
+ public:
+  Resumption() = default;
+  // Runs `then` on the worker (it may call FilterContext::respond and returns the verdict), unless
+  // the request is over. Any thread. At most one of all copies has an effect.
+  void resume(std::function<Verdict()> then) const;
+  void resume() const;  // kContinue
+
+ private:
+  friend class FilterChain;
+  struct Ticket;
+  explicit Resumption(std::shared_ptr<Ticket> ticket) : ticket_(std::move(ticket)) {}
+  std::shared_ptr<Ticket> ticket_;
+};
+
+// What a filter may see and do of the request that it works for.
+class FilterContext {
+ public:
+  RequestHead& request() { return *request_; }
+  // Null before the response's head.
+  ResponseHead* response() { return response_; }
+  StreamInfo& info() { return *info_; }
+  Arena& arena() { return request_->headers.arena(); }
+  net::Loop& loop() { return *loop_; }
+  stats::Shard& stats() { return *stats_; }
+  uint32_t worker() const { return worker_; }
+  // The matched route; null when none matched.
+  const Route* route() const { return route_; }
+
+  // The config in force for this filter on this request: the most specific of route, virtual host
+  // and route table, else the filter's own.
+  template <class Config>
+  const Config& config() const {
+    return static_cast<const Config&>(*config_);
+  }
+  // Per-route configs alone, least specific first.
+  const std::vector<const FilterConfig*>& route_configs() const { return *route_configs_; }
+
+  // Answers the request instead of the upstream: `return context.respond({...});`
+  Verdict respond(const LocalReply& reply);
+
+  // Holds the head and shows the body as it comes: `return context.collect_body(limit);` from
+  // on_request. A body that grows past `limit_bytes` is answered with 413. Nothing goes further
+  // until on_request_body (or _trailers) returns kContinue.
+  Verdict collect_body(size_t limit_bytes);
+
+  // From a call that returns kWait.
+  Resumption resumption();
+
+  // Looks the route up again before the upstream is chosen, because the request was changed.
+  void clear_route() { route_stale_ = true; }
+
+ private:
+  friend class FilterChain;
+  FilterChain* chain_ = nullptr;
+  RequestHead* request_ = nullptr;
+  ResponseHead* response_ = nullptr;
+  StreamInfo* info_ = nullptr;
+  net::Loop* loop_ = nullptr;
+  stats::Shard* stats_ = nullptr;
+  const Route* route_ = nullptr;
+  const FilterConfig* config_ = nullptr;
+  const std::vector<const FilterConfig*>* route_configs_ = nullptr;
+  uint32_t worker_ = 0;
+  bool route_stale_ = false;
+};
+
+// A filter at work on one request. Override what you need. Lives in the request's arena; its
+// destructor runs when the request is over. Requests pass filters in the configured order,
+// responses (local replies too) in the opposite one.
+class Filter {
+ public:
+  virtual ~Filter() = default;
+
+  virtual Verdict on_request(FilterContext&, bool /*end*/) { return Verdict::kContinue; }
+  virtual Verdict on_request_body(FilterContext&, BodyPiece&) { return Verdict::kContinue; }
+  virtual Verdict on_request_trailers(FilterContext&, HeaderMap&) { return Verdict::kContinue; }
+  // kRespond is not possible once the response is on its way: these two say kContinue or kWait.
+  virtual Verdict on_response(FilterContext&, ResponseHead&, bool /*end*/) {
+    return Verdict::kContinue;
+  }
+  virtual Verdict on_response_body(FilterContext&, BodyPiece&) { return Verdict::kContinue; }
+  virtual Verdict on_response_trailers(FilterContext&, HeaderMap&) { return Verdict::kContinue; }
+  // Once, whatever happened; the response's status is in info().
+  virtual void on_done(FilterContext&) {}
+};
+
+// One filter's config, parsed and checked. Immutable and shared by all workers.
+class FilterConfig {
+ public:
+  virtual ~FilterConfig() = default;
+
+  // Makes the filter for one request: `return context.arena().make_filter<MyFilter>(...)` is
+  // spelled `place<MyFilter>(context, ...)` below. Null: this request needs no filter.
+  virtual Filter* make(FilterContext& context) const = 0;
+};
+
+template <class T, class... Args>
+T* place(FilterContext& context, Args&&... args) {
+  return new (context.arena().allocate(sizeof(T), alignof(T))) T(std::forward<Args>(args)...);
+}
+
+}  // namespace weir::http

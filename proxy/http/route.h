@@ -1,0 +1,209 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "proxy/http/filter.h"
+#include "proxy/http/formatter.h"
+#include "proxy/http/message.h"
+
+namespace re2 {
+class RE2;
+}
+
+namespace weir::http {
+
+// Changes to a header map, compiled from header_mutation lists of any level. Immutable.
+class HeaderChanges {
+ public:
+  enum class Action : uint8_t { kAppend, kAddIfAbsent, kOverwriteOrAdd, kOverwriteIfExists };
+  struct Change {
+    std::string name;  // lower case
+    Format value;
+    Action action = Action::kAppend;
+    bool keep_empty = false;
+  };
+
+  bool empty() const { return remove_.empty() && changes_.empty(); }
+  void add(Change change) { changes_.push_back(std::move(change)); }
+  void remove(std::string name) { remove_.push_back(std::move(name)); }
+  // Takes over another's changes, after these.
+  void append(const HeaderChanges& other);
+
+  // Removals first, as Envoy does. `input` gives the substitution commands their values.
+  void apply(HeaderMap& headers, const FormatInput& input) const;
+  // The same for a request, where ":path", ":method" and "host"/":authority" may be set too.
+  void apply(RequestHead& request, const FormatInput& input) const;
+
+ private:
+  std::vector<std::string> remove_;
+  std::vector<Change> changes_;
+  std::vector<std::shared_ptr<const Change>> shared_;
+};
+
+// A per-route filter config, by the filter's configured name.
+struct RouteFilter {
+  std::string name;
+  std::shared_ptr<const FilterConfig> config;  // null with `disabled`
+  bool disabled = false;
+};
+using RouteFilters = std::vector<RouteFilter>;
+
+// config.route.v3.RetryPolicy, as far as Weir has it.
+struct RetryPolicy {
+  enum On : uint32_t {
+    k5xx = 1,
+    kGatewayError = 2,  // 502, 503, 504
+    kReset = 4,
+    kConnectFailure = 8,
+    kRetriable4xx = 16,  // 409
+    kRefusedStream = 32,
+    kRetriableStatusCodes = 64,
+    kResetBeforeRequest = 128,
+    kEnvoyRatelimited = 256,
+  };
+  uint32_t on = 0;
+  uint32_t num_retries = 1;
+  int64_t per_try_timeout_ms = 0;       // 0: the route's timeout
+  int64_t per_try_idle_timeout_ms = 0;  // 0: none
+  int64_t back_off_base_ms = 25;
+  int64_t back_off_max_ms = 250;
+  std::vector<uint16_t> status_codes;
+};
+
+// One source of the hash for RING_HASH and MAGLEV (RouteAction.HashPolicy).
+struct HashPolicy {
+  enum class Kind : uint8_t { kHeader, kCookie, kSourceIp, kQueryParameter };
+  Kind kind = Kind::kHeader;
+  std::string name;                       // header, cookie or query parameter
+  std::shared_ptr<re2::RE2> regex;        // header only; may be null
+  std::string substitution;
+  std::optional<int64_t> cookie_ttl_s;    // set: a missing cookie is made (0: session)
+  std::string cookie_path;
+  bool terminal = false;
+};
+
+// RouteAction.RequestMirrorPolicy.
+struct Mirror {
+  std::string cluster;
+  std::string cluster_header;
+  uint32_t numerator = 100;       // of `denominator`
+  uint32_t denominator = 100;
+  std::string runtime_key;
+  bool suffix_host = true;        // append "-shadow" to the authority
+};
+
+struct RegexRewrite {
+  std::shared_ptr<re2::RE2> pattern;
+  std::string substitution;  // RE2 syntax: \1
+};
+
+struct WeightedCluster {
+  std::string cluster;
+  std::string cluster_header;  // instead of `cluster`
+  uint32_t weight = 0;
+  std::string host_rewrite;
+  HeaderChanges request_headers;
+  HeaderChanges response_headers;
+  RouteFilters filters;
+};
+
+// config.route.v3.RouteAction.
+struct ForwardAction {
+  // Exactly one of cluster, cluster_header and weighted is set.
+  std::string cluster;
+  std::string cluster_header;
+  std::vector<WeightedCluster> weighted;
+  uint32_t total_weight = 0;
+  std::string weighted_runtime_prefix;
+  uint16_t cluster_not_found_status = 503;
+
+  int64_t timeout_ms = 15'000;                    // 0: none
+  std::optional<int64_t> idle_timeout_ms;         // unset: the HCM's stream_idle_timeout; 0: none
+  std::optional<int64_t> max_stream_duration_ms;  // unset: the HCM's
+  std::optional<RetryPolicy> retry;
+  std::vector<HashPolicy> hash;
+  std::vector<Mirror> mirrors;
+  bool high_priority = false;
+
+  std::optional<std::string> prefix_rewrite;
+  std::optional<RegexRewrite> regex_rewrite;
+  std::string path_template_rewrite;
+  std::string host_rewrite;             // literal
+  std::string host_rewrite_header;
+  std::optional<RegexRewrite> host_rewrite_path_regex;
+  bool auto_host_rewrite = false;
+  bool append_forwarded_host = false;
+
+  // upgrade_configs of the route, over the HCM's; type in lower case.
+  struct Upgrade {
+    std::string type;
+    bool enabled = true;
+  };
+  std::vector<Upgrade> upgrades;
+};
+
+// config.route.v3.RedirectAction.
+struct RedirectAction {
+  std::string scheme;  // empty: unchanged
+  std::string host;
+  std::optional<uint16_t> port;
+  std::string path;                         // replaces path (and query, when it has one)
+  std::optional<std::string> prefix_rewrite;
+  std::optional<RegexRewrite> regex_rewrite;
+  uint16_t status = 301;
+  bool strip_query = false;
+};
+
+// config.route.v3.DirectResponseAction.
+struct DirectAction {
+  uint16_t status = 200;
+  std::string body;
+};
+
+struct VirtualHost;
+
+// One route: what request does with a request that matched it. How it matches is the table's own
+// business. Immutable; lives as long as its table.
+struct Route {
+  std::string name;
+  const VirtualHost* host = nullptr;
+  std::variant<ForwardAction, RedirectAction, DirectAction> action;
+  // The matched prefix's length, for prefix_rewrite; a whole-path match has all of the path.
+  enum class Match : uint8_t { kPrefix, kPath, kRegex, kSeparatedPrefix, kTemplate, kConnect };
+  Match match = Match::kPrefix;
+  std::string match_text;  // the prefix or path
+
+  // Of all levels (route, virtual host, table), already in the order they apply.
+  HeaderChanges request_headers;
+  HeaderChanges response_headers;
+  // Least specific first: table, virtual host, route.
+  std::vector<const RouteFilters*> filters;
+  RouteFilters own_filters;
+  uint64_t buffer_limit_bytes = 0;  // per_request_buffer_limit_bytes; 0: the listener's
+};
+
+struct VirtualHost {
+  std::string name;
+  enum class RequireTls : uint8_t { kNone, kExternalOnly, kAll };
+  RequireTls require_tls = RequireTls::kNone;
+  bool include_attempt_count_in_request = false;
+  bool include_attempt_count_in_response = false;
+  RouteFilters filters;
+};
+
+// Rewrites of a matched route, on the request as it is sent upstream: path and host. Puts
+// x-envoy-original-path (and -host) where Envoy does. Fails only when cluster_header or the like
+// is missing. `authority` of auto_host_rewrite is applied later, when the host is known.
+void apply_rewrites(const Route& route, const ForwardAction& action, RequestHead& request);
+
+// The absolute URL for `Location`, in the request's arena.
+std::string_view redirect_location(const Route& route, const RedirectAction& action,
+                                   const RequestHead& request);
+
+}  // namespace weir::http

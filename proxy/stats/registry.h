@@ -1,0 +1,144 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+// Counters, gauges and histograms under Envoy's names. Each worker writes its own shard without
+// locks or shared cache lines; whoever reads sums the shards. Names are given once, when config is
+// applied; the data path knows only ids.
+namespace weir::stats {
+
+struct CounterId {
+  uint32_t index = 0;  // 0 is a slot that nobody reads
+};
+struct GaugeId {
+  uint32_t index = 0;
+};
+struct HistogramId {
+  uint32_t index = 0;
+};
+
+// A log-linear histogram of non-negative values: 16 buckets per power of two, so a quantile is
+// within 6% of the truth. One writer; any reader.
+class Histogram {
+ public:
+  static constexpr int kSubBits = 4;
+  static constexpr int kBuckets = (40 - kSubBits + 1) << kSubBits;
+
+  void record(uint64_t value);
+  uint64_t bucket(int index) const { return buckets_[index].load(std::memory_order_relaxed); }
+  uint64_t sum() const { return sum_.load(std::memory_order_relaxed); }
+  static uint64_t bucket_upper_bound(int index);  // largest value that falls into it
+
+ private:
+  std::array<std::atomic<uint64_t>, kBuckets> buckets_{};
+  std::atomic<uint64_t> sum_{0};
+};
+
+// One thread's part of all metrics. Only its owner writes.
+class Shard {
+ public:
+  static constexpr uint32_t kChunkBits = 10;
+  static constexpr uint32_t kChunkSlots = 1u << kChunkBits;
+  static constexpr uint32_t kMaxChunks = 4096;
+
+  Shard();
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  void inc(CounterId id, uint64_t n = 1) { bump(id.index, n); }
+  void add(GaugeId id, int64_t n) { bump(id.index, static_cast<uint64_t>(n)); }
+  void record(HistogramId id, uint64_t value);
+
+  // This shard's own part; a gauge's part may be negative (two's complement).
+  uint64_t value(uint32_t index) const { return slot(index).load(std::memory_order_relaxed); }
+
+ private:
+  friend class Registry;
+  using Slot = std::atomic<uint64_t>;
+  struct Chunk {
+    std::array<Slot, kChunkSlots> slots{};
+  };
+
+  Slot& slot(uint32_t index) const {
+    return chunks_[index >> kChunkBits].load(std::memory_order_acquire)
+        ->slots[index & (kChunkSlots - 1)];
+  }
+  // A plain load and store: there is one writer.
+  void bump(uint32_t index, uint64_t n) {
+    Slot& s = slot(index);
+    s.store(s.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  void reserve(uint32_t slots);
+
+  std::unique_ptr<std::atomic<Chunk*>[]> chunks_;
+  // Made at the first record, by the owner; read by others.
+  std::unique_ptr<std::atomic<std::atomic<Histogram*>*>[]> histogram_chunks_;
+};
+
+enum class Kind : uint8_t { kCounter, kGauge, kHistogram };
+
+// A metric as readers see it: the sum over all shards.
+struct Sample {
+  std::string_view name;
+  Kind kind;
+  bool used;       // ever incremented, set or recorded
+  uint64_t value;  // counter; for a gauge two's complement
+  std::vector<uint64_t> buckets;  // histogram only, Histogram::kBuckets entries
+  uint64_t sum = 0;
+};
+
+// The names, and the list of shards. Thread-safe; taken under a lock only when config is applied
+// or metrics are read.
+class Registry {
+ public:
+  Registry();
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  // A new shard for one thread; lives as long as the registry.
+  Shard& new_shard();
+
+  // The same name gives the same id. Characters outside [A-Za-z0-9_.:-] in parts that come from
+  // config become '_'.
+  CounterId counter(std::string_view name);
+  GaugeId gauge(std::string_view name);
+  HistogramId histogram(std::string_view name);
+
+  // The main thread's own shard, for gauges that are not a worker's.
+  Shard& main_shard() { return main_; }
+  // Overwrites the main shard's part of a gauge (main thread only).
+  void set(GaugeId id, int64_t value);
+
+  // Calls `visit` for each metric in the order of names.
+  void for_each(const std::function<void(const Sample&)>& visit) const;
+  // The sum of one counter or gauge by name; 0 when there is none. For tests and admin.
+  uint64_t value(std::string_view name) const;
+
+ private:
+  struct Entry {
+    Kind kind;
+    uint32_t index;
+  };
+  uint32_t intern(std::string_view name, Kind kind);
+  Sample sample(const std::string& name, const Entry& entry) const;
+
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, Entry> entries_;
+  uint32_t next_slot_ = 1;
+  uint32_t next_histogram_ = 1;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  Shard main_;
+};
+
+}  // namespace weir::stats

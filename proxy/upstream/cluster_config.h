@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/diagnostic.h"
+#include "config/field_path.h"
+#include "proxy/net/address.h"
+#include "proxy/upstream/endpoint.h"
+
+namespace envoy::config::cluster::v3 {
+class Cluster;
+}
+
+namespace weir::upstream {
+
+// How a cluster chooses, from `lb_policy` and its friends or from `load_balancing_policy`.
+struct LoadBalancing {
+  enum class Kind : uint8_t {
+    kRoundRobin,
+    kLeastRequest,
+    kRandom,
+    kRingHash,
+    kMaglev,
+    kClusterProvided,  // ORIGINAL_DST
+  };
+  Kind kind = Kind::kRoundRobin;
+
+  uint32_t choice_count = 2;         // least request
+  double active_request_bias = 1.0;  // least request, weighted
+  bool full_scan = false;            // least request
+  uint64_t ring_min_size = 1024;
+  uint64_t ring_max_size = 8u << 20;
+  bool ring_murmur = false;          // else xxHash
+  uint32_t table_size = 65537;       // Maglev; prime
+  bool use_hostname_for_hashing = false;
+  uint32_t hash_balance_factor = 0;  // bounded loads, percent; 0: off
+
+  bool locality_weighted = false;
+  uint32_t panic_threshold_percent = 50;
+  bool fail_on_panic = false;
+
+  int64_t slow_start_window_ms = 0;  // 0: off
+  double slow_start_aggression = 1.0;
+  double slow_start_min_weight_percent = 10;
+};
+
+// circuit_breakers.thresholds of one priority.
+struct Thresholds {
+  uint32_t max_connections = 1024;
+  uint32_t max_pending_requests = 1024;
+  uint32_t max_requests = 1024;
+  uint32_t max_retries = 3;
+  bool track_remaining = false;
+  // retry_budget: replaces max_retries when set.
+  std::optional<double> retry_budget_percent;
+  uint32_t retry_budget_min = 3;
+};
+
+// A name to be resolved, of STRICT_DNS and LOGICAL_DNS.
+struct DnsTarget {
+  std::string name;
+  uint16_t port = 0;
+  Endpoint prototype;  // everything but the address
+};
+
+// config.cluster.v3.Cluster, compiled. Immutable.
+struct ClusterConfig {
+  enum class Discovery : uint8_t { kStatic, kStrictDns, kLogicalDns, kOriginalDst };
+  enum class DnsFamily : uint8_t { kAuto, kV4Only, kV6Only, kV4Preferred, kAll };
+
+  std::string name;
+  std::string stat_name;  // alt_stat_name, or name
+  uint64_t hash = 0;      // of the message: equal hash, nothing changed
+  Discovery discovery = Discovery::kStatic;
+
+  int64_t connect_timeout_ms = 5'000;
+  uint64_t buffer_limit_bytes = 1 << 20;
+  LoadBalancing balancing;
+  Thresholds thresholds[2];  // default, high
+
+  // Of HttpProtocolOptions, or the older fields of the cluster.
+  uint32_t max_requests_per_connection = 0;  // 0: no limit
+  int64_t idle_timeout_ms = 3'600'000;       // of a pooled connection; 0: none
+  int64_t max_connection_duration_ms = 0;
+  int64_t max_stream_duration_ms = 0;
+  uint32_t max_response_headers_count = 100;
+  uint32_t max_response_headers_kb = 60;
+  enum class HeaderCase : uint8_t { kLower, kProper, kPreserve };
+  HeaderCase header_case = HeaderCase::kLower;
+  bool accept_http10 = true;
+
+  // upstream_connection_options.tcp_keepalive; 0: the system's default.
+  bool tcp_keepalive = false;
+  uint32_t keepalive_probes = 0;
+  uint32_t keepalive_time_s = 0;
+  uint32_t keepalive_interval_s = 0;
+  std::optional<net::Address> bind_address;  // upstream_bind_config
+
+  HostSet hosts;                   // static endpoints; empty for the others
+  std::vector<DnsTarget> targets;  // DNS
+  std::vector<LocalityInfo> target_localities;
+  DnsFamily dns_family = DnsFamily::kAuto;
+  int64_t dns_refresh_ms = 5'000;
+  int64_t dns_failure_base_ms = 5'000;
+  int64_t dns_failure_max_ms = 5'000;
+  int64_t dns_jitter_ms = 0;
+  bool respect_dns_ttl = false;
+  std::vector<net::Address> dns_resolvers;  // empty: the system's
+
+  // ORIGINAL_DST
+  bool original_dst_use_header = false;
+  std::string original_dst_header = "x-envoy-original-dst-host";
+  std::optional<uint32_t> original_dst_port;
+  int64_t cleanup_interval_ms = 5'000;
+};
+
+// Null on errors, which are then in `diagnostics`. Main thread.
+std::shared_ptr<const ClusterConfig> compile_cluster(
+    const envoy::config::cluster::v3::Cluster& cluster, const config::FieldPath& path,
+    config::Diagnostics& diagnostics);
+
+}  // namespace weir::upstream
