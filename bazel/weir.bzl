@@ -98,20 +98,18 @@ def weir_fuzz_test(name, srcs, corpus, deps = [], copts = [], **kwargs):
         **kwargs
     )
 
-def weir_proto_library(name, srcs, deps = [], **kwargs):
-    """Our own .proto files as a C++ library: include them as `<package>/<path>.pb.h`.
+def weir_proto_library(name, srcs, **kwargs):
+    """Our own .proto files as one C++ library, found by name at run time.
 
-    They may import each other (of the same target), google/protobuf/*, validate/validate.proto and
-    any file of `@envoy_api//:protos`. The import root is `root`, by default `config/proto`.
+    The package is the import root: in //config/proto, `weir/a/v1/a.proto` is imported, and its
+    header included, by that path. The files may import each other, google/protobuf/*,
+    validate/validate.proto and all of `@envoy_api//:protos`.
 
     Args:
       name: the target.
-      srcs: .proto files below the package.
-      deps: further weir_proto_library targets is not supported: list the files in one target.
+      srcs: .proto files below the package; files that import each other stand in one target.
       **kwargs: as for cc_library.
     """
-    if deps:
-        fail("weir_proto_library %s: one target holds all files that import each other" % name)
     stems = [src[:-len(".proto")] for src in srcs]
     headers = ["gen/%s.pb.h" % stem for stem in stems]
     sources = ["gen/%s.pb.cc" % stem for stem in stems]
