@@ -61,9 +61,8 @@ void Diagnostics::add(Diagnostic diagnostic) {
   if (items_.size() < kMaxKept) items_.push_back(std::move(diagnostic));
 }
 
-std::size_t Diagnostics::add_source(std::string file, std::string text) {
-  sources_.push_back({std::move(file), std::move(text)});
-  return sources_.size() - 1;
+const Source& Diagnostics::add_source(std::string file, std::string text) {
+  return sources_.emplace_back(Source{std::move(file), std::move(text)});
 }
 
 bool Diagnostics::has_error_under(std::string_view path) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,7 +46,8 @@ struct Diagnostic {
   std::string file;
   int line = 0;
   int column = 0;
-  std::string source_line;
+  std::string source_line;  // of a very long line, the part around the column
+  std::size_t caret = 0;    // bytes of `source_line` before the column
 };
 
 // A text that was loaded: kept with its diagnostics, so that positions can be found when needed.
@@ -70,9 +72,9 @@ class Diagnostics {
   void warning(Code code, const FieldPath& path, std::string message, std::string hint = {});
   void add(Diagnostic diagnostic);
 
-  // Returns the index of the source.
-  std::size_t add_source(std::string file, std::string text);
-  std::span<const Source> sources() const { return sources_; }
+  // The source stays where it is for as long as this object lives.
+  const Source& add_source(std::string file, std::string text);
+  const std::deque<Source>& sources() const { return sources_; }
 
   bool has_errors() const { return error_count_ != 0; }
   std::size_t error_count() const { return error_count_; }
@@ -90,7 +92,7 @@ class Diagnostics {
               std::string hint);
 
   std::vector<Diagnostic> items_;
-  std::vector<Source> sources_;
+  std::deque<Source> sources_;
   std::size_t error_count_ = 0;
   std::size_t warning_count_ = 0;
 };

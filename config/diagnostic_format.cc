@@ -9,8 +9,6 @@
 namespace weir::config {
 namespace {
 
-constexpr std::size_t kMaxShownLine = 160;
-
 struct Colours {
   std::string_view bold, error, warning, caret, reset;
 };
@@ -49,25 +47,14 @@ void append_location(std::string& out, const Diagnostic& item) {
   out += ": ";
 }
 
-// The source line and a caret below the column. A long line (JSON on one line) is cut around it.
+// The source line and a caret below the column.
 void append_excerpt(std::string& out, const Diagnostic& item, const Colours& colours) {
   if (item.line <= 0 || item.source_line.empty()) return;
   const std::string_view line = item.source_line;
-  const std::size_t caret = std::min<std::size_t>(std::max(item.column - 1, 0), line.size());
-  std::size_t begin = 0;
-  if (line.size() > kMaxShownLine) begin = caret > kMaxShownLine / 2 ? caret - kMaxShownLine / 2 : 0;
-  while (begin > 0 && utf8_is_continuation(line[begin])) --begin;
-  std::size_t end = std::min(line.size(), begin + kMaxShownLine);
-  while (end < line.size() && utf8_is_continuation(line[end])) ++end;
-  const std::string_view cut_left = begin > 0 ? "..." : "";
-  const std::string before = printable(line.substr(begin, caret - begin));
-  out += "    ";
-  out += cut_left;
-  out += before;
-  out += printable(line.substr(caret, end - caret));
-  if (end < line.size()) out += "...";
-  out += "\n    ";
-  out.append(cut_left.size() + utf8_code_points(before), ' ');
+  const std::size_t caret = std::min(item.caret, line.size());
+  const std::string before = printable(line.substr(0, caret));
+  out += "    " + before + printable(line.substr(caret)) + "\n    ";
+  out.append(utf8_code_points(before), ' ');
   out += colours.caret;
   out += '^';
   out += colours.reset;
