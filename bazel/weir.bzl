@@ -61,23 +61,25 @@ def weir_test(name, deps = [], copts = [], size = "small", main = True, **kwargs
         **kwargs
     )
 
-def weir_fuzz_test(name, srcs, corpus, deps = [], copts = [], **kwargs):
-    """A fuzz target: sources with LLVMFuzzerTestOneInput, and a folder of inputs.
+def weir_fuzz_test(name, srcs, deps = [], copts = [], **kwargs):
+    """A fuzz target `<x>_fuzz`: sources with LLVMFuzzerTestOneInput, inputs in `corpus/<x>/`.
 
-    An ordinary build links a main that runs every file of the corpus, as a test. With
-    `--config=fuzz` libFuzzer's main is linked; `make fuzz` runs that.
+    An ordinary build links a main that runs every file of the corpus once, as a test. With
+    `--config=fuzz` libFuzzer's main is linked; `make fuzz` builds and runs that.
 
     Args:
-      name: the target; by custom ends in _fuzz.
+      name: the target, which must end in _fuzz.
       srcs: the sources.
-      corpus: the corpus folder, relative to the package; must hold at least one file.
       deps: what is fuzzed.
       copts: further compiler flags.
       **kwargs: as for cc_test.
     """
+    if not name.endswith("_fuzz"):
+        fail("weir_fuzz_test %s: the name must end in _fuzz" % name)
+    corpus = "corpus/" + name[:-len("_fuzz")]
     files = native.glob([corpus + "/**"])
     if not files:
-        fail("weir_fuzz_test %s: the corpus folder %s is empty" % (name, corpus))
+        fail("weir_fuzz_test %s: put at least one input into %s" % (name, corpus))
     native.cc_test(
         name = name,
         srcs = srcs,
