@@ -16,7 +16,6 @@ WEIR_COPTS = [
     "-Wpointer-arith",
     "-Wvla",
     "-Wno-unused-parameter",
-    "-Wno-unknown-warning-option",
     # g++ 12 reports these for std::string and std::optional code that is right.
     "-Wno-restrict",
     "-Wno-stringop-overflow",
