@@ -2,13 +2,14 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 // Counters, gauges and histograms under Envoy's names. Each worker writes its own shard without
@@ -27,28 +28,51 @@ struct HistogramId {
 };
 
 // A log-linear histogram of non-negative values: 16 buckets per power of two, so a quantile is
-// within 6% of the truth. One writer; any reader.
+// within 6% of the truth. Values of 2^40 and more fall into the last bucket. One writer; any
+// reader.
 class Histogram {
  public:
   static constexpr int kSubBits = 4;
-  static constexpr int kBuckets = (40 - kSubBits + 1) << kSubBits;
+  static constexpr int kValueBits = 40;
+  static constexpr int kBuckets = (kValueBits - kSubBits + 1) << kSubBits;
 
-  void record(uint64_t value);
+  void record(uint64_t value) {
+    bump(buckets_[bucket_of(value)], 1);
+    bump(sum_, value);
+  }
   uint64_t bucket(int index) const { return buckets_[index].load(std::memory_order_relaxed); }
   uint64_t sum() const { return sum_.load(std::memory_order_relaxed); }
+
+  static int bucket_of(uint64_t value) {
+    if (value < (1u << kSubBits)) return static_cast<int>(value);
+    const int exponent = 63 - std::countl_zero(value);
+    if (exponent >= kValueBits) return kBuckets - 1;
+    const auto sub = static_cast<int>((value >> (exponent - kSubBits)) & ((1u << kSubBits) - 1));
+    return ((exponent - kSubBits + 1) << kSubBits) + sub;
+  }
+  static uint64_t bucket_lower_bound(int index);  // smallest value that falls into it
   static uint64_t bucket_upper_bound(int index);  // largest value that falls into it
 
  private:
-  std::array<std::atomic<uint64_t>, kBuckets> buckets_{};
-  std::atomic<uint64_t> sum_{0};
+  using Cell = std::atomic<uint64_t>;
+  static void bump(Cell& cell, uint64_t n) {
+    cell.store(cell.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+
+  std::array<Cell, kBuckets> buckets_{};
+  Cell sum_{0};
 };
 
-// One thread's part of all metrics. Only its owner writes.
+// One thread's part of all metrics. Only its owner writes; an id must have been handed to it after
+// the registry gave it (a posted snapshot does that).
 class Shard {
  public:
   static constexpr uint32_t kChunkBits = 10;
   static constexpr uint32_t kChunkSlots = 1u << kChunkBits;
   static constexpr uint32_t kMaxChunks = 4096;
+  static constexpr uint32_t kHistogramChunkBits = 8;
+  static constexpr uint32_t kHistogramChunkSlots = 1u << kHistogramChunkBits;
+  static constexpr uint32_t kMaxHistogramChunks = 1024;
 
   Shard();
   ~Shard();
@@ -56,7 +80,11 @@ class Shard {
   Shard& operator=(const Shard&) = delete;
 
   void inc(CounterId id, uint64_t n = 1) { bump(id.index, n); }
-  void add(GaugeId id, int64_t n) { bump(id.index, static_cast<uint64_t>(n)); }
+  void add(GaugeId id, int64_t n) {
+    bump(id.index, static_cast<uint64_t>(n));
+    mark_used(id);
+  }
+  // The first record of a histogram allocates it.
   void record(HistogramId id, uint64_t value);
 
   // This shard's own part; a gauge's part may be negative (two's complement).
@@ -68,31 +96,41 @@ class Shard {
   struct Chunk {
     std::array<Slot, kChunkSlots> slots{};
   };
+  struct HistogramChunk {
+    std::array<std::atomic<Histogram*>, kHistogramChunkSlots> slots{};
+  };
 
   Slot& slot(uint32_t index) const {
     return chunks_[index >> kChunkBits].load(std::memory_order_acquire)
         ->slots[index & (kChunkSlots - 1)];
+  }
+  std::atomic<Histogram*>& histogram_slot(uint32_t index) const {
+    return histogram_chunks_[index >> kHistogramChunkBits].load(std::memory_order_acquire)
+        ->slots[index & (kHistogramChunkSlots - 1)];
   }
   // A plain load and store: there is one writer.
   void bump(uint32_t index, uint64_t n) {
     Slot& s = slot(index);
     s.store(s.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
-  void reserve(uint32_t slots);
+  // A gauge that came back to 0 was used all the same: the slot after its value says so.
+  void mark_used(GaugeId id) { slot(id.index + 1).store(1, std::memory_order_relaxed); }
+  void reserve(uint32_t slots, uint32_t histograms);
 
   std::unique_ptr<std::atomic<Chunk*>[]> chunks_;
-  // Made at the first record, by the owner; read by others.
-  std::unique_ptr<std::atomic<std::atomic<Histogram*>*>[]> histogram_chunks_;
+  std::unique_ptr<std::atomic<HistogramChunk*>[]> histogram_chunks_;
 };
 
 enum class Kind : uint8_t { kCounter, kGauge, kHistogram };
+
+std::string_view kind_name(Kind kind);  // "counter", "gauge", "histogram"
 
 // A metric as readers see it: the sum over all shards.
 struct Sample {
   std::string_view name;
   Kind kind;
   bool used;       // ever incremented, set or recorded
-  uint64_t value;  // counter; for a gauge two's complement
+  uint64_t value;  // counter; for a gauge two's complement; for a histogram how many values
   std::vector<uint64_t> buckets;  // histogram only, Histogram::kBuckets entries
   uint64_t sum = 0;
 };
@@ -109,8 +147,9 @@ class Registry {
   // A new shard for one thread; lives as long as the registry.
   Shard& new_shard();
 
-  // The same name gives the same id. Characters outside [A-Za-z0-9_.:-] in parts that come from
-  // config become '_'.
+  // The same name gives the same id. Characters outside [A-Za-z0-9_.:|[]-] become '_'. When there
+  // is no room left (about four million metrics), or the name is one of another kind, the id of the
+  // slot that nobody reads.
   CounterId counter(std::string_view name);
   GaugeId gauge(std::string_view name);
   HistogramId histogram(std::string_view name);
@@ -120,7 +159,7 @@ class Registry {
   // Overwrites the main shard's part of a gauge (main thread only).
   void set(GaugeId id, int64_t value);
 
-  // Calls `visit` for each metric in the order of names.
+  // Calls `visit` for each metric in the order of names, under the lock.
   void for_each(const std::function<void(const Sample&)>& visit) const;
   // The sum of one counter or gauge by name; 0 when there is none. For tests and admin.
   uint64_t value(std::string_view name) const;
@@ -131,11 +170,14 @@ class Registry {
     uint32_t index;
   };
   uint32_t intern(std::string_view name, Kind kind);
+  uint32_t allocate(Kind kind);
+  uint64_t sum(uint32_t index) const;
   Sample sample(const std::string& name, const Entry& entry) const;
+  void sum_histogram(uint32_t index, Sample& out) const;
 
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Entry> entries_;
-  uint32_t next_slot_ = 1;
+  std::map<std::string, Entry, std::less<>> entries_;
+  uint32_t next_slot_ = 2;  // 0 and 1 are the slots that nobody reads
   uint32_t next_histogram_ = 1;
   std::vector<std::unique_ptr<Shard>> shards_;
   Shard main_;

@@ -1,0 +1,166 @@
+#include "proxy/stats/registry.h"
+
+#include <algorithm>
+
+namespace weir::stats {
+namespace {
+
+bool is_name_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view("_.:|[]-").find(c) != std::string_view::npos;
+}
+
+// As many chunks as `slots` need; those that are there stay where they are.
+template <class Chunk>
+void grow(std::atomic<Chunk*>* chunks, uint32_t slots, uint32_t chunk_bits) {
+  const uint32_t needed = ((slots - 1) >> chunk_bits) + 1;
+  for (uint32_t i = needed; i-- > 0;) {
+    if (chunks[i].load(std::memory_order_relaxed) != nullptr) return;
+    chunks[i].store(new Chunk, std::memory_order_release);
+  }
+}
+
+}  // namespace
+
+uint64_t Histogram::bucket_lower_bound(int index) {
+  constexpr int kSubs = 1 << kSubBits;
+  if (index < kSubs) return static_cast<uint64_t>(index);
+  const int shift = (index >> kSubBits) - 1;
+  return static_cast<uint64_t>(kSubs + (index & (kSubs - 1))) << shift;
+}
+
+uint64_t Histogram::bucket_upper_bound(int index) {
+  return index + 1 == kBuckets ? (uint64_t{1} << kValueBits) - 1 : bucket_lower_bound(index + 1) - 1;
+}
+
+Shard::Shard()
+    : chunks_(std::make_unique<std::atomic<Chunk*>[]>(kMaxChunks)),
+      histogram_chunks_(std::make_unique<std::atomic<HistogramChunk*>[]>(kMaxHistogramChunks)) {
+  reserve(1, 1);
+}
+
+Shard::~Shard() {
+  for (uint32_t i = 0; i < kMaxChunks; ++i) delete chunks_[i].load();
+  for (uint32_t i = 0; i < kMaxHistogramChunks; ++i) {
+    HistogramChunk* chunk = histogram_chunks_[i].load();
+    if (chunk == nullptr) continue;
+    for (auto& slot : chunk->slots) delete slot.load();
+    delete chunk;
+  }
+}
+
+void Shard::reserve(uint32_t slots, uint32_t histograms) {
+  grow(chunks_.get(), slots, kChunkBits);
+  grow(histogram_chunks_.get(), histograms, kHistogramChunkBits);
+}
+
+void Shard::record(HistogramId id, uint64_t value) {
+  if (id.index == 0) return;
+  std::atomic<Histogram*>& slot = histogram_slot(id.index);
+  Histogram* histogram = slot.load(std::memory_order_relaxed);
+  if (histogram == nullptr) {
+    histogram = new Histogram;
+    slot.store(histogram, std::memory_order_release);
+  }
+  histogram->record(value);
+}
+
+std::string_view kind_name(Kind kind) {
+  switch (kind) {
+    case Kind::kCounter: return "counter";
+    case Kind::kGauge: return "gauge";
+    case Kind::kHistogram: return "histogram";
+  }
+  return "";
+}
+
+Registry::Registry() = default;
+Registry::~Registry() = default;
+
+Shard& Registry::new_shard() {
+  const std::lock_guard lock(mutex_);
+  shards_.push_back(std::make_unique<Shard>());
+  shards_.back()->reserve(next_slot_, next_histogram_);
+  return *shards_.back();
+}
+
+CounterId Registry::counter(std::string_view name) { return {intern(name, Kind::kCounter)}; }
+GaugeId Registry::gauge(std::string_view name) { return {intern(name, Kind::kGauge)}; }
+HistogramId Registry::histogram(std::string_view name) {
+  return {intern(name, Kind::kHistogram)};
+}
+
+uint32_t Registry::intern(std::string_view name, Kind kind) {
+  std::string clean(name);
+  std::replace_if(clean.begin(), clean.end(), [](char c) { return !is_name_char(c); }, '_');
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(clean);
+  if (found != entries_.end()) return found->second.kind == kind ? found->second.index : 0;
+  const uint32_t index = allocate(kind);
+  if (index == 0) return 0;
+  entries_.emplace(std::move(clean), Entry{kind, index});
+  main_.reserve(next_slot_, next_histogram_);
+  for (const auto& shard : shards_) shard->reserve(next_slot_, next_histogram_);
+  return index;
+}
+
+// A gauge takes two slots, its value and whether it was used.
+uint32_t Registry::allocate(Kind kind) {
+  if (kind == Kind::kHistogram) {
+    if (next_histogram_ == Shard::kMaxHistogramChunks << Shard::kHistogramChunkBits) return 0;
+    return next_histogram_++;
+  }
+  const uint32_t slots = kind == Kind::kGauge ? 2 : 1;
+  if (next_slot_ + slots > Shard::kMaxChunks << Shard::kChunkBits) return 0;
+  next_slot_ += slots;
+  return next_slot_ - slots;
+}
+
+void Registry::set(GaugeId id, int64_t value) {
+  main_.slot(id.index).store(static_cast<uint64_t>(value), std::memory_order_relaxed);
+  main_.mark_used(id);
+}
+
+uint64_t Registry::sum(uint32_t index) const {
+  uint64_t total = main_.value(index);
+  for (const auto& shard : shards_) total += shard->value(index);
+  return total;
+}
+
+void Registry::sum_histogram(uint32_t index, Sample& out) const {
+  out.buckets.assign(Histogram::kBuckets, 0);
+  const auto add = [&](const Shard& shard) {
+    const Histogram* part = shard.histogram_slot(index).load(std::memory_order_acquire);
+    if (part == nullptr) return;
+    for (int i = 0; i < Histogram::kBuckets; ++i) out.buckets[i] += part->bucket(i);
+    out.sum += part->sum();
+  };
+  add(main_);
+  for (const auto& shard : shards_) add(*shard);
+  for (const uint64_t count : out.buckets) out.value += count;
+  out.used = out.value != 0;
+}
+
+Sample Registry::sample(const std::string& name, const Entry& entry) const {
+  Sample out{name, entry.kind, false, 0, {}, 0};
+  if (entry.kind == Kind::kHistogram) {
+    sum_histogram(entry.index, out);
+    return out;
+  }
+  out.value = sum(entry.index);
+  out.used = entry.kind == Kind::kGauge ? sum(entry.index + 1) != 0 : out.value != 0;
+  return out;
+}
+
+void Registry::for_each(const std::function<void(const Sample&)>& visit) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, entry] : entries_) visit(sample(name, entry));
+}
+
+uint64_t Registry::value(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(name);
+  return found == entries_.end() ? 0 : sample(found->first, found->second).value;
+}
+
+}  // namespace weir::stats
