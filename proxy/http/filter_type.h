@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -10,6 +12,7 @@
 #include "config/field_path.h"
 #include "proxy/base/result.h"
 #include "proxy/http/filter.h"
+#include "proxy/http/kept_state.h"
 #include "proxy/stats/registry.h"
 
 namespace google::protobuf {
@@ -25,6 +28,11 @@ struct FilterBuild {
   stats::Registry& stats;
   std::string stat_prefix;             // "http.<HCM's stat_prefix>."
   uint32_t workers = 1;
+  // What of the process a filter may look at. Null or empty where there is none, as in tests.
+  const std::atomic<bool>* health_check_failing = nullptr;  // set by /healthcheck/fail
+  KeptState* kept = nullptr;
+  std::function<uint32_t(std::string_view key, uint32_t fallback)> runtime;  // any thread
+  std::string service_cluster;  // --service-cluster
 };
 
 // One entry of the registry: an HTTP filter and how its messages become configs.
