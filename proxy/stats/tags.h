@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::stats {
+
+struct Tag {
+  std::string_view name;   // as in Prometheus: "envoy_cluster_name"
+  std::string value;
+};
+
+// A metric's name without the parts that differ from one cluster, listener or status to the next,
+// and those parts as tags: "cluster.app.upstream_rq_2xx" is "cluster.upstream_rq_xx" with
+// envoy_cluster_name "app" and envoy_response_code_class "2". These are the rules that Envoy has
+// built in for the metrics that Weir has.
+struct TaggedName {
+  std::string name;
+  std::vector<Tag> tags;
+};
+TaggedName extract_tags(std::string_view metric);
+
+// The name in Prometheus' alphabet: "envoy_" and '_' for what is not a letter or a digit.
+std::string prometheus_name(std::string_view name);
+
+}  // namespace weir::stats
