@@ -23,6 +23,7 @@ struct Endpoint {
   net::Address address;
   std::string address_text;  // for logs and admin
   std::string hostname;      // of the endpoint, or the DNS name it was resolved from
+  std::string hash_key;      // metadata envoy.lb/hash_key: what ring and Maglev hash, if not empty
   uint32_t weight = 1;       // >= 1
   uint32_t priority = 0;
   uint32_t locality = 0;     // index into HostSet::localities

@@ -13,11 +13,11 @@ struct LoadBalancing;
 
 // What a choice may depend on besides the hosts.
 struct PickInput {
-  uint64_t random = 0;                // fresh for each pick
-  std::optional<uint64_t> hash;       // of the route's hash policies
-  std::span<const uint32_t> active;   // requests under way per endpoint, of this worker
-  std::span<const uint32_t> avoid;    // endpoints already tried for this request
-  int64_t now_ms = 0;                 // monotonic
+  uint64_t random = 0;               // fresh for each pick
+  std::optional<uint64_t> hash;      // of the route's hash policies
+  std::span<const uint32_t> active;  // requests under way per endpoint, of this worker
+  std::span<const uint32_t> avoid;   // endpoints already tried for this request
+  int64_t now_ms = 0;                // monotonic
 };
 
 // One worker's way of choosing among one HostSet. Implementations: round robin, least request,
