@@ -1,0 +1,65 @@
+#include "tests/harness/weir_process.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "tests/harness/wire.h"
+
+namespace weir::test {
+namespace {
+
+std::string new_folder() {
+  static int count = 0;
+  const std::string folder = scratch_folder() + "/weir-" + std::to_string(++count);
+  std::filesystem::create_directories(folder);
+  return folder;
+}
+
+}  // namespace
+
+WeirProcess::WeirProcess(Options options)
+    : folder_(new_folder()), words_(std::move(options.words)) {
+  words_["LISTEN"] = std::to_string(listen_.number());
+  words_["ADMIN"] = std::to_string(admin_.number());
+  words_["LOG"] = folder_ + "/access.log";
+  words_["DIR"] = folder_;
+  write_file(config_path(), substitute(options.config));
+  std::vector<std::string> command{weir_program(), "-c", config_path(),
+                                   "--file-flush-interval-msec", "10"};
+  command.insert(command.end(), options.arguments.begin(), options.arguments.end());
+  process_ = std::make_unique<ChildProcess>(
+      command, ChildProcess::Options{folder_ + "/output", {}, options.max_files, ""});
+  if (options.wait_until_ready) wait_until_ready();
+}
+
+std::string WeirProcess::substitute(std::string text) const {
+  for (const auto& [name, value] : words_) {
+    const std::string mark = '@' + name + '@';
+    for (size_t at = 0; (at = text.find(mark, at)) != std::string::npos; at += value.size())
+      text.replace(at, mark.size(), value);
+  }
+  return text;
+}
+
+void WeirProcess::wait_until_ready() {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (!process_->running()) {
+      failure_ = "weir ended with status " + std::to_string(process_->wait(Milliseconds(0))) +
+                 " instead of starting; it said:\n" + output();
+      return;
+    }
+    if (connect_to_loopback(listen_.number()).open()) return;
+    std::this_thread::sleep_for(Milliseconds(2));
+  }
+  failure_ = "weir does not listen after 5 s; it said:\n" + output();
+}
+
+std::string weir_program() {
+  if (const char* named = std::getenv("WEIR")) return named;
+  return runfile("proxy/weir");
+}
+
+}  // namespace weir::test
