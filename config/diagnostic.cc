@@ -74,6 +74,16 @@ bool Diagnostics::has_error_under(std::string_view path) const {
   });
 }
 
+bool Diagnostics::has_field_error(std::string_view path) const {
+  return std::any_of(items_.begin(), items_.end(), [path](const Diagnostic& item) {
+    std::string_view at = item.field_path;
+    if (item.severity != Severity::kError || !at.starts_with(path)) return false;
+    at.remove_prefix(path.size());
+    if (at.starts_with('.')) at.remove_prefix(1);
+    return at.find('.') == std::string_view::npos;
+  });
+}
+
 void Diagnostics::sort_by_position() {
   std::stable_sort(items_.begin(), items_.end(), [](const Diagnostic& a, const Diagnostic& b) {
     return std::tie(a.file, a.line, a.column) < std::tie(b.file, b.line, b.column);

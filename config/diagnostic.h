@@ -79,9 +79,10 @@ class Diagnostics {
   bool has_errors() const { return error_count_ != 0; }
   std::size_t error_count() const { return error_count_; }
   std::size_t warning_count() const { return warning_count_; }
-  // Whether an error is known at `path` or below it. Later checks use it to stay silent about what
-  // merely follows from an earlier error.
+  // Whether an error is known at `path` or below it; at a field of the message at `path`. Later
+  // checks use these to stay silent about what merely follows from an earlier error.
   bool has_error_under(std::string_view path) const;
+  bool has_field_error(std::string_view path) const;
 
   std::span<const Diagnostic> items() const { return items_; }
   std::span<Diagnostic> mutable_items() { return items_; }

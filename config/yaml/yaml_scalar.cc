@@ -3,7 +3,7 @@
 #include <array>
 #include <string>
 
-#include "config/yaml_parser.h"
+#include "config/yaml/yaml_parser.h"
 
 namespace weir::config {
 namespace {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <string>
 
-#include "config/yaml_parser.h"
+#include "config/yaml/yaml_parser.h"
 
 namespace weir::config {
 

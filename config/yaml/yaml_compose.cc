@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "config/position.h"
-#include "config/yaml_parser.h"
+#include "config/yaml/yaml_parser.h"
 
 namespace weir::config {
 namespace {
@@ -67,7 +67,10 @@ bool YamlParser::finish(const Properties& properties, YamlNode& node) {
   if (is_text_tag(properties) && (node.is_scalar() || node.is_null())) {
     node = YamlNode::scalar(node.offset(), node.text(), false);
   }
-  if (!properties.anchor.empty()) anchors_[properties.anchor] = node;
+  if (properties.anchor.empty()) return true;
+  // Of two anchors of one name, the one that begins later counts, even if it ends earlier.
+  Anchor& anchor = anchors_[properties.anchor];
+  if (anchor.begin <= properties.begin) anchor = {properties.begin, node};
   return true;
 }
 
@@ -79,7 +82,7 @@ bool YamlParser::alias(YamlNode& out) {
   if (found == anchors_.end()) {
     return fail(begin, "alias '" + std::string(begin, p_) + "' names no anchor above it");
   }
-  out = found->second;
+  out = found->second.node;
   return true;
 }
 

@@ -2,7 +2,7 @@
 #include <string>
 #include <utility>
 
-#include "config/yaml_parser.h"
+#include "config/yaml/yaml_parser.h"
 
 namespace weir::config {
 

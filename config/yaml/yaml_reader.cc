@@ -1,11 +1,11 @@
-#include "config/yaml_reader.h"
+#include "config/yaml/yaml_reader.h"
 
 #include <string>
 #include <utility>
 
 #include "config/position.h"
 #include "config/utf8.h"
-#include "config/yaml_parser.h"
+#include "config/yaml/yaml_parser.h"
 
 namespace weir::config {
 namespace {

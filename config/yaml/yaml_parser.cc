@@ -1,4 +1,4 @@
-#include "config/yaml_parser.h"
+#include "config/yaml/yaml_parser.h"
 
 #include <cstring>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "config/yaml_node.h"
+#include "config/yaml/yaml_node.h"
 
 #include <limits>
 

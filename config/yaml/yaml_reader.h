@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "config/diagnostic.h"
-#include "config/yaml_node.h"
+#include "config/yaml/yaml_node.h"
 
 namespace weir::config {
 

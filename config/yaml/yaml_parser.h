@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "config/diagnostic.h"
-#include "config/yaml_node.h"
-#include "config/yaml_reader.h"
+#include "config/yaml/yaml_node.h"
+#include "config/yaml/yaml_reader.h"
 
 namespace weir::config {
 
@@ -36,6 +36,11 @@ class YamlParser {
     std::string_view anchor;
     std::string_view tag;
     const char* begin = nullptr;  // null when there are none
+  };
+
+  struct Anchor {
+    const char* begin = nullptr;
+    YamlNode node;
   };
 
   // What encloses a block node: decides where it may begin and end.
@@ -150,7 +155,7 @@ class YamlParser {
   std::size_t merged_ = 0;
   std::vector<YamlNode> nodes_;     // items of the sequences that are open
   std::vector<YamlEntry> entries_;  // entries of the mappings that are open
-  std::unordered_map<std::string_view, YamlNode> anchors_;
+  std::unordered_map<std::string_view, Anchor> anchors_;
   std::unordered_set<std::string_view> keys_;
 };
 

@@ -1,0 +1,66 @@
+#include "config/message_check.h"
+
+#include <google/protobuf/any.pb.h>
+#include <google/protobuf/arena.h>
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
+#include <string>
+
+#include "config/nearest.h"
+
+namespace weir::config {
+
+using google::protobuf::Any;
+using google::protobuf::Descriptor;
+using google::protobuf::Message;
+
+void MessageCheck::check(const Message& message, const FieldPath& path, Diagnostics& diagnostics) {
+  validator_.check(message, path, diagnostics);
+  support_.check(message, path, diagnostics);
+}
+
+void MessageCheck::check_extension(const Message& content, const FieldPath& path,
+                                   Diagnostics& diagnostics) {
+  const std::string& type = content.GetDescriptor()->full_name();
+  if (support_.check_extension(type, path, diagnostics)) check(content, path, diagnostics);
+}
+
+void MessageCheck::check_all(const Message& message, const FieldPath& path,
+                             Diagnostics& diagnostics) {
+  check(message, path, diagnostics);
+  check_contents(message, path, diagnostics);
+}
+
+void MessageCheck::check_contents(const Message& message, const FieldPath& path,
+                                  Diagnostics& diagnostics) {
+  any_walk_.visit(message, path, [&](const Any& any, const FieldPath& at) {
+    check_any(any, at, diagnostics);
+  });
+}
+
+void MessageCheck::check_any(const Any& any, const FieldPath& path, Diagnostics& diagnostics) {
+  std::string name;
+  if (!Any::ParseAnyTypeUrl(any.type_url(), &name)) {
+    return diagnostics.error(Code::kUnknownExtension, path,
+                             "'" + any.type_url() + "' is no type URL");
+  }
+  const Descriptor* const type =
+      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(name);
+  if (type == nullptr) {
+    return diagnostics.error(Code::kUnknownExtension, path,
+                             "there is no extension of type '" + name + "' here",
+                             did_you_mean(name, support_.extension_types()));
+  }
+  google::protobuf::Arena arena;
+  const Message* const prototype =
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(type);
+  Message& content = *prototype->New(&arena);
+  if (!content.ParseFromString(any.value())) {
+    return diagnostics.error(Code::kInvalidValue, path, "this is no valid " + name);
+  }
+  check_extension(content, path, diagnostics);
+  check_contents(content, path, diagnostics);
+}
+
+}  // namespace weir::config

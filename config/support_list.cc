@@ -1,0 +1,216 @@
+#include "config/support.h"
+
+namespace weir::config {
+namespace {
+
+// The format is described in support.h. A field that only informs, or that cannot change what a
+// request gets (a stat's name, metadata, a memory hint), counts as supported. Weir's own extensions
+// are added by whoever lists them.
+
+constexpr std::string_view kBootstrap = R"(
+package envoy.config.bootstrap.v3
+Bootstrap: node node_context_params static_resources cluster_manager stats_config
+  stats_flush_interval stats_flush_on_admin watchdog watchdogs layered_runtime admin
+  enable_dispatcher_stats deferred_stat_options use_tcp_for_dns_lookups dns_resolution_config
+  typed_dns_resolver_config default_regex_engine memory_allocator_manager flags_path
+  stats_server_version_override perf_tracing_file_path
+Bootstrap.StaticResources: listeners clusters
+Admin: address profile_path access_log ignore_global_conn_limit
+ClusterManager: local_cluster_name enable_deferred_cluster_creation
+RuntimeLayer: name static_layer admin_layer
+
+package envoy.extensions.network.dns_resolver.cares.v3
+extension CaresDnsResolverConfig: resolvers dns_resolver_options use_resolvers_as_fallback
+  filter_unroutable_families
+package envoy.extensions.network.dns_resolver.getaddrinfo.v3
+extension GetAddrInfoDnsResolverConfig: *
+package envoy.extensions.regex_engines.v3
+extension GoogleRE2: *
+)";
+
+constexpr std::string_view kListeners = R"(
+package envoy.config.listener.v3
+Listener: name address stat_prefix filter_chains default_filter_chain
+  per_connection_buffer_limit_bytes metadata traffic_direction drain_type
+  connection_balance_config reuse_port enable_reuse_port access_log tcp_backlog_size
+  max_connections_to_accept_per_socket_event bind_to_port ignore_global_conn_limit
+  listener_filters_timeout continue_on_listener_filters_timeout freebind transparent
+  socket_options tcp_fast_open_queue_length bypass_overload_manager
+FilterChain: filter_chain_match filters metadata transport_socket
+  transport_socket_connect_timeout name
+Filter: name typed_config
+
+package envoy.config.core.v3
+Address: socket_address pipe
+SocketAddress: address port_value protocol ipv4_compat -protocol=UDP
+
+package envoy.extensions.transport_sockets.raw_buffer.v3
+extension RawBuffer: *
+
+package envoy.extensions.filters.network.tcp_proxy.v3
+extension TcpProxy: stat_prefix cluster weighted_clusters idle_timeout downstream_idle_timeout
+  upstream_idle_timeout access_log max_connect_attempts max_downstream_connection_duration
+  access_log_flush_interval flush_access_log_on_connected access_log_options
+TcpProxy.WeightedCluster.ClusterWeight: name weight
+)";
+
+constexpr std::string_view kHttp = R"(
+package envoy.extensions.filters.network.http_connection_manager.v3
+extension HttpConnectionManager: codec_type stat_prefix route_config http_filters add_user_agent
+  common_http_protocol_options http_protocol_options server_name server_header_transformation
+  scheme_header_transformation max_request_headers_kb stream_idle_timeout request_timeout
+  request_headers_timeout drain_timeout delayed_close_timeout access_log
+  access_log_flush_interval flush_access_log_on_new_request access_log_options
+  use_remote_address xff_num_trusted_hops original_ip_detection_extensions
+  internal_address_config skip_xff_append via generate_request_id preserve_external_request_id
+  always_set_request_id_in_response proxy_100_continue
+  represent_ipv4_remote_address_as_ipv4_mapped_ipv6 upgrade_configs normalize_path merge_slashes
+  path_with_escaped_slashes_action request_id_extension local_reply_config
+  strip_matching_host_port strip_any_host_port stream_error_on_invalid_http_message
+  strip_trailing_host_dot append_x_forwarded_port
+  -codec_type=HTTP2 -codec_type=HTTP3
+HttpFilter: name typed_config is_optional disabled
+HttpConnectionManager.UpgradeConfig: upgrade_type enabled
+
+package envoy.config.core.v3
+HttpProtocolOptions: *
+Http1ProtocolOptions: *
+
+package envoy.extensions.http.original_ip_detection.xff.v3
+extension XffConfig: *
+package envoy.extensions.request_id.uuid.v3
+extension UuidRequestIdConfig: *
+package envoy.extensions.http.header_formatters.preserve_case.v3
+extension PreserveCaseFormatterConfig: *
+
+package envoy.extensions.filters.http.router.v3
+extension Router: dynamic_stats suppress_envoy_headers strict_check_headers
+  respect_expected_rq_timeout suppress_grpc_request_failure_code_stats
+package envoy.extensions.filters.http.health_check.v3
+extension HealthCheck: *
+package envoy.extensions.filters.http.header_mutation.v3
+extension HeaderMutation: *
+extension HeaderMutationPerRoute: *
+package envoy.extensions.filters.http.local_ratelimit.v3
+extension LocalRateLimit: * -local_cluster_rate_limit
+)";
+
+constexpr std::string_view kRoutes = R"(
+package envoy.config.route.v3
+RouteConfiguration: name virtual_hosts internal_only_headers response_headers_to_add
+  response_headers_to_remove request_headers_to_add request_headers_to_remove
+  most_specific_header_mutations_wins validate_clusters max_direct_response_body_size_bytes
+  request_mirror_policies ignore_port_in_host_matching ignore_path_parameters_in_path_matching
+  typed_per_filter_config metadata
+VirtualHost: name domains routes require_tls virtual_clusters rate_limits request_headers_to_add
+  request_headers_to_remove response_headers_to_add response_headers_to_remove
+  typed_per_filter_config include_request_attempt_count include_attempt_count_in_response
+  retry_policy include_is_timeout_retry_header per_request_buffer_limit_bytes
+  request_mirror_policies metadata
+Route: name match route redirect direct_response non_forwarding_action metadata decorator
+  typed_per_filter_config request_headers_to_add request_headers_to_remove
+  response_headers_to_add response_headers_to_remove per_request_buffer_limit_bytes stat_prefix
+RouteMatch: prefix path safe_regex connect_matcher path_separated_prefix case_sensitive
+  runtime_fraction headers query_parameters grpc
+RouteAction: cluster cluster_header weighted_clusters cluster_not_found_response_code
+  prefix_rewrite regex_rewrite host_rewrite_literal auto_host_rewrite host_rewrite_header
+  host_rewrite_path_regex append_x_forwarded_host timeout idle_timeout retry_policy
+  request_mirror_policies priority rate_limits include_vh_rate_limits hash_policy
+  upgrade_configs max_stream_duration
+RouteAction.UpgradeConfig: upgrade_type enabled
+RouteAction.HashPolicy: header cookie connection_properties query_parameter terminal
+RouteAction.MaxStreamDuration: max_stream_duration
+RetryPolicy: retry_on num_retries per_try_timeout per_try_idle_timeout
+  host_selection_retry_max_attempts retriable_status_codes retry_back_off retriable_headers
+  retriable_request_headers
+FilterConfig: *
+RateLimit: stage actions
+RateLimit.Action: * -dynamic_metadata -extension
+
+package envoy.type.matcher.v3
+StringMatcher: * -custom
+)";
+
+constexpr std::string_view kClusters = R"(
+package envoy.config.cluster.v3
+Cluster: name alt_stat_name type cluster_type connect_timeout per_connection_buffer_limit_bytes
+  lb_policy load_assignment max_requests_per_connection circuit_breakers
+  upstream_http_protocol_options common_http_protocol_options http_protocol_options
+  typed_extension_protocol_options dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl
+  dns_lookup_family dns_resolvers use_tcp_for_dns_lookups dns_resolution_config
+  typed_dns_resolver_config wait_for_warm_on_init cleanup_interval ring_hash_lb_config
+  maglev_lb_config original_dst_lb_config least_request_lb_config round_robin_lb_config
+  common_lb_config transport_socket metadata upstream_connection_options
+  close_connections_on_host_health_failure ignore_health_on_host_removal load_balancing_policy
+  track_cluster_stats connection_pool_per_downstream_connection
+  -type=EDS -lb_policy=CLUSTER_PROVIDED
+Cluster.OriginalDstLbConfig: *
+Cluster.CommonLbConfig: healthy_panic_threshold locality_weighted_lb_config update_merge_window
+  ignore_new_hosts_until_first_hc close_connections_on_host_set_change
+  consistent_hashing_lb_config
+CircuitBreakers: thresholds
+CircuitBreakers.Thresholds: priority max_connections max_pending_requests max_requests
+  max_retries track_remaining
+
+package envoy.config.endpoint.v3
+ClusterLoadAssignment: cluster_name endpoints policy
+ClusterLoadAssignment.Policy: overprovisioning_factor
+LocalityLbEndpoints: locality metadata lb_endpoints load_balancing_weight priority proximity
+LbEndpoint: endpoint health_status metadata load_balancing_weight
+Endpoint: address hostname health_check_config
+
+package envoy.extensions.clusters.dns.v3
+extension DnsCluster: *
+
+package envoy.extensions.upstreams.http.v3
+extension HttpProtocolOptions: common_http_protocol_options upstream_http_protocol_options
+  explicit_http_config use_downstream_protocol_config auto_config
+HttpProtocolOptions.ExplicitHttpConfig: http_protocol_options
+HttpProtocolOptions.UseDownstreamHttpConfig: http_protocol_options
+HttpProtocolOptions.AutoHttpConfig: http_protocol_options
+
+package envoy.extensions.load_balancing_policies.round_robin.v3
+extension RoundRobin: *
+package envoy.extensions.load_balancing_policies.least_request.v3
+extension LeastRequest: *
+package envoy.extensions.load_balancing_policies.random.v3
+extension Random: *
+package envoy.extensions.load_balancing_policies.ring_hash.v3
+extension RingHash: *
+package envoy.extensions.load_balancing_policies.maglev.v3
+extension Maglev: *
+package envoy.extensions.load_balancing_policies.wrr_locality.v3
+extension WrrLocality: *
+package envoy.extensions.load_balancing_policies.cluster_provided.v3
+extension ClusterProvided: *
+package envoy.extensions.load_balancing_policies.common.v3
+LocalityLbConfig: locality_weighted_lb_config
+)";
+
+constexpr std::string_view kLogs = R"(
+package envoy.config.accesslog.v3
+AccessLog: name filter typed_config
+AccessLogFilter: status_code_filter duration_filter not_health_check_filter runtime_filter
+  and_filter or_filter header_filter response_flag_filter
+
+package envoy.extensions.access_loggers.file.v3
+extension FileAccessLog: *
+package envoy.extensions.access_loggers.stream.v3
+extension StdoutAccessLog: *
+extension StderrAccessLog: *
+package envoy.extensions.formatter.req_without_query.v3
+extension ReqWithoutQuery: *
+)";
+
+}  // namespace
+
+Support default_support() {
+  Support support;
+  for (const std::string_view table :
+       {kBootstrap, kListeners, kHttp, kRoutes, kClusters, kLogs}) {
+    support.add(table);
+  }
+  return support;
+}
+
+}  // namespace weir::config
