@@ -10,41 +10,11 @@
 
 #include "proxy/http/filter.h"
 #include "proxy/http/formatter.h"
+#include "proxy/http/header_changes.h"
 #include "proxy/http/message.h"
-
-namespace re2 {
-class RE2;
-}
+#include "proxy/http/regex.h"
 
 namespace weir::http {
-
-// Changes to a header map, compiled from header_mutation lists of any level. Immutable.
-class HeaderChanges {
- public:
-  enum class Action : uint8_t { kAppend, kAddIfAbsent, kOverwriteOrAdd, kOverwriteIfExists };
-  struct Change {
-    std::string name;  // lower case
-    Format value;
-    Action action = Action::kAppend;
-    bool keep_empty = false;
-  };
-
-  bool empty() const { return remove_.empty() && changes_.empty(); }
-  void add(Change change) { changes_.push_back(std::move(change)); }
-  void remove(std::string name) { remove_.push_back(std::move(name)); }
-  // Takes over another's changes, after these.
-  void append(const HeaderChanges& other);
-
-  // Removals first, as Envoy does. `input` gives the substitution commands their values.
-  void apply(HeaderMap& headers, const FormatInput& input) const;
-  // The same for a request, where ":path", ":method" and "host"/":authority" may be set too.
-  void apply(RequestHead& request, const FormatInput& input) const;
-
- private:
-  std::vector<std::string> remove_;
-  std::vector<Change> changes_;
-  std::vector<std::shared_ptr<const Change>> shared_;
-};
 
 // A per-route filter config, by the filter's configured name.
 struct RouteFilter {
@@ -74,6 +44,9 @@ struct RetryPolicy {
   int64_t back_off_base_ms = 25;
   int64_t back_off_max_ms = 250;
   std::vector<uint16_t> status_codes;
+  // retry_host_predicate previous_hosts: a retry prefers hosts that were not tried, and looks for
+  // one up to this often. 0: no such predicate.
+  uint32_t host_selection_attempts = 0;
 };
 
 // One source of the hash for RING_HASH and MAGLEV (RouteAction.HashPolicy).
@@ -81,7 +54,7 @@ struct HashPolicy {
   enum class Kind : uint8_t { kHeader, kCookie, kSourceIp, kQueryParameter };
   Kind kind = Kind::kHeader;
   std::string name;                       // header, cookie or query parameter
-  std::shared_ptr<re2::RE2> regex;        // header only; may be null
+  Regex regex;                            // header only; may be null
   std::string substitution;
   std::optional<int64_t> cookie_ttl_s;    // set: a missing cookie is made (0: session)
   std::string cookie_path;
@@ -96,11 +69,6 @@ struct Mirror {
   uint32_t denominator = 100;
   std::string runtime_key;
   bool suffix_host = true;        // append "-shadow" to the authority
-};
-
-struct RegexRewrite {
-  std::shared_ptr<re2::RE2> pattern;
-  std::string substitution;  // RE2 syntax: \1
 };
 
 struct WeightedCluster {
@@ -132,9 +100,8 @@ struct ForwardAction {
   bool high_priority = false;
 
   std::optional<std::string> prefix_rewrite;
-  std::optional<RegexRewrite> regex_rewrite;
-  std::string path_template_rewrite;
-  std::string host_rewrite;             // literal
+  std::optional<RegexRewrite> regex_rewrite;  // also what a path template is rewritten to
+  std::string host_rewrite;                   // literal
   std::string host_rewrite_header;
   std::optional<RegexRewrite> host_rewrite_path_regex;
   bool auto_host_rewrite = false;
@@ -179,7 +146,8 @@ struct Route {
   Match match = Match::kPrefix;
   std::string match_text;  // the prefix or path
 
-  // Of all levels (route, virtual host, table), already in the order they apply.
+  // Of the levels route, virtual host and table, in the order they apply. A weighted cluster has its
+  // own: change_request_headers and change_response_headers know the order.
   HeaderChanges request_headers;
   HeaderChanges response_headers;
   // Least specific first: table, virtual host, route.
@@ -191,16 +159,31 @@ struct Route {
 struct VirtualHost {
   std::string name;
   enum class RequireTls : uint8_t { kNone, kExternalOnly, kAll };
-  RequireTls require_tls = RequireTls::kNone;
+  RequireTls require_tls = RequireTls::kNone;  // RouteTable::find gives the redirect
+  bool most_specific_headers_win = false;      // most_specific_header_mutations_wins
   bool include_attempt_count_in_request = false;
   bool include_attempt_count_in_response = false;
   RouteFilters filters;
 };
 
-// Rewrites of a matched route, on the request as it is sent upstream: path and host. Puts
-// x-envoy-original-path (and -host) where Envoy does. Fails only when cluster_header or the like
-// is missing. `authority` of auto_host_rewrite is applied later, when the host is known.
-void apply_rewrites(const Route& route, const ForwardAction& action, RequestHead& request);
+// Changes the headers of a request as the route, its virtual host, its table and the weighted cluster
+// that was picked (may be null) say. Before apply_rewrites, so that rewrites see the result.
+void change_request_headers(const Route& route, const WeightedCluster* picked,
+                            RequestHead& request, const FormatInput& input);
+void change_response_headers(const Route& route, const WeightedCluster* picked, HeaderMap& headers,
+                             const FormatInput& input);
+
+// Rewrites of a matched route, on the request as it is sent upstream: path and host, the latter by
+// `picked`, the weighted cluster, when that has a host_rewrite. With `keep_originals` what was
+// rewritten is told in x-envoy-original-path and x-envoy-original-host. auto_host_rewrite is applied
+// with rewrite_host later, when the endpoint is known.
+void apply_rewrites(const Route& route, const ForwardAction& action, RequestHead& request,
+                    const WeightedCluster* picked = nullptr, bool keep_originals = true);
+
+// Puts `host` in the authority's place, and the old one into x-forwarded-host where the action wants
+// that. `host` must outlive the request.
+void rewrite_host(const ForwardAction& action, std::string_view host, RequestHead& request,
+                  bool keep_originals = true);
 
 // The absolute URL for `Location`, in the request's arena.
 std::string_view redirect_location(const Route& route, const RedirectAction& action,
