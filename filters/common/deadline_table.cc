@@ -117,10 +117,12 @@ DeadlineTable::Added DeadlineTable::add_in_turn(uint64_t fingerprint, int64_t no
   }
 }
 
-void DeadlineTable::forget(uint64_t fingerprint, int64_t deadline) {
-  const Seen seen = find(fingerprint);
-  // 1 is in the past on every scale, and unlike 0 no sign of a slot that was never used.
-  if (seen.slot != nullptr && seen.deadline == deadline) exchange(*seen.slot, deadline, 1);
+void DeadlineTable::forget(uint64_t fingerprint) {
+  for (;;) {
+    const Seen seen = find(fingerprint);
+    // 1 is in the past on every scale, and unlike 0 no sign of a slot that was never used.
+    if (seen.slot == nullptr || exchange(*seen.slot, seen.deadline, 1)) return;
+  }
 }
 
 }  // namespace weir::filters

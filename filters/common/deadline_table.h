@@ -44,8 +44,8 @@ class DeadlineTable {
     }
   }
 
-  // Ends the key's deadline now, if it still is `deadline`.
-  void forget(uint64_t fingerprint, int64_t deadline);
+  // Ends the key's deadline.
+  void forget(uint64_t fingerprint);
 
  private:
   static constexpr size_t kGroupSlots = 8;
