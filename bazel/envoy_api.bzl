@@ -11,8 +11,8 @@ _NPM_ROOTS = {
     "google": "deps/googleapis/google",
 }
 
-# Import roots inside the repository, in search order.
-_IMPORT_ROOTS = ["npm", "supplements"]
+# Import roots inside the repository, in search order: a supplement stands in for an older file.
+_IMPORT_ROOTS = ["supplements", "npm"]
 
 # The packaged validate.proto is older than the rules that Envoy's files use: each message of
 # rules gets the field `ignore_empty` under the number that protoc-gen-validate gives it.
@@ -115,7 +115,7 @@ def _envoy_api_impl(ctx):
     protos = _closure(ctx, ENVOY_PROTO_ROOTS)
     stems = [proto[:-len(".proto")] for proto in protos]
     sources = [
-        ("npm/" if ctx.path("npm/" + proto).exists else "supplements/") + proto
+        ("supplements/" if ctx.path("supplements/" + proto).exists else "npm/") + proto
         for proto in protos
     ]
     ctx.template("BUILD", ctx.attr.build_template, {

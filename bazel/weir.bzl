@@ -119,8 +119,8 @@ def weir_proto_library(name, srcs, **kwargs):
         name = name + "_generate",
         srcs = srcs + ["@envoy_api//:proto_files"],
         outs = headers + sources,
-        cmd = "protoc --proto_path=%s --proto_path=external/envoy_api/npm" % root +
-              " --proto_path=external/envoy_api/supplements --proto_path=/usr/include" +
+        cmd = "protoc --proto_path=%s --proto_path=external/envoy_api/supplements" % root +
+              " --proto_path=external/envoy_api/npm --proto_path=/usr/include" +
               " --cpp_out=$(RULEDIR)/gen " +
               " ".join(["$(location %s)" % src for src in srcs]),
     )

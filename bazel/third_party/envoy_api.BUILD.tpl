@@ -10,8 +10,8 @@ genrule(
     name = "generate",
     srcs = [":proto_files"],
     outs = {generated_headers} + {generated_sources},
-    cmd = "protoc --proto_path=external/envoy_api/npm" +
-          " --proto_path=external/envoy_api/supplements --proto_path=/usr/include" +
+    cmd = "protoc --proto_path=external/envoy_api/supplements" +
+          " --proto_path=external/envoy_api/npm --proto_path=/usr/include" +
           " --cpp_out=$(RULEDIR)/gen $(SRCS)",
 )
 
