@@ -1,5 +1,4 @@
-// Runs every textual case below tests/cases as a test of its own: once as written and once with
-// every write of the client split into single bytes.
+#include "tests/harness/case_registry.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +7,6 @@
 #include <filesystem>
 #include <memory>
 #include <vector>
-
-#include "tests/harness/case_runner.h"
 
 namespace weir::test {
 namespace {
@@ -29,17 +26,18 @@ CaseStage& stage_for(const CaseFile& file) {
 
 class CaseTest : public testing::Test {
  public:
-  CaseTest(const CaseFile& file, const Case& test_case, bool split)
-      : file_(file), case_(test_case), split_(split) {}
+  CaseTest(const RunCase& run, const CaseFile& file, const Case& test_case, bool split)
+      : run_(run), file_(file), case_(test_case), split_(split) {}
 
   void TestBody() override {
     CaseStage& stage = stage_for(file_);
     ASSERT_EQ(stage.failure(), "") << file_.path;
-    const std::string problem = CaseRun(stage, file_, case_, split_).run();
+    const std::string problem = run_(stage, file_, case_, split_);
     if (!problem.empty()) ADD_FAILURE() << problem;
   }
 
  private:
+  RunCase run_;
   const CaseFile& file_;
   const Case& case_;
   bool split_;
@@ -57,42 +55,40 @@ class SyntaxTest : public testing::Test {
   const CaseFile& file_;
 };
 
-void register_case(const std::string& topic, const CaseFile& file, const Case& test_case) {
+void register_case(const std::string& topic, const RunCase& run, const CaseFile& file,
+                   const Case& test_case) {
   for (const bool split : {false, true}) {
     if (split && !test_case.splittable) continue;
     const std::string name = test_case.name + (split ? " (one byte a write)" : "");
     testing::RegisterTest(topic.c_str(), name.c_str(), nullptr, nullptr, file.path.c_str(),
-                          test_case.line, [&file, &test_case, split]() -> testing::Test* {
-                            return new CaseTest(file, test_case, split);
+                          test_case.line, [&file, &test_case, run, split]() -> testing::Test* {
+                            return new CaseTest(run, file, test_case, split);
                           });
   }
 }
 
-void register_file(const std::filesystem::path& path, const std::string& folder) {
+// Skeletons of configs stand in tests/cases/configs, whoever uses them.
+void register_file(const std::filesystem::path& path, const std::string& folder,
+                   const RunCase& run) {
   static std::vector<std::unique_ptr<CaseFile>> files;
-  const std::string shown = "tests/cases/" + path.filename().string();
-  files.push_back(
-      std::make_unique<CaseFile>(parse_case_file(shown, read_file(path.string()), folder)));
+  const std::string shown = folder + '/' + path.filename().string();
+  files.push_back(std::make_unique<CaseFile>(
+      parse_case_file(shown, read_file(path.string()), runfile("tests/cases"))));
   const CaseFile& file = *files.back();
   const std::string topic = path.stem().string();
   testing::RegisterTest(topic.c_str(), "syntax", nullptr, nullptr, file.path.c_str(), 1,
                         [&file]() -> testing::Test* { return new SyntaxTest(file); });
-  for (const Case& test_case : file.cases) register_case(topic, file, test_case);
-}
-
-void register_folder(const std::string& folder) {
-  std::vector<std::filesystem::path> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (entry.path().extension() == ".case") paths.push_back(entry.path());
-  std::sort(paths.begin(), paths.end());
-  for (const auto& path : paths) register_file(path, folder);
+  for (const Case& test_case : file.cases) register_case(topic, run, file, test_case);
 }
 
 }  // namespace
-}  // namespace weir::test
 
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  weir::test::register_folder(weir::test::runfile("tests/cases"));
-  return RUN_ALL_TESTS();
+void register_cases(const std::string& folder, const RunCase& run) {
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(runfile(folder)))
+    if (entry.path().extension() == ".case") paths.push_back(entry.path());
+  std::sort(paths.begin(), paths.end());
+  for (const auto& path : paths) register_file(path, folder, run);
 }
+
+}  // namespace weir::test
