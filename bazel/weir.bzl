@@ -16,6 +16,10 @@ WEIR_COPTS = [
     "-Wpointer-arith",
     "-Wvla",
     "-Wno-unused-parameter",
+    # Configurations still use fields that Envoy's messages call deprecated.
+    "-Wno-deprecated-declarations",
+    # Designated initialisers leave out what keeps its default.
+    "-Wno-missing-field-initializers",
     # g++ 12 reports these for std::string and std::optional code that is right.
     "-Wno-restrict",
     "-Wno-stringop-overflow",
