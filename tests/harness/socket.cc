@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,6 +40,15 @@ void bind_to_free_port(const Fd& socket) {
     die("bind");
 }
 
+// Of a connection under way; a refusal, or silence for a second, is no success.
+bool handshake_succeeds(const Fd& socket) {
+  pollfd polled{socket.get(), POLLOUT, 0};
+  int error = ECONNREFUSED;
+  socklen_t length = sizeof error;
+  return poll(&polled, 1, 1000) == 1 &&
+         getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0;
+}
+
 }  // namespace
 
 void Fd::close() {
@@ -64,11 +74,10 @@ Fd connect_to_loopback(uint16_t port) {
   Fd socket = new_socket(SOCK_NONBLOCK);
   set_option(socket, IPPROTO_TCP, TCP_NODELAY);
   const sockaddr_in address = loopback(port);
-  // On the loopback a handshake is over, or refused, before connect() returns.
   const int status =
       connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  if (status != 0 && errno == ECONNREFUSED) return Fd();
-  if (status != 0 && errno != EINPROGRESS) die("connect");
+  if (status == 0) return socket;
+  if (errno != EINPROGRESS || !handshake_succeeds(socket)) return Fd();
   return socket;
 }
 
