@@ -62,6 +62,7 @@ struct ClusterConfig {
   enum class HeaderCase : uint8_t { kLower, kProper, kPreserve };
   HeaderCase header_case = HeaderCase::kLower;
   bool accept_http10 = true;
+  bool pass_trailers = false;  // enable_trailers: else trailers of responses are dropped
 
   // upstream_connection_options.tcp_keepalive; 0: the system's default.
   bool tcp_keepalive = false;
@@ -80,6 +81,8 @@ struct ClusterConfig {
   int64_t dns_jitter_ms = 0;
   bool respect_dns_ttl = false;
   std::vector<net::Address> dns_resolvers;  // empty: the system's
+  bool dns_over_tcp = false;
+  bool dns_search_domains = true;  // the system's, for names without enough dots
 
   // ORIGINAL_DST
   bool original_dst_use_header = false;

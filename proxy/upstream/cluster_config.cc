@@ -1,0 +1,126 @@
+#include "proxy/upstream/cluster_config.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <string>
+#include <utility>
+
+#include "proxy/base/hash.h"
+#include "proxy/upstream/cluster_config_parts.h"
+
+namespace weir::upstream {
+
+namespace core = envoy::config::core::v3;
+using config::Code;
+using config::FieldPath;
+using envoy::config::cluster::v3::Cluster;
+
+int64_t to_ms(const google::protobuf::Duration& duration) {
+  return duration.seconds() * 1000 + (duration.nanos() + 999'999) / 1'000'000;
+}
+
+void refuse(ClusterBuild& build, const FieldPath& path, std::string_view what) {
+  std::string text = path.str();
+  if (build.diagnostics.has_error_under(text)) return;
+  build.diagnostics.error(Code::kNotSupported, std::move(text),
+                          std::string(what) + " exists in Envoy; Weir does not support it yet");
+}
+
+std::optional<net::Address> read_socket_address(ClusterBuild& build,
+                                                const core::SocketAddress& address,
+                                                const FieldPath& path, std::string_view hint) {
+  if (address.protocol() != core::SocketAddress::TCP) {
+    refuse(build, path.field("protocol"), "a UDP address here");
+    return std::nullopt;
+  }
+  if (!address.named_port().empty()) {
+    build.diagnostics.error(Code::kSemantic, path.field("named_port"),
+                            "a port must be given as a number", "use port_value");
+    return std::nullopt;
+  }
+  Result<net::Address> read =
+      net::Address::ip(address.address(), static_cast<uint16_t>(address.port_value()));
+  if (read.ok()) return read.take();
+  build.diagnostics.error(Code::kSemantic, path.field("address"), read.error().message,
+                          std::string(hint));
+  return std::nullopt;
+}
+
+namespace {
+
+// Fields that would change what a request gets, and that nothing here reads.
+void refuse_unread(ClusterBuild& build) {
+  const Cluster& c = build.proto;
+  const std::pair<bool, std::string_view> unread[] = {
+      {c.transport_socket_matches_size() > 0, "transport_socket_matches"},
+      {c.has_eds_cluster_config(), "eds_cluster_config"},
+      {c.health_checks_size() > 0, "health_checks"},
+      {c.has_outlier_detection(), "outlier_detection"},
+      {c.has_lb_subset_config(), "lb_subset_config"},
+      {c.has_http2_protocol_options(), "http2_protocol_options"},
+      {c.protocol_selection() != Cluster::USE_CONFIGURED_PROTOCOL, "protocol_selection"},
+      {c.filters_size() > 0, "filters"},
+      {c.has_lrs_server(), "lrs_server"},
+      {c.has_upstream_config(), "upstream_config"},
+      {c.has_preconnect_policy(), "preconnect_policy"},
+      {c.connection_pool_per_downstream_connection(), "connection_pool_per_downstream_connection"},
+      {c.track_timeout_budgets(), "track_timeout_budgets"},
+      {c.has_track_cluster_stats(), "track_cluster_stats"},
+  };
+  for (const auto& [present, name] : unread) {
+    if (present) refuse(build, build.path.field(name), name);
+  }
+}
+
+// Equal for equal messages, whatever the order of their map entries.
+uint64_t hash_of(const Cluster& cluster) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    cluster.SerializeToCodedStream(&coded);
+  }
+  return xxhash64(bytes);
+}
+
+// Dots separate the parts of a stat's name; colons separate tags in some sinks, hence Envoy's rule.
+std::string stat_name_of(const Cluster& cluster) {
+  std::string out;
+  std::string_view name = cluster.alt_stat_name().empty()
+                              ? std::string_view(cluster.name())
+                              : std::string_view(cluster.alt_stat_name());
+  while (!name.empty()) {
+    const size_t replaced = name.starts_with("://")  ? 3
+                            : name.starts_with(":/") ? 2
+                            : name.starts_with(':')  ? 1
+                            : name.front() == '\0'   ? 1
+                                                     : 0;
+    out.push_back(replaced > 0 ? '_' : name.front());
+    name.remove_prefix(replaced > 0 ? replaced : 1);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::shared_ptr<const ClusterConfig> compile_cluster(const Cluster& cluster, const FieldPath& path,
+                                                     config::Diagnostics& diagnostics) {
+  const size_t errors_before = diagnostics.error_count();
+  auto out = std::make_shared<ClusterConfig>();
+  out->name = cluster.name();
+  out->stat_name = stat_name_of(cluster);
+  out->hash = hash_of(cluster);
+  ClusterBuild build{cluster, path, diagnostics, *out};
+  refuse_unread(build);
+  compile_discovery(build);
+  compile_endpoints(build);
+  compile_balancing(build);
+  compile_protocol(build);
+  compile_connection(build);
+  if (diagnostics.error_count() != errors_before) return nullptr;
+  return out;
+}
+
+}  // namespace weir::upstream

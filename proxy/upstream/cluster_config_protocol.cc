@@ -1,0 +1,139 @@
+// How a cluster's endpoints are spoken to: HttpProtocolOptions, or the cluster's older fields.
+#include <string>
+
+#include "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.pb.h"
+#include "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.pb.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "proxy/upstream/cluster_config_parts.h"
+
+namespace weir::upstream {
+
+namespace core = envoy::config::core::v3;
+using config::Code;
+using config::FieldPath;
+using envoy::config::cluster::v3::Cluster;
+using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+
+namespace {
+
+// The name under which Envoy looks for the options.
+constexpr std::string_view kOptionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+void read_common(ClusterConfig& out, const core::HttpProtocolOptions& options) {
+  if (options.has_idle_timeout()) out.idle_timeout_ms = to_ms(options.idle_timeout());
+  if (options.has_max_connection_duration())
+    out.max_connection_duration_ms = to_ms(options.max_connection_duration());
+  if (options.has_max_stream_duration())
+    out.max_stream_duration_ms = to_ms(options.max_stream_duration());
+  if (options.has_max_headers_count())
+    out.max_response_headers_count = options.max_headers_count().value();
+  if (options.has_max_requests_per_connection())
+    out.max_requests_per_connection = options.max_requests_per_connection().value();
+}
+
+void read_header_case(ClusterBuild& build, const core::Http1ProtocolOptions& options,
+                      const FieldPath& path) {
+  using HeaderCase = ClusterConfig::HeaderCase;
+  const auto& format = options.header_key_format();
+  if (format.has_proper_case_words()) build.out.header_case = HeaderCase::kProper;
+  if (!format.has_stateful_formatter()) return;
+  const google::protobuf::Any& formatter = format.stateful_formatter().typed_config();
+  if (formatter.Is<envoy::extensions::http::header_formatters::preserve_case::v3::
+                       PreserveCaseFormatterConfig>())
+    build.out.header_case = HeaderCase::kPreserve;
+  else
+    refuse(build, path.field("header_key_format.stateful_formatter.typed_config"),
+           "a header formatter other than preserve_case");
+}
+
+// Fields that are about requests from clients mean nothing here, as in Envoy.
+void read_http1(ClusterBuild& build, const core::Http1ProtocolOptions& options,
+                const FieldPath& path) {
+  read_header_case(build, options, path);
+  build.out.pass_trailers = options.enable_trailers();
+  if (options.allow_chunked_length())
+    refuse(build, path.field("allow_chunked_length"), "allow_chunked_length");
+  if (options.send_fully_qualified_url())
+    refuse(build, path.field("send_fully_qualified_url"), "send_fully_qualified_url");
+}
+
+// One of the three messages that say which versions of HTTP are spoken.
+template <class Message>
+void read_versions(ClusterBuild& build, const Message& message, const FieldPath& path) {
+  if (message.has_http2_protocol_options())
+    refuse(build, path.field("http2_protocol_options"), "HTTP/2 to an upstream");
+  if (message.has_http3_protocol_options())
+    refuse(build, path.field("http3_protocol_options"), "HTTP/3 to an upstream");
+  read_http1(build, message.http_protocol_options(), path.field("http_protocol_options"));
+}
+
+void check_filters(ClusterBuild& build, const HttpProtocolOptions& options, const FieldPath& path) {
+  using envoy::extensions::filters::http::upstream_codec::v3::UpstreamCodec;
+  for (int i = 0; i < options.http_filters_size(); ++i) {
+    // The codec is the end of every chain of upstream filters; alone it changes nothing.
+    if (options.http_filters(i).typed_config().Is<UpstreamCodec>()) continue;
+    const FieldPath at = path.field("http_filters", i);
+    refuse(build, at.field("typed_config"), "an HTTP filter of a cluster");
+  }
+}
+
+void read_options(ClusterBuild& build, const HttpProtocolOptions& options, const FieldPath& path) {
+  read_common(build.out, options.common_http_protocol_options());
+  check_filters(build, options, path);
+  if (options.has_header_validation_config())
+    refuse(build, path.field("header_validation_config"), "header_validation_config");
+  switch (options.upstream_protocol_options_case()) {
+    case HttpProtocolOptions::kExplicitHttpConfig:
+      return read_versions(build, options.explicit_http_config(),
+                           path.field("explicit_http_config"));
+    case HttpProtocolOptions::kUseDownstreamProtocolConfig:
+      return read_versions(build, options.use_downstream_protocol_config(),
+                           path.field("use_downstream_protocol_config"));
+    case HttpProtocolOptions::kAutoConfig:
+      return read_versions(build, options.auto_config(), path.field("auto_config"));
+    case HttpProtocolOptions::UPSTREAM_PROTOCOL_OPTIONS_NOT_SET:
+      build.diagnostics.error(Code::kSemantic, path, "no version of HTTP is chosen",
+                              "add explicit_http_config with http_protocol_options");
+  }
+}
+
+void warn_ignored(ClusterBuild& build, bool present, std::string_view field) {
+  if (!present) return;
+  build.diagnostics.warning(Code::kSemantic, build.path.field(field),
+                            "has no effect beside HttpProtocolOptions in "
+                            "typed_extension_protocol_options");
+}
+
+}  // namespace
+
+void compile_protocol(ClusterBuild& build) {
+  const Cluster& c = build.proto;
+  const FieldPath map_path = build.path.field("typed_extension_protocol_options");
+  bool typed = false;
+  for (const auto& [key, any] : c.typed_extension_protocol_options()) {
+    const FieldPath path = map_path.key(key);
+    HttpProtocolOptions options;
+    if (!any.UnpackTo(&options)) {
+      refuse(build, path, "protocol options of type " + any.type_url());
+      continue;
+    }
+    if (key != kOptionsKey)
+      build.diagnostics.warning(
+          Code::kSemantic, path,
+          "Envoy looks for these options under the key '" + std::string(kOptionsKey) + "' only");
+    typed = true;
+    read_options(build, options, path);
+  }
+  if (typed) {
+    warn_ignored(build, c.has_common_http_protocol_options(), "common_http_protocol_options");
+    warn_ignored(build, c.has_http_protocol_options(), "http_protocol_options");
+    warn_ignored(build, c.has_max_requests_per_connection(), "max_requests_per_connection");
+    return;
+  }
+  if (c.has_max_requests_per_connection())
+    build.out.max_requests_per_connection = c.max_requests_per_connection().value();
+  read_common(build.out, c.common_http_protocol_options());
+  read_http1(build, c.http_protocol_options(), build.path.field("http_protocol_options"));
+}
+
+}  // namespace weir::upstream

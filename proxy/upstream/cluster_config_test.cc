@@ -1,0 +1,578 @@
+#include "proxy/upstream/cluster_config.h"
+
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/extensions/clusters/dns/v3/dns_cluster.pb.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.pb.h"
+#include "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.pb.h"
+#include "envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided.pb.h"
+#include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb.h"
+#include "envoy/extensions/load_balancing_policies/maglev/v3/maglev.pb.h"
+#include "envoy/extensions/load_balancing_policies/pick_first/v3/pick_first.pb.h"
+#include "envoy/extensions/load_balancing_policies/random/v3/random.pb.h"
+#include "envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.pb.h"
+#include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb.h"
+#include "envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality.pb.h"
+#include "envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.pb.h"
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+
+namespace weir::upstream {
+namespace {
+
+using Discovery = ClusterConfig::Discovery;
+using DnsFamily = ClusterConfig::DnsFamily;
+using Kind = LoadBalancing::Kind;
+
+// A cluster compiled from protobuf's text format.
+struct Compiled {
+  explicit Compiled(const std::string& text) {
+    envoy::config::cluster::v3::Cluster cluster;
+    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString("name: 'c' " + text, &cluster));
+    const config::FieldPath root = config::FieldPath::root("clusters[0]");
+    config = compile_cluster(cluster, root, diagnostics);
+    EXPECT_EQ(config == nullptr, diagnostics.has_errors());
+  }
+
+  // The code, path and message of each problem, one a line.
+  std::string problems() const {
+    std::string out;
+    for (const config::Diagnostic& d : diagnostics.items())
+      out += std::string(config::code_name(d.code)) + " " + d.field_path + ": " + d.message + "\n";
+    return out;
+  }
+  const ClusterConfig* operator->() const {
+    EXPECT_NE(config, nullptr) << problems();
+    static const ClusterConfig kNone;
+    return config == nullptr ? &kNone : config.get();
+  }
+
+  config::Diagnostics diagnostics;
+  std::shared_ptr<const ClusterConfig> config;
+};
+
+std::string any(const std::string& type, const std::string& body = "") {
+  return "[type.googleapis.com/envoy.extensions." + type + "] { " + body + " }";
+}
+
+std::string endpoint(const std::string& address, int port, const std::string& more = "") {
+  return "lb_endpoints { endpoint { address { socket_address { address: '" + address +
+         "' port_value: " + std::to_string(port) + " } } } " + more + " } ";
+}
+
+std::string assignment(const std::string& localities) {
+  return "load_assignment { cluster_name: 'c' " + localities + " } ";
+}
+
+std::string policy(const std::string& extension, const std::string& name = "p") {
+  return "policies { typed_extension_config { name: '" + name + "' typed_config { " + extension +
+         " } } } ";
+}
+
+std::string options(const std::string& body) {
+  return "typed_extension_protocol_options { key: "
+         "'envoy.extensions.upstreams.http.v3.HttpProtocolOptions' value { " +
+         any("upstreams.http.v3.HttpProtocolOptions", body) + " } } ";
+}
+
+// Expects exactly one problem: its code, its path below the cluster, and part of its message.
+void expect_problem(const std::string& text, const std::string& code, const std::string& path,
+                    const std::string& message = "") {
+  const Compiled c(text);
+  ASSERT_EQ(c.diagnostics.items().size(), 1u) << text << "\n" << c.problems();
+  const config::Diagnostic& d = c.diagnostics.items()[0];
+  EXPECT_EQ(config::code_name(d.code), code) << c.problems();
+  EXPECT_EQ(d.field_path, "clusters[0]." + path);
+  EXPECT_NE(d.message.find(message), std::string::npos) << d.message;
+}
+
+TEST(ClusterConfig, DefaultsAreEnvoys) {
+  const Compiled c("");
+  EXPECT_EQ(c->name, "c");
+  EXPECT_EQ(c->stat_name, "c");
+  EXPECT_EQ(c->discovery, Discovery::kStatic);
+  EXPECT_EQ(c->connect_timeout_ms, 5000);
+  EXPECT_EQ(c->buffer_limit_bytes, 1u << 20);
+  EXPECT_EQ(c->balancing.kind, Kind::kRoundRobin);
+  EXPECT_EQ(c->balancing.panic_threshold_percent, 50u);
+  EXPECT_EQ(c->thresholds[0].max_connections, 1024u);
+  EXPECT_EQ(c->thresholds[1].max_retries, 3u);
+  EXPECT_EQ(c->idle_timeout_ms, 3'600'000);
+  EXPECT_EQ(c->hosts.overprovisioning_factor, 140u);
+}
+
+TEST(ClusterConfig, Basics) {
+  const Compiled c(
+      "connect_timeout { nanos: 250000001 } per_connection_buffer_limit_bytes { value: 32768 } "
+      "alt_stat_name: 'a:b://c' cleanup_interval { seconds: 9 }");
+  EXPECT_EQ(c->connect_timeout_ms, 251);
+  EXPECT_EQ(c->buffer_limit_bytes, 32768u);
+  EXPECT_EQ(c->stat_name, "a_b_c");
+  EXPECT_EQ(c->cleanup_interval_ms, 9000);
+}
+
+TEST(ClusterConfig, HashTellsChanges) {
+  EXPECT_EQ(Compiled("connect_timeout { seconds: 1 }")->hash,
+            Compiled("connect_timeout { seconds: 1 }")->hash);
+  EXPECT_NE(Compiled("connect_timeout { seconds: 1 }")->hash,
+            Compiled("connect_timeout { seconds: 2 }")->hash);
+  const std::string a = "metadata { filter_metadata { key: 'a' } filter_metadata { key: 'b' } }";
+  const std::string b = "metadata { filter_metadata { key: 'b' } filter_metadata { key: 'a' } }";
+  EXPECT_EQ(Compiled(a)->hash, Compiled(b)->hash);
+}
+
+// ---- endpoints ----
+
+TEST(ClusterEndpoints, StaticAddressesOfEveryKind) {
+  const Compiled c(assignment(
+      "endpoints { " + endpoint("127.0.0.1", 80) + endpoint("::1", 81) +
+      "lb_endpoints { endpoint { hostname: 'h' address { pipe { path: '/run/x.sock' } } } } }"));
+  ASSERT_EQ(c->hosts.endpoints.size(), 3u);
+  EXPECT_EQ(c->hosts.endpoints[0].address_text, "127.0.0.1:80");
+  EXPECT_EQ(c->hosts.endpoints[1].address_text, "[::1]:81");
+  EXPECT_EQ(c->hosts.endpoints[2].address_text, "/run/x.sock");
+  EXPECT_EQ(c->hosts.endpoints[2].hostname, "h");
+}
+
+TEST(ClusterEndpoints, WeightHealthPriorityLocality) {
+  const Compiled c(assignment(
+      "endpoints { locality { region: 'r' } load_balancing_weight { value: 5 } " +
+      endpoint("127.0.0.1", 1, "load_balancing_weight { value: 7 } health_status: DEGRADED") +
+      endpoint("127.0.0.1", 2, "health_status: DRAINING") + "} endpoints { priority: 1 " +
+      endpoint("127.0.0.1", 3, "health_status: HEALTHY") +
+      "} endpoints { locality { region: 'r' } " +
+      endpoint("127.0.0.1", 4, "health_status: TIMEOUT") +
+      "} policy { overprovisioning_factor { value: 200 } weighted_priority_health: true }"));
+  const std::vector<Endpoint>& e = c->hosts.endpoints;
+  ASSERT_EQ(e.size(), 4u);
+  EXPECT_EQ(e[0].weight, 7u);
+  EXPECT_EQ(e[0].health, Health::kDegraded);
+  EXPECT_EQ(e[1].weight, 1u);
+  EXPECT_EQ(e[1].health, Health::kUnhealthy);
+  EXPECT_EQ(e[2].priority, 1u);
+  EXPECT_EQ(e[2].health, Health::kHealthy);
+  EXPECT_EQ(e[3].health, Health::kUnhealthy);
+  EXPECT_EQ(e[3].locality, e[0].locality);  // listed twice, one locality
+  ASSERT_EQ(c->hosts.localities.size(), 2u);
+  EXPECT_EQ(c->hosts.localities[0].weight, 5u);
+  EXPECT_EQ(c->hosts.overprovisioning_factor, 200u);
+  EXPECT_TRUE(c->hosts.weighted_priority_health);
+}
+
+TEST(ClusterEndpoints, HashKeyComesFromMetadata) {
+  const Compiled c(assignment(
+      "endpoints { " +
+      endpoint("127.0.0.1", 1,
+               "metadata { filter_metadata { key: 'envoy.lb' value { fields { key: 'hash_key' "
+               "value { string_value: 'k' } } } } }") +
+      "}"));
+  ASSERT_EQ(c->hosts.endpoints.size(), 1u);
+  EXPECT_EQ(c->hosts.endpoints[0].hash_key, "k");
+}
+
+TEST(ClusterEndpoints, NamesNeedDns) {
+  const std::string path = "load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.";
+  expect_problem(assignment("endpoints { " + endpoint("example.com", 80) + "}"), "semantic",
+                 path + "socket_address.address", "'example.com' is not an IPv4 or IPv6 address");
+  const Compiled c(assignment("endpoints { " + endpoint("example.com", 80) + "}"));
+  EXPECT_NE(c.diagnostics.items()[0].hint.find("STRICT_DNS"), std::string::npos);
+  expect_problem(
+      "type: STRICT_DNS " +
+          assignment("endpoints { lb_endpoints { endpoint { address { pipe { path: '/x' } } } } }"),
+      "semantic", path + "pipe", "names");
+}
+
+TEST(ClusterEndpoints, AddressProblems) {
+  const std::string at = "load_assignment.endpoints[0].lb_endpoints[0].endpoint";
+  const auto one = [](const std::string& body) {
+    return assignment("endpoints { lb_endpoints { endpoint { " + body + " } } }");
+  };
+  expect_problem(one(""), "semantic", at + ".address", "no address");
+  expect_problem(one("address { envoy_internal_address { server_listener_name: 'x' } }"),
+                 "not-supported", at + ".address.envoy_internal_address");
+  expect_problem(one("address { socket_address { address: '::1' named_port: 'http' } }"),
+                 "semantic", at + ".address.socket_address.named_port", "number");
+  expect_problem(one("address { socket_address { protocol: UDP address: '::1' port_value: 1 } }"),
+                 "not-supported", at + ".address.socket_address.protocol");
+  expect_problem(one("address { pipe { path: '" + std::string(108, 'x') + "' } }"), "semantic",
+                 at + ".address.pipe.path", "107");
+  expect_problem(one("address { pipe { path: '/x' } } additional_addresses { }"), "not-supported",
+                 at + ".additional_addresses");
+  expect_problem(assignment("endpoints { lb_endpoints { endpoint_name: 'x' } }"), "not-supported",
+                 "load_assignment.endpoints[0].lb_endpoints[0].endpoint_name");
+  expect_problem(assignment("policy { drop_overloads { category: 'x' } }"), "not-supported",
+                 "load_assignment.policy.drop_overloads");
+}
+
+TEST(ClusterEndpoints, WeightsMayNotOverflow) {
+  const std::string heavy = "load_balancing_weight { value: 4294967295 }";
+  expect_problem(assignment("endpoints { " + endpoint("::1", 1, heavy) + endpoint("::1", 2) + "}"),
+                 "semantic", "load_assignment.endpoints[0]", "4294967295");
+  expect_problem(assignment("endpoints { locality { zone: 'a' } " + heavy +
+                            " } endpoints { locality { zone: 'b' } " + heavy + " }"),
+                 "semantic", "load_assignment", "priority 0");
+}
+
+TEST(ClusterEndpoints, AllProblemsAreReportedAtOnce) {
+  const Compiled c("health_checks { } " +
+                   assignment("endpoints { " + endpoint("a", 1) + endpoint("b", 2) + "}"));
+  EXPECT_EQ(c.diagnostics.error_count(), 3u) << c.problems();
+}
+
+// ---- discovery ----
+
+TEST(ClusterDiscovery, StrictDns) {
+  const Compiled c(
+      "type: STRICT_DNS dns_lookup_family: V4_PREFERRED dns_refresh_rate { seconds: 7 } "
+      "respect_dns_ttl: true dns_failure_refresh_rate { base_interval { seconds: 2 } } " +
+      assignment("endpoints { " + endpoint("a.example", 80) + endpoint("10.0.0.1", 81) + "}"));
+  EXPECT_EQ(c->discovery, Discovery::kStrictDns);
+  EXPECT_EQ(c->dns_family, DnsFamily::kV4Preferred);
+  EXPECT_EQ(c->dns_refresh_ms, 7000);
+  EXPECT_EQ(c->dns_failure_base_ms, 2000);
+  EXPECT_EQ(c->dns_failure_max_ms, 20'000);
+  EXPECT_TRUE(c->respect_dns_ttl);
+  ASSERT_EQ(c->targets.size(), 2u);
+  EXPECT_EQ(c->targets[0].name, "a.example");
+  EXPECT_EQ(c->targets[0].port, 80);
+  EXPECT_EQ(c->targets[0].prototype.hostname, "a.example");
+  EXPECT_TRUE(c->hosts.endpoints.empty());
+}
+
+TEST(ClusterDiscovery, FailureRateDefaultsToTheRefreshRate) {
+  const Compiled c("type: STRICT_DNS dns_refresh_rate { seconds: 7 }");
+  EXPECT_EQ(c->dns_failure_base_ms, 7000);
+  EXPECT_EQ(c->dns_failure_max_ms, 7000);
+  expect_problem(
+      "type: STRICT_DNS dns_failure_refresh_rate { base_interval { seconds: 2 } "
+      "max_interval { seconds: 1 } }",
+      "semantic", "dns_failure_refresh_rate", "smaller");
+}
+
+TEST(ClusterDiscovery, LogicalDnsHasOneTarget) {
+  const Compiled c("type: LOGICAL_DNS " +
+                   assignment("endpoints { " + endpoint("a.example", 80) + "}"));
+  EXPECT_EQ(c->discovery, Discovery::kLogicalDns);
+  EXPECT_EQ(c->targets.size(), 1u);
+  const std::string two =
+      "type: LOGICAL_DNS " + assignment("endpoints { " + endpoint("a", 1) + endpoint("b", 2) + "}");
+  expect_problem(two, "semantic", "load_assignment", "exactly one");
+  expect_problem("type: LOGICAL_DNS", "semantic", "load_assignment", "exactly one");
+}
+
+TEST(ClusterDiscovery, DnsClusterExtension) {
+  const std::string at = "cluster_type { name: 'x' typed_config { ";
+  const Compiled strict(at +
+                        any("clusters.dns.v3.DnsCluster",
+                            "dns_lookup_family: ALL dns_jitter { nanos: 5000000 } respect_dns_ttl: "
+                            "true dns_refresh_rate { seconds: 3 }") +
+                        " } } " + assignment("endpoints { " + endpoint("a.example", 80) + "}"));
+  EXPECT_EQ(strict->discovery, Discovery::kStrictDns);
+  EXPECT_EQ(strict->dns_family, DnsFamily::kAll);
+  EXPECT_EQ(strict->dns_jitter_ms, 5);
+  EXPECT_EQ(strict->dns_refresh_ms, 3000);
+  EXPECT_TRUE(strict->respect_dns_ttl);
+  const Compiled logical(
+      at + any("clusters.dns.v3.DnsCluster", "all_addresses_in_single_endpoint: true") + " } } " +
+      assignment("endpoints { " + endpoint("a.example", 80) + "}"));
+  EXPECT_EQ(logical->discovery, Discovery::kLogicalDns);
+  EXPECT_EQ(logical->dns_family, DnsFamily::kAuto);
+}
+
+TEST(ClusterDiscovery, OtherClusterTypes) {
+  EXPECT_EQ(Compiled("cluster_type { name: 'envoy.cluster.strict_dns' }")->discovery,
+            Discovery::kStrictDns);
+  expect_problem("cluster_type { name: 'envoy.clusters.redis' }", "not-supported",
+                 "cluster_type.name", "envoy.clusters.redis");
+  expect_problem(
+      "cluster_type { name: 'x' typed_config { " + any("filters.http.router.v3.Router") + " } }",
+      "not-supported", "cluster_type.typed_config", "router.v3.Router");
+  expect_problem("type: EDS", "not-supported", "type", "EDS");
+}
+
+TEST(ClusterDiscovery, Resolvers) {
+  const std::string address =
+      "resolvers { socket_address { protocol: UDP address: '10.1.1.1' port_value: 5353 } } ";
+  const Compiled typed("type: STRICT_DNS typed_dns_resolver_config { name: 'x' typed_config { " +
+                       any("network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+                           address + "udp_max_queries { value: 9 } dns_resolver_options { "
+                                     "use_tcp_for_dns_lookups: true no_default_search_domain: "
+                                     "true }") +
+                       " } }");
+  ASSERT_EQ(typed->dns_resolvers.size(), 1u);
+  EXPECT_EQ(typed->dns_resolvers[0].text(), "10.1.1.1:5353");
+  EXPECT_TRUE(typed->dns_over_tcp);
+  EXPECT_FALSE(typed->dns_search_domains);
+  EXPECT_EQ(
+      Compiled("type: STRICT_DNS dns_resolution_config { " + address + "}")->dns_resolvers.size(),
+      1u);
+  EXPECT_EQ(Compiled("type: STRICT_DNS dns_resolvers { socket_address { address: '::1' } }")
+                ->dns_resolvers[0]
+                .text(),
+            "[::1]:53");
+  expect_problem("type: STRICT_DNS dns_resolvers { socket_address { address: 'ns' } }", "semantic",
+                 "dns_resolvers[0].socket_address.address", "'ns'");
+  expect_problem("type: STRICT_DNS dns_resolvers { pipe { path: '/x' } }", "semantic",
+                 "dns_resolvers[0]", "socket_address");
+}
+
+TEST(ClusterDiscovery, OriginalDst) {
+  const Compiled c(
+      "type: ORIGINAL_DST lb_policy: CLUSTER_PROVIDED original_dst_lb_config { "
+      "use_http_header: true http_header_name: 'X-To' upstream_port_override { value: 8080 } }");
+  EXPECT_EQ(c->discovery, Discovery::kOriginalDst);
+  EXPECT_EQ(c->balancing.kind, Kind::kClusterProvided);
+  EXPECT_TRUE(c->original_dst_use_header);
+  EXPECT_EQ(c->original_dst_header, "x-to");
+  EXPECT_EQ(c->original_dst_port, 8080u);
+  expect_problem("type: ORIGINAL_DST lb_policy: CLUSTER_PROVIDED " + assignment(""), "semantic",
+                 "load_assignment", "ORIGINAL_DST");
+  expect_problem("type: ORIGINAL_DST", "semantic", "lb_policy", "chooses by itself");
+  expect_problem("lb_policy: CLUSTER_PROVIDED", "semantic", "lb_policy", "ORIGINAL_DST");
+}
+
+// ---- balancing ----
+
+TEST(ClusterBalancing, LbPolicies) {
+  EXPECT_EQ(Compiled("lb_policy: RANDOM")->balancing.kind, Kind::kRandom);
+  const Compiled least(
+      "lb_policy: LEAST_REQUEST least_request_lb_config { choice_count { value: 5 } "
+      "active_request_bias { default_value: 0.5 runtime_key: 'x' } slow_start_config { "
+      "slow_start_window { seconds: 60 } aggression { default_value: 2 runtime_key: 'y' } "
+      "min_weight_percent { value: 25 } } }");
+  EXPECT_EQ(least->balancing.kind, Kind::kLeastRequest);
+  EXPECT_EQ(least->balancing.choice_count, 5u);
+  EXPECT_EQ(least->balancing.active_request_bias, 0.5);
+  EXPECT_EQ(least->balancing.slow_start_window_ms, 60'000);
+  EXPECT_EQ(least->balancing.slow_start_aggression, 2);
+  EXPECT_EQ(least->balancing.slow_start_min_weight_percent, 25);
+  const Compiled ring(
+      "lb_policy: RING_HASH ring_hash_lb_config { minimum_ring_size { value: 10 } "
+      "maximum_ring_size { value: 20 } hash_function: MURMUR_HASH_2 }");
+  EXPECT_EQ(ring->balancing.kind, Kind::kRingHash);
+  EXPECT_EQ(ring->balancing.ring_min_size, 10u);
+  EXPECT_EQ(ring->balancing.ring_max_size, 20u);
+  EXPECT_TRUE(ring->balancing.ring_murmur);
+  const Compiled maglev("lb_policy: MAGLEV maglev_lb_config { table_size { value: 101 } }");
+  EXPECT_EQ(maglev->balancing.kind, Kind::kMaglev);
+  EXPECT_EQ(maglev->balancing.table_size, 101u);
+  EXPECT_EQ(Compiled("round_robin_lb_config { slow_start_config { slow_start_window { seconds: 1 } "
+                     "} }")
+                ->balancing.slow_start_window_ms,
+            1000);
+}
+
+TEST(ClusterBalancing, CommonLbConfig) {
+  const Compiled c(
+      "lb_policy: RING_HASH common_lb_config { healthy_panic_threshold { value: 12.6 } "
+      "locality_weighted_lb_config { } consistent_hashing_lb_config { use_hostname_for_hashing: "
+      "true hash_balance_factor { value: 150 } } }");
+  EXPECT_EQ(c->balancing.panic_threshold_percent, 13u);
+  EXPECT_TRUE(c->balancing.locality_weighted);
+  EXPECT_TRUE(c->balancing.use_hostname_for_hashing);
+  EXPECT_EQ(c->balancing.hash_balance_factor, 150u);
+  EXPECT_TRUE(Compiled("common_lb_config { zone_aware_lb_config { fail_traffic_on_panic: true } }")
+                  ->balancing.fail_on_panic);
+}
+
+TEST(ClusterBalancing, Extensions) {
+  const auto kind = [](const std::string& extension) {
+    return Compiled("load_balancing_policy { " + policy(extension) + "}")->balancing;
+  };
+  EXPECT_EQ(kind(any("load_balancing_policies.random.v3.Random")).kind, Kind::kRandom);
+  EXPECT_EQ(kind(any("load_balancing_policies.round_robin.v3.RoundRobin",
+                     "slow_start_config { slow_start_window { seconds: 2 } }"))
+                .slow_start_window_ms,
+            2000);
+  EXPECT_TRUE(kind(any("load_balancing_policies.least_request.v3.LeastRequest",
+                       "selection_method: FULL_SCAN"))
+                  .full_scan);
+  EXPECT_TRUE(kind(any("load_balancing_policies.least_request.v3.LeastRequest",
+                       "locality_lb_config { locality_weighted_lb_config { } }"))
+                  .locality_weighted);
+  const LoadBalancing ring = kind(any("load_balancing_policies.ring_hash.v3.RingHash",
+                                      "hash_function: MURMUR_HASH_2 use_hostname_for_hashing: true "
+                                      "locality_weighted_lb_config { }"));
+  EXPECT_EQ(ring.kind, Kind::kRingHash);
+  EXPECT_TRUE(ring.ring_murmur);
+  EXPECT_TRUE(ring.use_hostname_for_hashing);
+  EXPECT_TRUE(ring.locality_weighted);
+  const LoadBalancing maglev = kind(
+      any("load_balancing_policies.maglev.v3.Maglev",
+          "table_size { value: 7 } consistent_hashing_lb_config { hash_balance_factor { value: "
+          "200 } }"));
+  EXPECT_EQ(maglev.kind, Kind::kMaglev);
+  EXPECT_EQ(maglev.table_size, 7u);
+  EXPECT_EQ(maglev.hash_balance_factor, 200u);
+}
+
+TEST(ClusterBalancing, WrrLocalityPicksWithinLocalities) {
+  const LoadBalancing wrr =
+      Compiled("load_balancing_policy { " +
+               policy(any("load_balancing_policies.wrr_locality.v3.WrrLocality",
+                          "endpoint_picking_policy { " +
+                              policy(any("load_balancing_policies.least_request.v3.LeastRequest")) +
+                              "}")) +
+               "}")
+          ->balancing;
+  EXPECT_EQ(wrr.kind, Kind::kLeastRequest);
+  EXPECT_TRUE(wrr.locality_weighted);
+}
+
+TEST(ClusterBalancing, TheFirstKnownExtensionWins) {
+  const std::string unknown =
+      policy(any("load_balancing_policies.pick_first.v3.PickFirst"), "first");
+  const Compiled c("load_balancing_policy { " + unknown +
+                   policy(any("load_balancing_policies.random.v3.Random")) +
+                   policy(any("load_balancing_policies.maglev.v3.Maglev")) + "}");
+  EXPECT_EQ(c->balancing.kind, Kind::kRandom);
+  expect_problem("load_balancing_policy { " + unknown + "}", "not-supported",
+                 "load_balancing_policy", "first");
+}
+
+TEST(ClusterBalancing, Problems) {
+  expect_problem("lb_policy: LOAD_BALANCING_POLICY_CONFIG", "semantic", "lb_policy",
+                 "load_balancing_policy");
+  expect_problem("lb_policy: MAGLEV maglev_lb_config { table_size { value: 100 } }", "semantic",
+                 "maglev_lb_config.table_size", "prime");
+  expect_problem(
+      "lb_policy: RING_HASH ring_hash_lb_config { minimum_ring_size { value: 20 } "
+      "maximum_ring_size { value: 10 } }",
+      "semantic", "ring_hash_lb_config", "minimum_ring_size (20)");
+  expect_problem("lb_policy: RING_HASH ring_hash_lb_config { maximum_ring_size { value: 100 } }",
+                 "semantic", "ring_hash_lb_config", "minimum_ring_size (1024)");
+  expect_problem("common_lb_config { locality_weighted_lb_config { } } load_balancing_policy { " +
+                     policy(any("load_balancing_policies.random.v3.Random")) + "}",
+                 "semantic", "common_lb_config", "cannot be combined");
+  expect_problem(
+      "round_robin_lb_config { slow_start_config { aggression { default_value: 0 "
+      "runtime_key: 'x' } } }",
+      "semantic", "round_robin_lb_config.slow_start_config.aggression", "above 0");
+  expect_problem(
+      "lb_policy: LEAST_REQUEST least_request_lb_config { active_request_bias { "
+      "default_value: -1 runtime_key: 'x' } }",
+      "semantic", "least_request_lb_config.active_request_bias", "below 0");
+  expect_problem("common_lb_config { close_connections_on_host_set_change: true }", "not-supported",
+                 "common_lb_config.close_connections_on_host_set_change");
+}
+
+// ---- protocol ----
+
+TEST(ClusterProtocol, HttpProtocolOptions) {
+  const Compiled c(options(
+      "common_http_protocol_options { idle_timeout { seconds: 5 } max_connection_duration { "
+      "seconds: 60 } max_stream_duration { seconds: 7 } max_headers_count { value: 50 } "
+      "max_requests_per_connection { value: 9 } } explicit_http_config { http_protocol_options { "
+      "enable_trailers: true header_key_format { proper_case_words { } } } } http_filters { name: "
+      "'x' typed_config { " +
+      any("filters.http.upstream_codec.v3.UpstreamCodec") + " } }"));
+  EXPECT_EQ(c->idle_timeout_ms, 5000);
+  EXPECT_EQ(c->max_connection_duration_ms, 60'000);
+  EXPECT_EQ(c->max_stream_duration_ms, 7000);
+  EXPECT_EQ(c->max_response_headers_count, 50u);
+  EXPECT_EQ(c->max_requests_per_connection, 9u);
+  EXPECT_EQ(c->header_case, ClusterConfig::HeaderCase::kProper);
+  EXPECT_TRUE(c->pass_trailers);
+}
+
+TEST(ClusterProtocol, OlderFields) {
+  const Compiled c(
+      "max_requests_per_connection { value: 3 } common_http_protocol_options { idle_timeout { } } "
+      "http_protocol_options { header_key_format { stateful_formatter { name: 'x' typed_config { " +
+      any("http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig") + " } } } }");
+  EXPECT_EQ(c->max_requests_per_connection, 3u);
+  EXPECT_EQ(c->idle_timeout_ms, 0);
+  EXPECT_EQ(c->header_case, ClusterConfig::HeaderCase::kPreserve);
+  EXPECT_FALSE(c->pass_trailers);
+}
+
+TEST(ClusterProtocol, OlderFieldsBesideTheNewAreWarnedOf) {
+  const Compiled c("max_requests_per_connection { value: 3 } " +
+                   options("explicit_http_config { http_protocol_options { } }"));
+  EXPECT_EQ(c->max_requests_per_connection, 0u);
+  EXPECT_EQ(c.diagnostics.warning_count(), 1u);
+}
+
+TEST(ClusterProtocol, WhatIsNotSupported) {
+  const std::string at =
+      "typed_extension_protocol_options["
+      "\"envoy.extensions.upstreams.http.v3.HttpProtocolOptions\"]";
+  for (const std::string kind :
+       {"explicit_http_config", "use_downstream_protocol_config", "auto_config"}) {
+    expect_problem(options(kind + " { http2_protocol_options { } }"), "not-supported",
+                   at + "." + kind + ".http2_protocol_options", "HTTP/2");
+    EXPECT_TRUE(Compiled(options(kind + " { http_protocol_options { } }")).config);
+  }
+  expect_problem(options(""), "semantic", at, "no version of HTTP");
+  expect_problem(options("explicit_http_config { http_protocol_options { allow_chunked_length: "
+                         "true } }"),
+                 "not-supported",
+                 at + ".explicit_http_config.http_protocol_options.allow_chunked_length");
+  expect_problem(options("explicit_http_config { } http_filters { name: 'x' typed_config { " +
+                         any("filters.http.router.v3.Router") + " } }"),
+                 "not-supported", at + ".http_filters[0].typed_config");
+  expect_problem("http2_protocol_options { }", "not-supported", "http2_protocol_options");
+}
+
+// ---- connection ----
+
+TEST(ClusterConnection, CircuitBreakers) {
+  const Compiled c(
+      "circuit_breakers { thresholds { max_connections { value: 1 } max_pending_requests { value: "
+      "2 } max_requests { value: 3 } max_retries { value: 4 } track_remaining: true } "
+      "thresholds { priority: HIGH retry_budget { } max_requests { value: 0 } } "
+      "thresholds { max_connections { value: 99 } } }");
+  EXPECT_EQ(c->thresholds[0].max_connections, 1u);  // the first for a priority counts
+  EXPECT_EQ(c->thresholds[0].max_pending_requests, 2u);
+  EXPECT_EQ(c->thresholds[0].max_requests, 3u);
+  EXPECT_EQ(c->thresholds[0].max_retries, 4u);
+  EXPECT_TRUE(c->thresholds[0].track_remaining);
+  EXPECT_FALSE(c->thresholds[0].retry_budget_percent);
+  EXPECT_EQ(c->thresholds[1].max_requests, 0u);
+  EXPECT_EQ(c->thresholds[1].retry_budget_percent, 20.0);
+  EXPECT_EQ(c->thresholds[1].retry_budget_min, 3u);
+  expect_problem("circuit_breakers { per_host_thresholds { } }", "not-supported",
+                 "circuit_breakers.per_host_thresholds");
+}
+
+TEST(ClusterConnection, Sockets) {
+  const Compiled c(
+      "upstream_bind_config { source_address { address: '127.0.0.2' } } "
+      "upstream_connection_options "
+      "{ tcp_keepalive { keepalive_probes { value: 3 } keepalive_time { value: 10 } "
+      "keepalive_interval { value: 5 } } }");
+  ASSERT_TRUE(c->bind_address);
+  EXPECT_EQ(c->bind_address->text(), "127.0.0.2:0");
+  EXPECT_TRUE(c->tcp_keepalive);
+  EXPECT_EQ(c->keepalive_probes, 3u);
+  EXPECT_EQ(c->keepalive_time_s, 10u);
+  EXPECT_EQ(c->keepalive_interval_s, 5u);
+  expect_problem("upstream_bind_config { source_address { address: 'eth0' } }", "semantic",
+                 "upstream_bind_config.source_address.address", "'eth0'");
+}
+
+TEST(ClusterConnection, TransportSockets) {
+  EXPECT_TRUE(Compiled("transport_socket { name: 'x' typed_config { " +
+                       any("transport_sockets.raw_buffer.v3.RawBuffer") + " } }")
+                  .config);
+  expect_problem("transport_socket { name: 'tls' typed_config { " +
+                     any("transport_sockets.tls.v3.UpstreamTlsContext") + " } }",
+                 "not-supported", "transport_socket", "'tls'");
+}
+
+TEST(ClusterConfig, WhatWouldChangeTheRequestIsNeverSilentlyLeftOut) {
+  for (const std::string field :
+       {"health_checks", "outlier_detection", "lb_subset_config", "eds_cluster_config",
+        "transport_socket_matches", "preconnect_policy", "upstream_config", "filters"})
+    expect_problem(field + " { }", "not-supported", field, field);
+}
+
+}  // namespace
+}  // namespace weir::upstream
