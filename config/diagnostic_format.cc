@@ -50,7 +50,8 @@ void append_location(std::string& out, const Diagnostic& item) {
 // The source line and a caret below the column.
 void append_excerpt(std::string& out, const Diagnostic& item, const Colours& colours) {
   if (item.line <= 0 || item.source_line.empty()) return;
-  const std::string_view line = item.source_line;
+  std::string line = item.source_line;
+  std::replace(line.begin(), line.end(), '\t', ' ');  // so that the caret stands below its column
   const std::size_t caret = std::min(item.caret, line.size());
   const std::string before = printable(line.substr(0, caret));
   out += "    " + before + printable(line.substr(caret)) + "\n    ";

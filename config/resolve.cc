@@ -1,7 +1,9 @@
 #include "config/resolve.h"
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,7 +50,8 @@ std::vector<Step> steps_of(std::string_view path) {
     } else if (path[at] == '[') {
       step.kind = Step::Kind::kIndex;
       const std::size_t end = std::min(path.find(']', at), path.size());
-      std::from_chars(path.data() + at + 1, path.data() + end, step.index);
+      const auto parsed = std::from_chars(path.data() + at + 1, path.data() + end, step.index);
+      if (parsed.ec != std::errc()) step.index = std::numeric_limits<std::size_t>::max();
       at = std::min(end + 1, path.size());
     } else {
       const std::size_t end = std::min(path.find_first_of(".[", at), path.size());

@@ -120,11 +120,12 @@ std::optional<double> parse_double(std::string_view text) {
   if (text == "NaN") return std::numeric_limits<double>::quiet_NaN();
   if (text == "Infinity") return std::numeric_limits<double>::infinity();
   if (text == "-Infinity") return -std::numeric_limits<double>::infinity();
-  if (text.starts_with('+')) text.remove_prefix(1);
-  const std::size_t digit = text.starts_with('-') ? 1 : 0;
+  const bool is_signed = text.starts_with('-') || text.starts_with('+');
+  const std::size_t digit = is_signed ? 1 : 0;
   const bool is_number = text.size() > digit && ((text[digit] >= '0' && text[digit] <= '9') ||
                                                  text[digit] == '.');
   if (!is_number) return std::nullopt;  // from_chars also takes "inf" and "nan"
+  if (text.starts_with('+')) text.remove_prefix(1);
   double value = 0;
   const char* const end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data(), end, value);
@@ -188,7 +189,7 @@ std::string duration_remedy(std::string_view text) {
   for (const Unit& unit : kUnits) {
     if (!text.ends_with(unit.name)) continue;
     const std::optional<double> value = parse_double(text.substr(0, text.size() - unit.name.size()));
-    if (!value || !std::isfinite(*value)) continue;
+    if (!value || !std::isfinite(*value * unit.seconds)) continue;
     std::array<char, 64> digits;
     const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(),
                                             *value * unit.seconds, std::chars_format::fixed, 9);

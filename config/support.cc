@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "config/message_walk.h"
-#include "config/nearest.h"
 #include "config/type_reach.h"
 
 namespace weir::config {
@@ -181,8 +180,7 @@ bool Support::check_extension(std::string_view type, const FieldPath& path,
   const auto found = state_->entries.find(type);
   if (found != state_->entries.end() && found->second.is_extension) return true;
   diagnostics.error(Code::kNotSupported, path,
-                    "extension '" + std::string(type) + "'" + std::string(kNotYet),
-                    did_you_mean(type, extension_types()));
+                    "extension '" + std::string(type) + "'" + std::string(kNotYet));
   return false;
 }
 

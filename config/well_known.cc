@@ -55,13 +55,14 @@ void ProtoLoader::Run::list(const YamlNode& node, const FieldPath& path,
   for (const YamlNode& item : node.items()) value(item, *out.add_values());
 }
 
+// Takes whatever there is, so there is nothing to report.
 void ProtoLoader::Run::value(const YamlNode& node, google::protobuf::Value& out) {
-  const FieldPath anywhere;
+  const FieldPath unused;
   switch (node.kind()) {
     case YamlNode::Kind::kNull: return out.set_null_value(google::protobuf::NULL_VALUE);
     case YamlNode::Kind::kScalar: return scalar_value(node, out);
-    case YamlNode::Kind::kSequence: return list(node, anywhere, *out.mutable_list_value());
-    case YamlNode::Kind::kMapping: return struct_fields(node, anywhere, *out.mutable_struct_value());
+    case YamlNode::Kind::kSequence: return list(node, unused, *out.mutable_list_value());
+    case YamlNode::Kind::kMapping: return struct_fields(node, unused, *out.mutable_struct_value());
   }
 }
 

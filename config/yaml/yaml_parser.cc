@@ -136,7 +136,7 @@ bool YamlParser::block_content(BlockContext context, const Properties& inner, bo
       if (inner.begin != nullptr) return fail(p_, "an alias cannot have an anchor or a tag");
       return alias(out);
     case '[':
-    case '{': return flow_node(out) && finish(inner, out);
+    case '{': return flow_node_inner(out) && finish(inner, out);
     case '?':
       if (blank_follows(1)) return fail(p_, "keys that are marked with '?' are not supported");
       break;
