@@ -130,10 +130,10 @@ TEST(Bootstrap, ReportsAllKindsOfErrorsAtOnceInTheOrderOfTheText) {
     EXPECT_GT(item.line, line);
     line = item.line;
   }
-  EXPECT_EQ(codes, (std::vector<Code>{Code::kUnknownField, Code::kWrongType, Code::kConstraint,
-                                      Code::kNotSupported}))
+  EXPECT_EQ(codes, (std::vector<Code>{Code::kConstraint, Code::kUnknownField, Code::kWrongType,
+                                      Code::kConstraint, Code::kNotSupported}))
       << result.text();
-  EXPECT_TRUE(result.says("bootstrap_test.yaml:28:43: error: 'status' must be >= 200 and < 600"));
+  EXPECT_TRUE(result.says("bootstrap_test.yaml:27:43: error: 'status' must be >= 200 and < 600"));
 }
 
 TEST(Bootstrap, PlacesErrorsThatAreFoundLater) {
@@ -145,7 +145,7 @@ TEST(Bootstrap, PlacesErrorsThatAreFoundLater) {
                            "route_config.virtual_hosts[0].routes[0].route.cluster",
                            "there is no cluster 'd'");
   resolve_positions(result.diagnostics);
-  EXPECT_TRUE(result.says("bootstrap_test.yaml:17:108: error: there is no cluster 'd'"))
+  EXPECT_TRUE(result.says("bootstrap_test.yaml:17:102: error: there is no cluster 'd'"))
       << result.text();
 }
 

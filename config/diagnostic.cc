@@ -5,6 +5,15 @@
 #include <utility>
 
 namespace weir::config {
+namespace {
+
+// Not what a check found in a message that was loaded.
+bool is_load_error(const Diagnostic& item) {
+  return item.severity == Severity::kError && item.code != Code::kConstraint &&
+         item.code != Code::kNotSupported;
+}
+
+}  // namespace
 
 std::string_view code_name(Code code) {
   switch (code) {
@@ -65,22 +74,23 @@ const Source& Diagnostics::add_source(std::string file, std::string text) {
   return sources_.emplace_back(Source{std::move(file), std::move(text)});
 }
 
-bool Diagnostics::has_error_under(std::string_view path) const {
+bool Diagnostics::has_load_error_under(std::string_view path) const {
   return std::any_of(items_.begin(), items_.end(), [path](const Diagnostic& item) {
     const std::string_view at = item.field_path;
-    if (item.severity != Severity::kError || !at.starts_with(path)) return false;
+    if (!is_load_error(item) || !at.starts_with(path)) return false;
     return path.empty() || at.size() == path.size() || at[path.size()] == '.' ||
            at[path.size()] == '[';
   });
 }
 
-bool Diagnostics::has_field_error(std::string_view path) const {
-  return std::any_of(items_.begin(), items_.end(), [path](const Diagnostic& item) {
-    std::string_view at = item.field_path;
-    if (item.severity != Severity::kError || !at.starts_with(path)) return false;
-    at.remove_prefix(path.size());
-    if (at.starts_with('.')) at.remove_prefix(1);
-    return at.find('.') == std::string_view::npos;
+bool Diagnostics::explains_absence(std::string_view owner, std::string_view field) const {
+  const std::string prefix = owner.empty() ? std::string() : std::string(owner) + '.';
+  if (has_load_error_under(prefix + std::string(field))) return true;
+  const std::string quoted = "'" + std::string(field) + "'";
+  return std::any_of(items_.begin(), items_.end(), [&](const Diagnostic& item) {
+    return item.code == Code::kUnknownField && item.field_path.starts_with(prefix) &&
+           item.field_path.find('.', prefix.size()) == std::string::npos &&
+           item.hint.find(quoted) != std::string::npos;
   });
 }
 

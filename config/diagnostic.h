@@ -79,10 +79,12 @@ class Diagnostics {
   bool has_errors() const { return error_count_ != 0; }
   std::size_t error_count() const { return error_count_; }
   std::size_t warning_count() const { return warning_count_; }
-  // Whether an error is known at `path` or below it; at a field of the message at `path`. Later
-  // checks use these to stay silent about what merely follows from an earlier error.
-  bool has_error_under(std::string_view path) const;
-  bool has_field_error(std::string_view path) const;
+  // Whether something at `path` or below it could not be loaded. Checks of what was loaded use this
+  // to stay silent about what merely follows from that.
+  bool has_load_error_under(std::string_view path) const;
+  // Whether the field's absence from the message at `owner` follows from an error: it could not be
+  // loaded, or an unknown field beside it was likely meant to be it.
+  bool explains_absence(std::string_view owner, std::string_view field) const;
 
   std::span<const Diagnostic> items() const { return items_; }
   std::span<Diagnostic> mutable_items() { return items_; }

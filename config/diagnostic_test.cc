@@ -39,21 +39,31 @@ TEST(Diagnostics, TakesAFieldPath) {
             "error: routes[1].cluster: there is no cluster 'x' [reference]\n");
 }
 
-TEST(Diagnostics, KnowsWhereErrorsAre) {
+TEST(Diagnostics, KnowsWhatCouldNotBeLoaded) {
   Diagnostics diagnostics;
   diagnostics.error(Code::kWrongType, "a.b[1].c", "x");
   diagnostics.warning(Code::kUnknownField, "w.x", "x");
-  EXPECT_TRUE(diagnostics.has_error_under("a.b[1].c"));
-  EXPECT_TRUE(diagnostics.has_error_under("a.b[1]"));
-  EXPECT_TRUE(diagnostics.has_error_under("a.b"));
-  EXPECT_TRUE(diagnostics.has_error_under(""));
-  EXPECT_FALSE(diagnostics.has_error_under("a.b[1].c.d"));
-  EXPECT_FALSE(diagnostics.has_error_under("a.b[1].cc"));
-  EXPECT_FALSE(diagnostics.has_error_under("a.b[11]"));
-  EXPECT_FALSE(diagnostics.has_error_under("w"));
-  EXPECT_TRUE(diagnostics.has_field_error("a.b[1]"));
-  EXPECT_FALSE(diagnostics.has_field_error("a"));
-  EXPECT_FALSE(diagnostics.has_field_error("w"));
+  diagnostics.error(Code::kConstraint, "checked.later", "x");
+  EXPECT_TRUE(diagnostics.has_load_error_under("a.b[1].c"));
+  EXPECT_TRUE(diagnostics.has_load_error_under("a.b[1]"));
+  EXPECT_TRUE(diagnostics.has_load_error_under("a.b"));
+  EXPECT_TRUE(diagnostics.has_load_error_under(""));
+  EXPECT_FALSE(diagnostics.has_load_error_under("a.b[1].c.d"));
+  EXPECT_FALSE(diagnostics.has_load_error_under("a.b[1].cc"));
+  EXPECT_FALSE(diagnostics.has_load_error_under("a.b[11]"));
+  EXPECT_FALSE(diagnostics.has_load_error_under("w"));
+  EXPECT_FALSE(diagnostics.has_load_error_under("checked"));
+}
+
+TEST(Diagnostics, ExplainsWhyAFieldIsAbsent) {
+  Diagnostics diagnostics;
+  diagnostics.error(Code::kUnknownField, "a[0].adress", "x", "did you mean 'address'?");
+  diagnostics.error(Code::kWrongType, "b.name", "x");
+  EXPECT_TRUE(diagnostics.explains_absence("a[0]", "address"));
+  EXPECT_TRUE(diagnostics.explains_absence("b", "name"));
+  EXPECT_FALSE(diagnostics.explains_absence("a[0]", "name"));
+  EXPECT_FALSE(diagnostics.explains_absence("a[1]", "address"));
+  EXPECT_FALSE(diagnostics.explains_absence("", "address"));
 }
 
 TEST(Diagnostics, SortsByPosition) {

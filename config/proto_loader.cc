@@ -183,7 +183,8 @@ void ProtoLoader::Run::unknown_field(const MessageTable& table, const YamlEntry&
   if (table.descriptor->IsReservedName(name)) {
     message = "field '" + name + "' was removed from " + table.descriptor->full_name();
     hint.clear();
-  } else if (name == "config" && table.fields.contains("typed_config")) {
+  }
+  if (name == "config" && table.fields.contains("typed_config")) {
     hint = "use 'typed_config', with the type of the extension in '@type'";
   }
   const Severity severity =

@@ -199,7 +199,7 @@ TEST(ProtoLoader, LoadsFieldMasks) {
 }
 
 TEST(ProtoLoader, LoadsStructsAsEnvoyDoes) {
-  const std::string text = "{b: true, n: 80, f: 1.5, s: x, q: '1', z: ~, l: [1, {m: y}]}";
+  const std::string text = "{b: true, n: 80, f: 1.5, s: x, q: '1', z: ~, l: [1, {m: w}]}";
   const auto yaml = load<google::protobuf::Struct>(text).fields();
   EXPECT_TRUE(yaml.at("b").bool_value());
   EXPECT_EQ(yaml.at("n").number_value(), 80);
@@ -207,7 +207,7 @@ TEST(ProtoLoader, LoadsStructsAsEnvoyDoes) {
   EXPECT_EQ(yaml.at("q").string_value(), "1");
   EXPECT_EQ(yaml.at("z").kind_case(), google::protobuf::Value::kNullValue);
   EXPECT_EQ(yaml.at("l").list_value().values(1).struct_value().fields().at("m").string_value(),
-            "y");
+            "w");
   ProtoLoadOptions options;
   options.is_json = true;
   EXPECT_EQ(load<google::protobuf::Struct>(text, options).fields().at("f").number_value(), 1.5);
@@ -294,7 +294,7 @@ TEST(ProtoLoader, TurnsATypedStructIntoItsType) {
   EXPECT_EQ(error_of<google::protobuf::Any>(
                 std::string("{'@type': x/xds.type.v3.TypedStruct, type_url: ") + kRouter +
                 ", value: {supress_envoy_headers: true}}"),
-            "f:1:128: error: unknown field 'supress_envoy_headers' of "
+            "f:1:124: error: unknown field 'supress_envoy_headers' of "
             "envoy.extensions.filters.http.router.v3.Router [unknown-field]");
   EXPECT_NE(error_of<google::protobuf::Any>("{'@type': x/xds.type.v3.TypedStruct, type_url: x/y.Z}")
                 .find("[unknown-extension]"),

@@ -82,7 +82,7 @@ TEST(Resolve, CopesWithSourcesThatCannotBeRead) {
   EXPECT_EQ(place_of("a", {{"bad", "a: ["}}), ":0:0");
   EXPECT_EQ(place_of("a", {}), ":0:0");
   EXPECT_EQ(place_in("a[\"x", "a: {}"), "f:1:1");
-  EXPECT_EQ(place_in("a[9999999999999999999999]", "a: [1]"), "f:1:4");
+  EXPECT_EQ(place_in("a[9999999999999999999999]", "a: [1]"), "f:1:1");
 }
 
 }  // namespace

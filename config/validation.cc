@@ -62,7 +62,8 @@ class RuleWalk {
   void value(const Message& owner, const FieldDescriptor& field, int index,
              const FieldRules* rules, const RulePlan* within, const FieldPath& path);
   std::string broken_message_rule(const FieldRules& rules, const Message& value);
-  void absent(const FieldPath& owner, const FieldPath& at, std::string message);
+  void absent(const FieldDescriptor& field, const FieldPath& owner, const std::string& rule);
+  void absent_oneof(const OneofDescriptor& oneof, const FieldPath& owner);
   void broken(const FieldPath& at, const std::string& name, const std::string& rule);
 
   PatternCache& patterns_;
@@ -72,10 +73,7 @@ class RuleWalk {
 void RuleWalk::message(const Message& message, const RulePlan& plan, const FieldPath& path) {
   const Reflection& reflection = *message.GetReflection();
   for (const OneofDescriptor* const oneof : plan.required_oneofs) {
-    if (reflection.HasOneof(message, oneof)) continue;
-    absent(path, path,
-           "one of " + field_names(*oneof) + " is required in " +
-               message.GetDescriptor()->full_name());
+    if (!reflection.HasOneof(message, oneof)) absent_oneof(*oneof, path);
   }
   for (const FieldRulePlan& field_plan : plan.fields) field(message, field_plan, path);
 }
@@ -90,8 +88,7 @@ void RuleWalk::field(const Message& message, const FieldRulePlan& plan, const Fi
   if (!is_set) {
     const bool required = plan.rules != nullptr && is_required(*plan.rules);
     if (!required || field.containing_oneof() != nullptr) return;
-    return absent(path, path.field(field.name()),
-                  "'" + field.name() + "' is required in " + message.GetDescriptor()->full_name());
+    return absent(field, path, "is required in " + message.GetDescriptor()->full_name());
   }
   value(message, field, ScalarValue::kSingular, plan.rules, plan.within, path.field(field.name()));
 }
@@ -119,10 +116,9 @@ void RuleWalk::repeated_size(const validate::RepeatedRules& rules, int size, con
   const std::string has = " (has " + std::to_string(size) + ")";
   if (rules.has_min_items() && count < rules.min_items()) {
     const std::string least = std::to_string(rules.min_items());
-    absent(path, path.field(field.name()),
-           "'" + field.name() + "' must " +
-               (count == 0 && rules.min_items() == 1 ? "not be empty"
-                                                     : "have at least " + least + " items" + has));
+    absent(field, path,
+           count == 0 && rules.min_items() == 1 ? "must not be empty"
+                                                : "must have at least " + least + " items" + has);
   }
   if (rules.has_max_items() && count > rules.max_items()) {
     broken(path.field(field.name()), field.name(),
@@ -152,9 +148,9 @@ void RuleWalk::map(const Message& message, const FieldRulePlan& plan, const Fiel
     if (size == 0 && rules.ignore_empty()) return;
     const auto count = static_cast<std::uint64_t>(size);
     if (rules.has_min_pairs() && count < rules.min_pairs()) {
-      absent(path, path.field(field.name()),
-             "'" + field.name() + "' must have at least " + std::to_string(rules.min_pairs()) +
-                 " entries (has " + std::to_string(size) + ")");
+      absent(field, path,
+             "must have at least " + std::to_string(rules.min_pairs()) + " entries (has " +
+                 std::to_string(size) + ")");
     }
     if (rules.has_max_pairs() && count > rules.max_pairs()) {
       broken(path.field(field.name()), field.name(),
@@ -226,21 +222,28 @@ std::string RuleWalk::broken_message_rule(const FieldRules& rules, const Message
   return broken_scalar_rule(rules, inner, patterns_);
 }
 
-// Something is missing. If another field of the same message is wrong, a misspelt name for example,
-// that is likely why.
-void RuleWalk::absent(const FieldPath& owner, const FieldPath& at, std::string message) {
-  if (diagnostics_.has_field_error(owner.str())) return;
-  diagnostics_.error(Code::kConstraint, at, std::move(message));
+// A field of `owner` is missing, or has too little in it.
+void RuleWalk::absent(const FieldDescriptor& field, const FieldPath& owner,
+                      const std::string& rule) {
+  if (diagnostics_.explains_absence(owner.str(), field.name())) return;
+  diagnostics_.error(Code::kConstraint, owner.field(field.name()),
+                     "'" + field.name() + "' " + rule);
+}
+
+void RuleWalk::absent_oneof(const OneofDescriptor& oneof, const FieldPath& owner) {
+  for (int i = 0; i < oneof.field_count(); ++i) {
+    if (diagnostics_.explains_absence(owner.str(), oneof.field(i)->name())) return;
+  }
+  diagnostics_.error(Code::kConstraint, owner,
+                     "one of " + field_names(oneof) + " is required in " +
+                         oneof.containing_type()->full_name());
 }
 
 void RuleWalk::broken(const FieldPath& at, const std::string& name, const std::string& rule) {
   const std::string path = at.str();
-  if (diagnostics_.has_error_under(path)) return;
-  // A scalar that could not be loaded is at its default.
-  if (rule == "must not be empty" && at.parent != nullptr &&
-      diagnostics_.has_field_error(at.parent->str())) {
-    return;
-  }
+  if (diagnostics_.has_load_error_under(path)) return;
+  // A misspelt string is at its default.
+  if (at.parent != nullptr && diagnostics_.explains_absence(at.parent->str(), name)) return;
   diagnostics_.error(Code::kConstraint, path, "'" + name + "' " + rule);
 }
 

@@ -15,8 +15,8 @@ namespace weir::config {
 // `(validate.rules)`), found by reflection. Not evaluated: a timestamp's `lt_now`, `gt_now` and
 // `within`, which depend on the clock.
 //
-// Keeps what it learns of the message types, so one validator serves many messages. Not
-// thread-safe.
+// Keeps what it learns of the message types, so one validator serves many messages. Takes generated
+// messages only: well-known types are cast to their classes. Not thread-safe.
 class Validator {
  public:
   Validator();
