@@ -9,13 +9,13 @@ namespace {
 using EscapedSlashes = PathOptions::EscapedSlashes;
 
 enum ByteClass : uint8_t {
-  kForbidden = 1,   // control bytes, space, '#'
-  kPercent = 2,     //
-  kBackslash = 4,   //
-  kMustEscape = 8,  // not allowed in a path by RFC 3986
-  kSlash = 16,      //
-  kQuery = 32,      //
-  kUnreserved = 64,
+  kUnreserved = 1,  // letters, digits, "-._~"
+  kForbidden = 2,   // control bytes, space, '#'
+  kMustEscape = 4,  // not allowed in a path by RFC 3986
+  kPercent = 8,
+  kBackslash = 16,
+  kSlash = 32,
+  kQuery = 64,
 };
 
 constexpr std::array<uint8_t, 256> classify() {
@@ -135,7 +135,8 @@ class Decoder {
   // "%2%46" would decode to "%2F", which a second reader takes for a slash.
   size_t stray_percent(std::string_view path) {
     const size_t next = path.size() > 1 && hex_digit(path[1]) >= 0 ? 2 : 1;
-    if (options_.normalize && next < path.size() && path[next] == '%') return 0;
+    const int byte = next < path.size() && path[next] == '%' ? escaped_byte(path.substr(next)) : -1;
+    if (options_.normalize && byte >= 0 && hex_digit(static_cast<char>(byte)) >= 0) return 0;
     put('%');
     return 1;
   }

@@ -81,6 +81,8 @@ TEST(PathTest, EscapesWhatAPathMustNotHave) {
 TEST(PathTest, KeepsAStrayPercentUnlessItWouldBecomeAnEscape) {
   EXPECT_EQ(normalized("/100%"), "/100%");
   EXPECT_EQ(normalized("/%zz/%4"), "/%zz/%4");
+  EXPECT_EQ(normalized("/%\xff"), "/%%FF");
+  EXPECT_EQ(normalized("/%%FF"), "/%%FF");
   EXPECT_EQ(normalized("/%2%46"), "rejected");
   EXPECT_EQ(normalized("/%%32%65"), "rejected");
 }

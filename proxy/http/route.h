@@ -16,6 +16,8 @@
 
 namespace weir::http {
 
+struct RateLimit;
+
 // A per-route filter config, by the filter's configured name.
 struct RouteFilter {
   std::string name;
@@ -53,10 +55,10 @@ struct RetryPolicy {
 struct HashPolicy {
   enum class Kind : uint8_t { kHeader, kCookie, kSourceIp, kQueryParameter };
   Kind kind = Kind::kHeader;
-  std::string name;                       // header, cookie or query parameter
-  Regex regex;                            // header only; may be null
+  std::string name;  // header, cookie or query parameter
+  Regex regex;       // header only; may be null
   std::string substitution;
-  std::optional<int64_t> cookie_ttl_s;    // set: a missing cookie is made (0: session)
+  std::optional<int64_t> cookie_ttl_s;  // set: a missing cookie is made (0: session)
   std::string cookie_path;
   bool terminal = false;
 };
@@ -65,10 +67,10 @@ struct HashPolicy {
 struct Mirror {
   std::string cluster;
   std::string cluster_header;
-  uint32_t numerator = 100;       // of `denominator`
+  uint32_t numerator = 100;  // of `denominator`
   uint32_t denominator = 100;
   std::string runtime_key;
-  bool suffix_host = true;        // append "-shadow" to the authority
+  bool suffix_host = true;  // append "-shadow" to the authority
 };
 
 struct WeightedCluster {
@@ -120,7 +122,7 @@ struct RedirectAction {
   std::string scheme;  // empty: unchanged
   std::string host;
   std::optional<uint16_t> port;
-  std::string path;                         // replaces path (and query, when it has one)
+  std::string path;  // replaces path (and query, when it has one)
   std::optional<std::string> prefix_rewrite;
   std::optional<RegexRewrite> regex_rewrite;
   uint16_t status = 301;
@@ -146,14 +148,17 @@ struct Route {
   Match match = Match::kPrefix;
   std::string match_text;  // the prefix or path
 
-  // Of the levels route, virtual host and table, in the order they apply. A weighted cluster has its
-  // own: change_request_headers and change_response_headers know the order.
+  // Of the levels route, virtual host and table, in the order they apply. A weighted cluster has
+  // its own: change_request_headers and change_response_headers know the order.
   HeaderChanges request_headers;
   HeaderChanges response_headers;
   // Least specific first: table, virtual host, route.
   std::vector<const RouteFilters*> filters;
   RouteFilters own_filters;
   uint64_t buffer_limit_bytes = 0;  // per_request_buffer_limit_bytes; 0: the listener's
+  // rate_limits of the route, for the filters that limit; null: none.
+  std::shared_ptr<const std::vector<RateLimit>> rate_limits;
+  bool include_host_rate_limits = false;  // the virtual host's apply too
 };
 
 struct VirtualHost {
@@ -164,24 +169,26 @@ struct VirtualHost {
   bool include_attempt_count_in_request = false;
   bool include_attempt_count_in_response = false;
   RouteFilters filters;
+  std::shared_ptr<const std::vector<RateLimit>> rate_limits;  // null: none
 };
 
-// Changes the headers of a request as the route, its virtual host, its table and the weighted cluster
-// that was picked (may be null) say. Before apply_rewrites, so that rewrites see the result.
-void change_request_headers(const Route& route, const WeightedCluster* picked,
-                            RequestHead& request, const FormatInput& input);
+// Changes the headers of a request as the route, its virtual host, its table and the weighted
+// cluster that was picked (may be null) say. Before apply_rewrites, so that rewrites see the
+// result.
+void change_request_headers(const Route& route, const WeightedCluster* picked, RequestHead& request,
+                            const FormatInput& input);
 void change_response_headers(const Route& route, const WeightedCluster* picked, HeaderMap& headers,
                              const FormatInput& input);
 
 // Rewrites of a matched route, on the request as it is sent upstream: path and host, the latter by
 // `picked`, the weighted cluster, when that has a host_rewrite. With `keep_originals` what was
-// rewritten is told in x-envoy-original-path and x-envoy-original-host. auto_host_rewrite is applied
-// with rewrite_host later, when the endpoint is known.
+// rewritten is told in x-envoy-original-path and x-envoy-original-host. auto_host_rewrite is
+// applied with rewrite_host later, when the endpoint is known.
 void apply_rewrites(const Route& route, const ForwardAction& action, RequestHead& request,
                     const WeightedCluster* picked = nullptr, bool keep_originals = true);
 
-// Puts `host` in the authority's place, and the old one into x-forwarded-host where the action wants
-// that. `host` must outlive the request.
+// Puts `host` in the authority's place, and the old one into x-forwarded-host where the action
+// wants that. `host` must outlive the request.
 void rewrite_host(const ForwardAction& action, std::string_view host, RequestHead& request,
                   bool keep_originals = true);
 

@@ -46,7 +46,7 @@ class RouteTable {
 
   struct Query {
     const RequestHead& request;
-    uint64_t random = 0;   // for runtime_fraction
+    uint64_t random = 0;  // for runtime_fraction
     bool tls = false;
     std::function<uint32_t(std::string_view key, uint32_t fallback)> runtime;  // may be empty
   };

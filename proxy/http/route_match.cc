@@ -1,0 +1,204 @@
+#include "proxy/http/route_match.h"
+
+#include "envoy/config/route/v3/route_components.pb.h"
+#include "proxy/http/fraction.h"
+#include "proxy/http/header_name.h"
+#include "proxy/http/path_template.h"
+#include "proxy/http/unsupported.h"
+
+namespace weir::http {
+namespace {
+
+using config::Code;
+using config::Diagnostics;
+using config::FieldPath;
+using Kind = Route::Match;
+using Config = envoy::config::route::v3::RouteMatch;
+
+constexpr UnsupportedField<Config> kUnsupported[] = {
+    {"tls_context", [](const Config& c) { return c.has_tls_context(); },
+     "match on a header that the TLS side sets"},
+    {"dynamic_metadata", [](const Config& c) { return c.dynamic_metadata_size() > 0; },
+     "match on a header instead"},
+};
+
+// "application/grpc" and its variants by "+", but not "application/grpc-web".
+bool is_grpc(const RequestHead& request) {
+  constexpr std::string_view kGrpc = "application/grpc";
+  const std::string_view type = request.headers.get(Known::kContentType);
+  return type.starts_with(kGrpc) &&
+         (type.size() == kGrpc.size() || type[kGrpc.size()] == '+' || type[kGrpc.size()] == ';');
+}
+
+// Collects what a RouteMatch says; `ok` is false once an error was reported.
+class MatchCompiler {
+ public:
+  MatchCompiler(const Config& config, const FieldPath& path, Diagnostics& diagnostics)
+      : config_(config), path_(path), diagnostics_(diagnostics) {}
+
+  std::optional<RouteMatcher> compile(Route& route) {
+    refuse_unsupported(config_, kUnsupported, path_, diagnostics_);
+    path_specifier(route);
+    headers();
+    query();
+    fraction();
+    conditions_.grpc = config_.has_grpc();
+    if (!ok_) return std::nullopt;
+
+    RouteMatcher matcher;
+    matcher.kind = route.match;
+    matcher.ignore_case =
+        config_.has_case_sensitive() && !config_.case_sensitive().value() && matcher.is_literal();
+    if (matcher.ignore_case) route.match_text = lower_case(route.match_text);
+    matcher.text = route.match_text;
+    if (has_conditions())
+      matcher.conditions = std::make_unique<const RouteConditions>(std::move(conditions_));
+    return matcher;
+  }
+
+ private:
+  bool has_conditions() const {
+    return conditions_.path != nullptr || !conditions_.headers.empty() ||
+           !conditions_.query.empty() || conditions_.grpc || conditions_.denominator != 0;
+  }
+
+  void error(Code code, const FieldPath& path, std::string message, std::string hint) {
+    diagnostics_.error(code, path, std::move(message), std::move(hint));
+    ok_ = false;
+  }
+
+  void path_specifier(Route& route) {
+    switch (config_.path_specifier_case()) {
+      case Config::kPrefix:
+        return literal(route, Kind::kPrefix, "prefix", config_.prefix());
+      case Config::kPath:
+        return literal(route, Kind::kPath, "path", config_.path());
+      case Config::kPathSeparatedPrefix:
+        return literal(route, Kind::kSeparatedPrefix, "path_separated_prefix",
+                       config_.path_separated_prefix());
+      case Config::kSafeRegex:
+        route.match = Kind::kRegex;
+        conditions_.path =
+            compile_regex(config_.safe_regex(), path_.field("safe_regex"), diagnostics_);
+        ok_ = ok_ && conditions_.path != nullptr;
+        return;
+      case Config::kConnectMatcher:
+        route.match = Kind::kConnect;
+        return;
+      case Config::kPathMatchPolicy:
+        return path_template(route);
+      case Config::PATH_SPECIFIER_NOT_SET:
+        return error(Code::kConstraint, path_, "the match says nothing about the path",
+                     "`prefix: \"/\"` matches every path");
+    }
+  }
+
+  void literal(Route& route, Kind kind, std::string_view field, const std::string& text) {
+    route.match = kind;
+    route.match_text = text;
+    const FieldPath path = path_.field(field);
+    if (text.find_first_of("?#") != std::string::npos)
+      diagnostics_.warning(Code::kSemantic, path,
+                           "'" + text + "' never matches: it is compared without the query",
+                           "match the query with query_parameters");
+    else if (!text.empty() && text[0] != '/' && text != "*")
+      diagnostics_.warning(Code::kSemantic, path,
+                           "'" + text + "' never matches: paths begin with '/'",
+                           "write '/" + text + "'");
+    if (kind == Kind::kSeparatedPrefix && (text.size() < 2 || text.back() == '/'))
+      error(Code::kInvalidValue, path, "'" + text + "' is empty or ends in '/'",
+            "leave the last '/' out; \"/\" as a whole is `prefix: \"/\"`");
+  }
+
+  void path_template(Route& route) {
+    route.match = Kind::kTemplate;
+    const FieldPath path = path_.field("path_match_policy.typed_config");
+    auto parsed =
+        compile_path_template(config_.path_match_policy().typed_config(), path, diagnostics_);
+    ok_ = ok_ && parsed.has_value();
+    if (!parsed) return;
+    route.match_text = parsed->text;
+    conditions_.path = parsed->regex;
+  }
+
+  void headers() {
+    for (int i = 0; i < config_.headers_size(); ++i) {
+      auto match =
+          HeaderMatch::compile(config_.headers(i), path_.field("headers", i), diagnostics_);
+      ok_ = ok_ && match.has_value();
+      if (match) conditions_.headers.push_back(std::move(*match));
+    }
+  }
+
+  void query() {
+    for (int i = 0; i < config_.query_parameters_size(); ++i) {
+      auto match = QueryMatch::compile(config_.query_parameters(i),
+                                       path_.field("query_parameters", i), diagnostics_);
+      ok_ = ok_ && match.has_value();
+      if (match) conditions_.query.push_back(std::move(*match));
+    }
+  }
+
+  void fraction() {
+    if (!config_.has_runtime_fraction()) return;
+    const auto& fraction = config_.runtime_fraction();
+    conditions_.numerator = fraction.default_value().numerator();
+    conditions_.denominator = denominator_of(fraction.default_value());
+    conditions_.runtime_key = fraction.runtime_key();
+  }
+
+  const Config& config_;
+  const FieldPath& path_;
+  Diagnostics& diagnostics_;
+  RouteConditions conditions_;
+  bool ok_ = true;
+};
+
+bool begins_with(std::string_view path, std::string_view text, bool ignore_case) {
+  if (!ignore_case) return path.starts_with(text);
+  return path.size() >= text.size() && equals_ignore_case(path.substr(0, text.size()), text);
+}
+
+}  // namespace
+
+bool RouteConditions::hold(const RouteTable::Query& asked, std::string_view whole_path) const {
+  if (path != nullptr && !matches_whole(*path, whole_path)) return false;
+  if (grpc && !is_grpc(asked.request)) return false;
+  if (denominator != 0) {
+    const bool from_runtime = asked.runtime && !runtime_key.empty();
+    const uint32_t share = from_runtime ? asked.runtime(runtime_key, numerator) : numerator;
+    if (asked.random % denominator >= share) return false;
+  }
+  for (const HeaderMatch& header : headers)
+    if (!header.matches(asked.request)) return false;
+  for (const QueryMatch& parameter : query)
+    if (!parameter.matches(asked.request)) return false;
+  return true;
+}
+
+bool RouteMatcher::is_literal() const {
+  return kind == Kind::kPrefix || kind == Kind::kPath || kind == Kind::kSeparatedPrefix;
+}
+
+bool RouteMatcher::accepts_rest(std::string_view path) const {
+  if (kind == Kind::kPrefix || path.size() == text.size()) return true;
+  return kind == Kind::kSeparatedPrefix && path[text.size()] == '/';
+}
+
+bool RouteMatcher::matches(const RouteTable::Query& query, std::string_view path) const {
+  if (kind == Kind::kConnect) {
+    if (query.request.method != Method::kConnect) return false;
+  } else if (path.empty()) {
+    return false;  // CONNECT has no path
+  } else if (is_literal() && (!begins_with(path, text, ignore_case) || !accepts_rest(path))) {
+    return false;
+  }
+  return conditions_hold(query, path);
+}
+
+std::optional<RouteMatcher> compile_route_match(const Config& config, const FieldPath& path,
+                                                Diagnostics& diagnostics, Route& route) {
+  return MatchCompiler(config, path, diagnostics).compile(route);
+}
+
+}  // namespace weir::http
