@@ -5,6 +5,7 @@
 
 #include "filters/webhook_hmac/secret.h"
 #include "filters/webhook_hmac/signature.h"
+#include "proxy/http/header_name.h"
 #include "weir/filters/http/webhook_hmac/v1/webhook_hmac.pb.h"
 
 namespace weir::webhook {
@@ -17,12 +18,6 @@ using config::FieldPath;
 using ContentKind = ContentPart::Kind;
 
 constexpr uint32_t kDefaultMaxEvents = 262'144;
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return text;
-}
 
 Encoding encoding_of(v1::CustomScheme::Encoding encoding) {
   if (encoding == v1::CustomScheme::BASE64) return Encoding::kBase64;
@@ -38,12 +33,12 @@ std::optional<Scheme> custom_scheme(const v1::CustomScheme& custom, const FieldP
     return std::nullopt;
   }
   Scheme scheme{.name = "custom",
-                .signature_header = lower(custom.signature_header()),
+                .signature_header = http::lower_case(custom.signature_header()),
                 .prefix = custom.prefix(),
                 .layout = Layout::kList,
                 .encoding = encoding_of(custom.encoding()),
-                .timestamp_header = lower(custom.timestamp_header()),
-                .id_header = lower(custom.id_header()),
+                .timestamp_header = http::lower_case(custom.timestamp_header()),
+                .id_header = http::lower_case(custom.id_header()),
                 .content = *content};
   if (const auto fine = check(scheme); !fine) {
     diagnostics.error(Code::kSemantic, path, fine.error().message);

@@ -1,4 +1,5 @@
 #include "envoy/config/route/v3/route_components.pb.h"
+#include "proxy/http/header_name.h"
 #include "proxy/http/rate_limit.h"
 
 namespace weir::http {
@@ -9,12 +10,6 @@ using config::Code;
 using config::Diagnostics;
 using config::FieldPath;
 using Kind = RateLimitAction::Kind;
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return text;
-}
 
 RateLimitAction action_of(Kind kind, std::string key, std::string value = {}) {
   RateLimitAction action;
@@ -30,7 +25,7 @@ std::string or_default(const std::string& key, const char* fallback) {
 
 RateLimitAction compile_header(const v3::RateLimit::Action::RequestHeaders& config) {
   RateLimitAction action = action_of(Kind::kRequestHeader, config.descriptor_key());
-  action.header = lower(config.header_name());
+  action.header = lower_case(config.header_name());
   action.skip_if_absent = config.skip_if_absent();
   return action;
 }

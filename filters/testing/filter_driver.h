@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "proxy/http/filter_chain.h"
+#include "proxy/http/filter_type.h"
+#include "proxy/http/route.h"
+#include "proxy/net/address.h"
+#include "proxy/net/loop.h"
+#include "proxy/stats/registry.h"
+
+namespace weir::filters {
+
+using HeaderLines = std::vector<std::pair<std::string, std::string>>;
+
+// What a client sends. The body comes in the given pieces.
+struct FakeRequest {
+  std::string method = "POST";
+  std::string path = "/";
+  std::string authority = "example.com";
+  HeaderLines headers = {};
+  std::vector<std::string> body = {};
+  std::optional<HeaderLines> trailers = {};
+};
+
+// What the upstream would answer to a request that passed the filters.
+struct FakeResponse {
+  uint16_t status = 200;
+  HeaderLines headers = {};
+  std::string body = {};
+  std::optional<HeaderLines> trailers = {};
+};
+
+// What became of it.
+struct Outcome {
+  bool head_passed = false;  // the upstream saw the request's head
+  bool request_ended = false;
+  std::string method;
+  std::string path;
+  std::string authority;
+  HeaderLines request_headers;
+  std::string request_body;
+  HeaderLines request_trailers;
+
+  uint16_t status = 0;
+  std::string details;  // of an answer by the filter; empty: the upstream's answer
+  uint32_t flags = 0;
+  HeaderLines response_headers;
+  std::string response_body;
+  HeaderLines response_trailers;
+  bool health_check = false;
+
+  bool answered() const { return !details.empty(); }
+};
+
+// The first value of that name, or nothing.
+std::optional<std::string> value_of(const HeaderLines& lines, std::string_view name);
+
+// Runs one filter, configured by YAML, on requests through the real filter chain. One thread.
+class FilterDriver : private http::FilterChainOwner {
+ public:
+  explicit FilterDriver(const http::FilterType& type) : type_(type) {}
+
+  // Compiles the filter's config; checks the rules of its proto first. False on errors.
+  bool configure(std::string_view yaml);
+  // Adds a per-route config, less specific ones first.
+  bool configure_route(std::string_view yaml);
+  // All errors so far, a line each: "path: message".
+  std::string errors() const;
+
+  Outcome run(const FakeRequest& request, const FakeResponse& response = {});
+
+  uint64_t counter(std::string_view name) const { return registry_.value(name); }
+  int64_t now_s() { return loop_.wall_us() / 1'000'000; }
+
+  // What the request and the filter's compilation see; change them before.
+  http::Route& route() { return route_; }
+  void set_remote(std::string_view ip) { remote_ = net::Address::ip(ip, 1234).take(); }
+  void set_connection(uint64_t id) { connection_id_ = id; }
+  std::atomic<bool>& health_check_failing() { return failing_; }
+  void set_runtime(std::function<uint32_t(std::string_view, uint32_t)> runtime) {
+    runtime_ = std::move(runtime);
+  }
+
+ private:
+  struct Exchange;
+
+  std::unique_ptr<http::FilterConfig> compile(std::string_view yaml, std::string_view message,
+                                              http::FilterType::Compile compile_message);
+  void feed_request(const FakeRequest& request);
+  void feed_response(const FakeResponse& response);
+
+  void request_head_passed(bool end) override;
+  void request_body_passed(std::string_view bytes, bool end) override;
+  void request_trailers_passed(http::HeaderMap& trailers) override;
+  void response_head_passed(bool end) override;
+  void response_body_passed(std::string_view bytes, bool end) override;
+  void response_trailers_passed(http::HeaderMap& trailers) override;
+  void respond(const http::LocalReply& reply) override;
+  void pause_request(bool) override {}
+  void pause_response(bool) override {}
+
+  const http::FilterType& type_;
+  config::Diagnostics diagnostics_;
+  stats::Registry registry_;
+  stats::Shard& shard_ = registry_.new_shard();
+  http::KeptState kept_;
+  std::atomic<bool> failing_{false};
+  std::function<uint32_t(std::string_view, uint32_t)> runtime_;
+  net::Loop loop_;
+  net::Address remote_ = net::Address::ip("192.0.2.7", 1234).take();
+  uint64_t connection_id_ = 1;
+  http::Route route_;
+  http::RouteFilters route_filters_[3];
+  http::FilterList filters_;
+  Exchange* now_ = nullptr;  // the one that runs
+};
+
+}  // namespace weir::filters
