@@ -103,8 +103,8 @@ void ProtoLoader::Run::typed_struct(const YamlNode& node, const FieldPath& path,
 }
 
 // Loads the message and packs it. A message with a JSON form of its own stands under "value".
-void ProtoLoader::Run::content(const Descriptor& type, const YamlNode& node,
-                               const FieldPath& path, Message& out) {
+void ProtoLoader::Run::content(const Descriptor& type, const YamlNode& node, const FieldPath& path,
+                               Message& out) {
   google::protobuf::Arena arena;
   const Message* const prototype =
       google::protobuf::MessageFactory::generated_factory()->GetPrototype(&type);

@@ -5,6 +5,7 @@
 
 #include "config/proto_loader.h"
 #include "config/read_file.h"
+#include "config/read_yaml.h"
 #include "config/resolve.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 
@@ -51,8 +52,7 @@ bool load_file(const LoadOptions& options, MessageCheck& check, Diagnostics& dia
 // An overlay is loaded apart and then merged, so that its lists are joined to those of the file.
 bool load_overlay(const LoadOptions& options, MessageCheck& check, Diagnostics& diagnostics,
                   Bootstrap& out) {
-  const Source& source =
-      diagnostics.add_source(std::string(kOverlayName), options.config_yaml);
+  const Source& source = diagnostics.add_source(std::string(kOverlayName), options.config_yaml);
   Bootstrap overlay;
   if (!load_source(source, /*is_json=*/false, options, check, diagnostics, overlay)) return false;
   out.MergeFrom(overlay);
@@ -69,7 +69,9 @@ void apply_node_options(const LoadOptions& options, Bootstrap& out) {
 
 }  // namespace
 
-void BootstrapDeleter::operator()(Bootstrap* bootstrap) const { delete bootstrap; }
+void BootstrapDeleter::operator()(Bootstrap* bootstrap) const {
+  delete bootstrap;
+}
 
 BootstrapPtr load_bootstrap(const LoadOptions& options, MessageCheck& check,
                             Diagnostics& diagnostics) {

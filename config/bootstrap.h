@@ -5,7 +5,7 @@
 
 #include "config/diagnostic.h"
 #include "config/message_check.h"
-#include "config/yaml/yaml_reader.h"
+#include "config/yaml/parse_yaml.h"
 
 namespace envoy::config::bootstrap::v3 {
 class Bootstrap;

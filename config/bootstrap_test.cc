@@ -103,8 +103,7 @@ TEST(Bootstrap, LoadsAGateway) {
   const auto& resources = result.bootstrap->static_resources();
   EXPECT_EQ(resources.clusters(0).name(), "c");
   HttpConnectionManager manager;
-  ASSERT_TRUE(
-      resources.listeners(0).filter_chains(0).filters(0).typed_config().UnpackTo(&manager));
+  ASSERT_TRUE(resources.listeners(0).filter_chains(0).filters(0).typed_config().UnpackTo(&manager));
   EXPECT_EQ(manager.route_config().virtual_hosts(0).routes(0).route().cluster(), "c");
 }
 
@@ -150,8 +149,9 @@ TEST(Bootstrap, PlacesErrorsThatAreFoundLater) {
 }
 
 TEST(Bootstrap, MergesAnOverlay) {
-  const TemporaryFile file("node: {id: a, cluster: b}\nadmin: {address: {socket_address: "
-                           "{address: 127.0.0.1, port_value: 1}}}\n");
+  const TemporaryFile file(
+      "node: {id: a, cluster: b}\nadmin: {address: {socket_address: "
+      "{address: 127.0.0.1, port_value: 1}}}\n");
   LoadOptions options;
   options.config_path = file.path();
   options.config_yaml =
@@ -217,8 +217,9 @@ TEST(Bootstrap, ExplainsFilesThatCannotBeRead) {
   EXPECT_TRUE(load(options).says("error: is a directory, not a file [io]"));
   EXPECT_TRUE(load_text("").says("error: the configuration is empty [syntax]"));
   EXPECT_TRUE(load_text("# nothing\n").says("error: the configuration is empty [syntax]"));
-  EXPECT_TRUE(load_text("- a").says("error: expected a mapping of the fields of envoy.config."
-                                    "bootstrap.v3.Bootstrap, got a list [wrong-type]"));
+  EXPECT_TRUE(
+      load_text("- a").says("error: expected a mapping of the fields of envoy.config."
+                            "bootstrap.v3.Bootstrap, got a list [wrong-type]"));
 }
 
 TEST(Bootstrap, BoundsWhatAFileMayCost) {

@@ -17,22 +17,38 @@ bool is_load_error(const Diagnostic& item) {
 
 std::string_view code_name(Code code) {
   switch (code) {
-    case Code::kIo: return "io";
-    case Code::kSyntax: return "syntax";
-    case Code::kEncoding: return "encoding";
-    case Code::kLimit: return "limit";
-    case Code::kDuplicateKey: return "duplicate-key";
-    case Code::kUnknownField: return "unknown-field";
-    case Code::kWrongType: return "wrong-type";
-    case Code::kInvalidValue: return "invalid-value";
-    case Code::kOutOfRange: return "out-of-range";
-    case Code::kUnknownValue: return "unknown-value";
-    case Code::kOneofConflict: return "oneof-conflict";
-    case Code::kConstraint: return "constraint";
-    case Code::kUnknownExtension: return "unknown-extension";
-    case Code::kNotSupported: return "not-supported";
-    case Code::kReference: return "reference";
-    case Code::kSemantic: return "semantic";
+    case Code::kIo:
+      return "io";
+    case Code::kSyntax:
+      return "syntax";
+    case Code::kEncoding:
+      return "encoding";
+    case Code::kLimit:
+      return "limit";
+    case Code::kDuplicateKey:
+      return "duplicate-key";
+    case Code::kUnknownField:
+      return "unknown-field";
+    case Code::kWrongType:
+      return "wrong-type";
+    case Code::kInvalidValue:
+      return "invalid-value";
+    case Code::kOutOfRange:
+      return "out-of-range";
+    case Code::kUnknownValue:
+      return "unknown-value";
+    case Code::kOneofConflict:
+      return "oneof-conflict";
+    case Code::kConstraint:
+      return "constraint";
+    case Code::kUnknownExtension:
+      return "unknown-extension";
+    case Code::kNotSupported:
+      return "not-supported";
+    case Code::kReference:
+      return "reference";
+    case Code::kSemantic:
+      return "semantic";
   }
   return "semantic";
 }
@@ -49,8 +65,7 @@ void Diagnostics::warning(Code code, std::string path, std::string message, std:
   report(Severity::kWarning, code, std::move(path), std::move(message), std::move(hint));
 }
 
-void Diagnostics::warning(Code code, const FieldPath& path, std::string message,
-                          std::string hint) {
+void Diagnostics::warning(Code code, const FieldPath& path, std::string message, std::string hint) {
   report(Severity::kWarning, code, path.str(), std::move(message), std::move(hint));
 }
 

@@ -27,7 +27,9 @@ TEST(FieldPath, QuotesTheKeysOfMaps) {
 }
 
 template <class T>
-concept DerivesFromTemporary = requires(T path) { std::move(path).field("x"); };
+concept DerivesFromTemporary = requires(T path) {
+  std::move(path).field("x");
+};
 
 TEST(FieldPath, CannotBeDerivedFromATemporary) {
   EXPECT_FALSE(DerivesFromTemporary<FieldPath>);

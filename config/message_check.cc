@@ -34,9 +34,8 @@ void MessageCheck::check_all(const Message& message, const FieldPath& path,
 
 void MessageCheck::check_contents(const Message& message, const FieldPath& path,
                                   Diagnostics& diagnostics) {
-  any_walk_.visit(message, path, [&](const Any& any, const FieldPath& at) {
-    check_any(any, at, diagnostics);
-  });
+  any_walk_.visit(message, path,
+                  [&](const Any& any, const FieldPath& at) { check_any(any, at, diagnostics); });
 }
 
 void MessageCheck::check_any(const Any& any, const FieldPath& path, Diagnostics& diagnostics) {

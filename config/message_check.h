@@ -34,8 +34,7 @@ class MessageCheck {
   const Support& support() const { return support_; }
 
  private:
-  void check_any(const google::protobuf::Any& any, const FieldPath& path,
-                 Diagnostics& diagnostics);
+  void check_any(const google::protobuf::Any& any, const FieldPath& path, Diagnostics& diagnostics);
   void check_contents(const google::protobuf::Message& message, const FieldPath& path,
                       Diagnostics& diagnostics);
 

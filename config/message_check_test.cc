@@ -33,9 +33,10 @@ TEST(MessageCheck, LooksIntoAny) {
   manager.set_stat_prefix("x");
   auto& host = *manager.mutable_route_config()->add_virtual_hosts();
   host.set_name("h");
-  EXPECT_EQ(check_all(listener_with(manager)),
-            "error: filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].domains: "
-            "'domains' must not be empty [constraint]\n");
+  EXPECT_EQ(
+      check_all(listener_with(manager)),
+      "error: filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].domains: "
+      "'domains' must not be empty [constraint]\n");
   host.add_domains("*");
   EXPECT_EQ(check_all(listener_with(manager)), "");
 }
@@ -47,9 +48,10 @@ TEST(MessageCheck, RefusesExtensionsItDoesNotKnow) {
   auto& filter = *manager.add_http_filters();
   filter.set_name("f");
   filter.mutable_typed_config()->set_type_url("type.googleapis.com/no.Such");
-  EXPECT_EQ(check_all(listener_with(manager)),
-            "error: filter_chains[0].filters[0].typed_config.http_filters[0].typed_config: there is "
-            "no extension of type 'no.Such' here [unknown-extension]\n");
+  EXPECT_EQ(
+      check_all(listener_with(manager)),
+      "error: filter_chains[0].filters[0].typed_config.http_filters[0].typed_config: there is "
+      "no extension of type 'no.Such' here [unknown-extension]\n");
   filter.mutable_typed_config()->set_type_url("nonsense");
   EXPECT_NE(check_all(listener_with(manager)).find("'nonsense' is no type URL"), std::string::npos);
   filter.mutable_typed_config()->PackFrom(Listener());

@@ -14,15 +14,24 @@ MessageForm form_of(const Descriptor& descriptor) {
     return MessageForm::kTypedStruct;
   }
   switch (descriptor.well_known_type()) {
-    case Descriptor::WELLKNOWNTYPE_ANY: return MessageForm::kAny;
-    case Descriptor::WELLKNOWNTYPE_DURATION: return MessageForm::kDuration;
-    case Descriptor::WELLKNOWNTYPE_TIMESTAMP: return MessageForm::kTimestamp;
-    case Descriptor::WELLKNOWNTYPE_FIELDMASK: return MessageForm::kFieldMask;
-    case Descriptor::WELLKNOWNTYPE_STRUCT: return MessageForm::kStruct;
-    case Descriptor::WELLKNOWNTYPE_VALUE: return MessageForm::kValue;
-    case Descriptor::WELLKNOWNTYPE_LISTVALUE: return MessageForm::kListValue;
-    case Descriptor::WELLKNOWNTYPE_UNSPECIFIED: return MessageForm::kFields;
-    default: return MessageForm::kWrapper;
+    case Descriptor::WELLKNOWNTYPE_ANY:
+      return MessageForm::kAny;
+    case Descriptor::WELLKNOWNTYPE_DURATION:
+      return MessageForm::kDuration;
+    case Descriptor::WELLKNOWNTYPE_TIMESTAMP:
+      return MessageForm::kTimestamp;
+    case Descriptor::WELLKNOWNTYPE_FIELDMASK:
+      return MessageForm::kFieldMask;
+    case Descriptor::WELLKNOWNTYPE_STRUCT:
+      return MessageForm::kStruct;
+    case Descriptor::WELLKNOWNTYPE_VALUE:
+      return MessageForm::kValue;
+    case Descriptor::WELLKNOWNTYPE_LISTVALUE:
+      return MessageForm::kListValue;
+    case Descriptor::WELLKNOWNTYPE_UNSPECIFIED:
+      return MessageForm::kFields;
+    default:
+      return MessageForm::kWrapper;
   }
 }
 
@@ -56,8 +65,7 @@ MessageTable& MessageTables::of(const Descriptor& descriptor) {
 MessageTable& MessageTables::content(FieldEntry& entry) {
   if (entry.content != nullptr) return *entry.content;
   const FieldDescriptor* const field = entry.field;
-  const FieldDescriptor* const value =
-      field->is_map() ? field->message_type()->map_value() : field;
+  const FieldDescriptor* const value = field->is_map() ? field->message_type()->map_value() : field;
   entry.content = &of(*value->message_type());
   return *entry.content;
 }

@@ -14,12 +14,18 @@ inline std::string map_key_text(const google::protobuf::Message& entry) {
   const FieldDescriptor& key = *entry.GetDescriptor()->map_key();
   const google::protobuf::Reflection& reflection = *entry.GetReflection();
   switch (key.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_STRING: return reflection.GetString(entry, &key);
-    case FieldDescriptor::CPPTYPE_INT32: return std::to_string(reflection.GetInt32(entry, &key));
-    case FieldDescriptor::CPPTYPE_INT64: return std::to_string(reflection.GetInt64(entry, &key));
-    case FieldDescriptor::CPPTYPE_UINT32: return std::to_string(reflection.GetUInt32(entry, &key));
-    case FieldDescriptor::CPPTYPE_UINT64: return std::to_string(reflection.GetUInt64(entry, &key));
-    default: return reflection.GetBool(entry, &key) ? "true" : "false";
+    case FieldDescriptor::CPPTYPE_STRING:
+      return reflection.GetString(entry, &key);
+    case FieldDescriptor::CPPTYPE_INT32:
+      return std::to_string(reflection.GetInt32(entry, &key));
+    case FieldDescriptor::CPPTYPE_INT64:
+      return std::to_string(reflection.GetInt64(entry, &key));
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return std::to_string(reflection.GetUInt32(entry, &key));
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return std::to_string(reflection.GetUInt64(entry, &key));
+    default:
+      return reflection.GetBool(entry, &key) ? "true" : "false";
   }
 }
 

@@ -50,8 +50,7 @@ void place(Diagnostic& diagnostic, const Source& source, std::size_t offset) {
   diagnostic.file = source.file;
   diagnostic.line = position.line;
   diagnostic.column = position.column;
-  Excerpt excerpt =
-      excerpt_of(position.line_text, static_cast<std::size_t>(position.column - 1));
+  Excerpt excerpt = excerpt_of(position.line_text, static_cast<std::size_t>(position.column - 1));
   diagnostic.source_line = std::move(excerpt.text);
   diagnostic.caret = excerpt.caret;
 }

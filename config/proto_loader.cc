@@ -16,10 +16,14 @@ namespace {
 std::string shown(const YamlNode& node) {
   constexpr std::size_t kMaxShown = 60;
   switch (node.kind()) {
-    case YamlNode::Kind::kNull: return "null";
-    case YamlNode::Kind::kSequence: return "a list";
-    case YamlNode::Kind::kMapping: return "a mapping";
-    case YamlNode::Kind::kScalar: break;
+    case YamlNode::Kind::kNull:
+      return "null";
+    case YamlNode::Kind::kSequence:
+      return "a list";
+    case YamlNode::Kind::kMapping:
+      return "a mapping";
+    case YamlNode::Kind::kScalar:
+      break;
   }
   const std::string_view text = node.text();
   if (text.size() <= kMaxShown) return "'" + std::string(text) + "'";
@@ -56,16 +60,22 @@ void ProtoLoader::Run::message_of(MessageTable& table, const YamlNode& node, con
                                   Message& out) {
   switch (table.form) {
     case MessageForm::kFields:
-    case MessageForm::kTypedStruct: return fields(table, node, path, /*skip=*/{}, out);
-    case MessageForm::kAny: return any(node, path, out);
-    case MessageForm::kDuration: return duration(node, path, out);
-    case MessageForm::kTimestamp: return timestamp(node, path, out);
-    case MessageForm::kFieldMask: return field_mask(node, path, out);
+    case MessageForm::kTypedStruct:
+      return fields(table, node, path, /*skip=*/{}, out);
+    case MessageForm::kAny:
+      return any(node, path, out);
+    case MessageForm::kDuration:
+      return duration(node, path, out);
+    case MessageForm::kTimestamp:
+      return timestamp(node, path, out);
+    case MessageForm::kFieldMask:
+      return field_mask(node, path, out);
     case MessageForm::kWrapper:
       return scalar(*table.descriptor->field(0), node, path, /*append=*/false, out);
     case MessageForm::kStruct:
       return struct_fields(node, path, static_cast<google::protobuf::Struct&>(out));
-    case MessageForm::kValue: return value(node, static_cast<google::protobuf::Value&>(out));
+    case MessageForm::kValue:
+      return value(node, static_cast<google::protobuf::Value&>(out));
     case MessageForm::kListValue:
       return list(node, path, static_cast<google::protobuf::ListValue&>(out));
   }
@@ -187,8 +197,7 @@ void ProtoLoader::Run::unknown_field(const MessageTable& table, const YamlEntry&
   if (name == "config" && table.fields.contains("typed_config")) {
     hint = "use 'typed_config', with the type of the extension in '@type'";
   }
-  const Severity severity =
-      options_.allow_unknown_fields ? Severity::kWarning : Severity::kError;
+  const Severity severity = options_.allow_unknown_fields ? Severity::kWarning : Severity::kError;
   report(severity, Code::kUnknownField, yaml.key, path.field(name), std::move(message),
          std::move(hint));
 }

@@ -14,7 +14,7 @@
 #include <string>
 
 #include "config/diagnostic_format.h"
-#include "config/yaml/yaml_reader.h"
+#include "config/read_yaml.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
@@ -174,8 +174,7 @@ TEST(ProtoLoader, LoadsEnumsByNameOrNumber) {
             "f:1:12: error: 'random' is no value of envoy.config.cluster.v3.Cluster.LbPolicy "
             "[unknown-value]");
   EXPECT_NE(loaded.text().find("hint: did you mean 'RANDOM'?"), std::string::npos);
-  EXPECT_NE(error_of<Cluster>("lb_policy: 99999999999").find("[unknown-value]"),
-            std::string::npos);
+  EXPECT_NE(error_of<Cluster>("lb_policy: 99999999999").find("[unknown-value]"), std::string::npos);
 }
 
 TEST(ProtoLoader, LoadsTimes) {
@@ -184,11 +183,11 @@ TEST(ProtoLoader, LoadsTimes) {
   Loaded loaded;
   RouteAction route;
   load_into("timeout: 5m", route, loaded);
-  EXPECT_EQ(loaded.error(), "f:1:10: error: expected a duration in seconds, such as 0.25s, got "
-                            "'5m' [wrong-type]");
+  EXPECT_EQ(loaded.error(),
+            "f:1:10: error: expected a duration in seconds, such as 0.25s, got "
+            "'5m' [wrong-type]");
   EXPECT_NE(loaded.text().find("hint: write 300s"), std::string::npos);
-  EXPECT_NE(error_of<google::protobuf::Timestamp>("noon").find("[wrong-type]"),
-            std::string::npos);
+  EXPECT_NE(error_of<google::protobuf::Timestamp>("noon").find("[wrong-type]"), std::string::npos);
 }
 
 TEST(ProtoLoader, LoadsFieldMasks) {
@@ -262,7 +261,8 @@ TEST(ProtoLoader, ReportsAllErrorsAtOnce) {
   EXPECT_EQ(loaded.diagnostics.items()[2].field_path, "routes[0].match");
 }
 
-constexpr const char* kRouter = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
+constexpr const char* kRouter =
+    "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
 
 TEST(ProtoLoader, PacksAny) {
   const auto filter = load<Filter>(std::string("{name: r, typed_config: {'@type': ") + kRouter +
@@ -283,9 +283,9 @@ TEST(ProtoLoader, PacksMessagesWithAJsonFormOfTheirOwn) {
 
 TEST(ProtoLoader, TurnsATypedStructIntoItsType) {
   for (const char* type : {"xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct"}) {
-    const auto any = load<google::protobuf::Any>(
-        std::string("{'@type': type.googleapis.com/") + type + ", type_url: " + kRouter +
-        ", value: {suppress_envoy_headers: true}}");
+    const auto any = load<google::protobuf::Any>(std::string("{'@type': type.googleapis.com/") +
+                                                 type + ", type_url: " + kRouter +
+                                                 ", value: {suppress_envoy_headers: true}}");
     EXPECT_EQ(any.type_url(), kRouter);
     Router router;
     ASSERT_TRUE(any.UnpackTo(&router));
@@ -333,9 +333,8 @@ TEST(ProtoLoader, ShowsEveryAnyToItsVisitorInnermostFirst) {
       "typed_config: {'@type': x/envoy.config.listener.v3.Filter, "
       "typed_config: {'@type': x/google.protobuf.Duration, value: 1s}}",
       options);
-  EXPECT_EQ(seen, (std::vector<std::string>{
-                      "typed_config.typed_config=google.protobuf.Duration",
-                      "typed_config=envoy.config.listener.v3.Filter"}));
+  EXPECT_EQ(seen, (std::vector<std::string>{"typed_config.typed_config=google.protobuf.Duration",
+                                            "typed_config=envoy.config.listener.v3.Filter"}));
 }
 
 TEST(ProtoLoader, PacksEqualMessagesAsEqualBytes) {

@@ -25,10 +25,14 @@ bool is_unsigned(const FieldDescriptor& field) {
 
 std::string_view integer_name(const FieldDescriptor& field) {
   switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_INT32: return "a 32-bit integer";
-    case FieldDescriptor::CPPTYPE_UINT32: return "a 32-bit unsigned integer";
-    case FieldDescriptor::CPPTYPE_INT64: return "a 64-bit integer";
-    default: return "a 64-bit unsigned integer";
+    case FieldDescriptor::CPPTYPE_INT32:
+      return "a 32-bit integer";
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return "a 32-bit unsigned integer";
+    case FieldDescriptor::CPPTYPE_INT64:
+      return "a 64-bit integer";
+    default:
+      return "a 64-bit unsigned integer";
   }
 }
 
@@ -88,12 +92,17 @@ std::string enum_hint(std::string_view text, const google::protobuf::EnumDescrip
 void ProtoLoader::Run::scalar(const Field& field, const YamlNode& node, const FieldPath& path,
                               bool append, Message& out) {
   switch (field.cpp_type()) {
-    case Field::CPPTYPE_BOOL: return bool_value(field, node, path, append, out);
+    case Field::CPPTYPE_BOOL:
+      return bool_value(field, node, path, append, out);
     case Field::CPPTYPE_FLOAT:
-    case Field::CPPTYPE_DOUBLE: return floating(field, node, path, append, out);
-    case Field::CPPTYPE_STRING: return text(field, node, path, append, out);
-    case Field::CPPTYPE_ENUM: return enumeration(field, node, path, append, out);
-    default: return integer(field, node, path, append, out);
+    case Field::CPPTYPE_DOUBLE:
+      return floating(field, node, path, append, out);
+    case Field::CPPTYPE_STRING:
+      return text(field, node, path, append, out);
+    case Field::CPPTYPE_ENUM:
+      return enumeration(field, node, path, append, out);
+    default:
+      return integer(field, node, path, append, out);
   }
 }
 
@@ -159,9 +168,9 @@ bool ProtoLoader::Run::text_of(const Field& field, const YamlNode& node, const F
   }
   if (node.is_plain() && plain_type(node.text()) != PlainType::kText) {
     const bool is_bool = plain_type(node.text()) == PlainType::kBool;
-    wrong_type(node, path, "a string", "unquoted, this is a " +
-                                           std::string(is_bool ? "bool" : "number") +
-                                           "; write \"" + std::string(node.text()) + "\"");
+    wrong_type(node, path, "a string",
+               "unquoted, this is a " + std::string(is_bool ? "bool" : "number") + "; write \"" +
+                   std::string(node.text()) + "\"");
     return false;
   }
   if (field.type() != Field::TYPE_BYTES) {
@@ -178,8 +187,8 @@ bool ProtoLoader::Run::text_of(const Field& field, const YamlNode& node, const F
   return true;
 }
 
-void ProtoLoader::Run::enumeration(const Field& field, const YamlNode& node,
-                                   const FieldPath& path, bool append, Message& out) {
+void ProtoLoader::Run::enumeration(const Field& field, const YamlNode& node, const FieldPath& path,
+                                   bool append, Message& out) {
   const google::protobuf::EnumDescriptor& type = *field.enum_type();
   const google::protobuf::EnumValueDescriptor* const named =
       node.is_scalar() ? type.FindValueByName(std::string(node.text())) : nullptr;

@@ -11,10 +11,10 @@ template <class Rules, class Value, class Show>
 std::string broken_bound(const Rules& rules, const Value& value, Show show) {
   const bool has_low = rules.has_gt() || rules.has_gte();
   const bool has_high = rules.has_lt() || rules.has_lte();
-  const bool above = !(rules.has_gt() && !(value > rules.gt())) &&
-                     !(rules.has_gte() && !(value >= rules.gte()));
-  const bool below = !(rules.has_lt() && !(value < rules.lt())) &&
-                     !(rules.has_lte() && !(value <= rules.lte()));
+  const bool above =
+      !(rules.has_gt() && !(value > rules.gt())) && !(rules.has_gte() && !(value >= rules.gte()));
+  const bool below =
+      !(rules.has_lt() && !(value < rules.lt())) && !(rules.has_lte() && !(value <= rules.lte()));
   const auto low = rules.has_gt() ? rules.gt() : rules.gte();
   const auto high = rules.has_lt() ? rules.lt() : rules.lte();
   // A lower bound above the upper one asks for a value outside of the two.

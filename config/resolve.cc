@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "config/position.h"
-#include "config/yaml/yaml_reader.h"
+#include "config/read_yaml.h"
 
 namespace weir::config {
 namespace {

@@ -36,10 +36,10 @@ TEST(Resolve, FollowsFieldsIndexesAndKeys) {
 }
 
 TEST(Resolve, SeesThroughAny) {
-  EXPECT_EQ(
-      place_in("listeners[1].filter_chains[0].filters[1].typed_config.stat_prefix", kText),
-      "f:5:76");
-  const std::string typed_struct = "c:\n  '@type': TypedStruct\n  type_url: t\n  value:\n    x: 1\n";
+  EXPECT_EQ(place_in("listeners[1].filter_chains[0].filters[1].typed_config.stat_prefix", kText),
+            "f:5:76");
+  const std::string typed_struct =
+      "c:\n  '@type': TypedStruct\n  type_url: t\n  value:\n    x: 1\n";
   EXPECT_EQ(place_in("c.x", typed_struct), "f:5:8");
 }
 

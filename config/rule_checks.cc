@@ -37,7 +37,8 @@ std::string broken_number(const Rules& rules, const ScalarValue& value) {
       return broken_range_rule(rules, static_cast<Number>(value.floating), show);
     case ScalarValue::Kind::kUnsigned:
       return broken_range_rule(rules, static_cast<Number>(value.unsigned_number), show);
-    default: return broken_range_rule(rules, static_cast<Number>(value.signed_number), show);
+    default:
+      return broken_range_rule(rules, static_cast<Number>(value.signed_number), show);
   }
 }
 
@@ -124,12 +125,18 @@ bool ScalarValue::is_default() const {
 
 std::string ScalarValue::str() const {
   switch (kind) {
-    case Kind::kUnsigned: return std::to_string(unsigned_number);
-    case Kind::kFloating: return show_number(floating);
-    case Kind::kBool: return boolean ? "true" : "false";
-    case Kind::kText: return std::string(text);
-    case Kind::kEnum: return enum_name(*field->enum_type(), static_cast<int>(signed_number));
-    case Kind::kSigned: break;
+    case Kind::kUnsigned:
+      return std::to_string(unsigned_number);
+    case Kind::kFloating:
+      return show_number(floating);
+    case Kind::kBool:
+      return boolean ? "true" : "false";
+    case Kind::kText:
+      return std::string(text);
+    case Kind::kEnum:
+      return enum_name(*field->enum_type(), static_cast<int>(signed_number));
+    case Kind::kSigned:
+      break;
   }
   return std::to_string(signed_number);
 }
@@ -143,25 +150,40 @@ const RE2& PatternCache::get(const std::string& pattern) {
 std::string broken_scalar_rule(const validate::FieldRules& rules, const ScalarValue& value,
                                PatternCache& patterns) {
   switch (rules.type_case()) {
-    case validate::FieldRules::kFloat: return broken_number(rules.float_(), value);
-    case validate::FieldRules::kDouble: return broken_number(rules.double_(), value);
-    case validate::FieldRules::kInt32: return broken_number(rules.int32(), value);
-    case validate::FieldRules::kInt64: return broken_number(rules.int64(), value);
-    case validate::FieldRules::kUint32: return broken_number(rules.uint32(), value);
-    case validate::FieldRules::kUint64: return broken_number(rules.uint64(), value);
-    case validate::FieldRules::kSint32: return broken_number(rules.sint32(), value);
-    case validate::FieldRules::kSint64: return broken_number(rules.sint64(), value);
-    case validate::FieldRules::kFixed32: return broken_number(rules.fixed32(), value);
-    case validate::FieldRules::kFixed64: return broken_number(rules.fixed64(), value);
-    case validate::FieldRules::kSfixed32: return broken_number(rules.sfixed32(), value);
-    case validate::FieldRules::kSfixed64: return broken_number(rules.sfixed64(), value);
-    case validate::FieldRules::kBool: return broken_bool(rules.bool_(), value);
-    case validate::FieldRules::kEnum: return broken_enum(rules.enum_(), value);
+    case validate::FieldRules::kFloat:
+      return broken_number(rules.float_(), value);
+    case validate::FieldRules::kDouble:
+      return broken_number(rules.double_(), value);
+    case validate::FieldRules::kInt32:
+      return broken_number(rules.int32(), value);
+    case validate::FieldRules::kInt64:
+      return broken_number(rules.int64(), value);
+    case validate::FieldRules::kUint32:
+      return broken_number(rules.uint32(), value);
+    case validate::FieldRules::kUint64:
+      return broken_number(rules.uint64(), value);
+    case validate::FieldRules::kSint32:
+      return broken_number(rules.sint32(), value);
+    case validate::FieldRules::kSint64:
+      return broken_number(rules.sint64(), value);
+    case validate::FieldRules::kFixed32:
+      return broken_number(rules.fixed32(), value);
+    case validate::FieldRules::kFixed64:
+      return broken_number(rules.fixed64(), value);
+    case validate::FieldRules::kSfixed32:
+      return broken_number(rules.sfixed32(), value);
+    case validate::FieldRules::kSfixed64:
+      return broken_number(rules.sfixed64(), value);
+    case validate::FieldRules::kBool:
+      return broken_bool(rules.bool_(), value);
+    case validate::FieldRules::kEnum:
+      return broken_enum(rules.enum_(), value);
     case validate::FieldRules::kString:
       return broken_string_rule(rules.string(), value.text, patterns);
     case validate::FieldRules::kBytes:
       return broken_bytes_rule(rules.bytes(), value.text, patterns);
-    default: return {};
+    default:
+      return {};
   }
 }
 

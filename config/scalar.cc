@@ -72,8 +72,8 @@ PlainType plain_type(std::string_view text) {
   }
   const std::optional<Integer> integer = parse_integer(text);
   if (!integer) return PlainType::kText;
-  const std::uint64_t limit = std::uint64_t{std::numeric_limits<std::int32_t>::max()} +
-                              (integer->is_negative ? 1 : 0);
+  const std::uint64_t limit =
+      std::uint64_t{std::numeric_limits<std::int32_t>::max()} + (integer->is_negative ? 1 : 0);
   return integer->magnitude <= limit ? PlainType::kInteger : PlainType::kText;
 }
 
@@ -122,8 +122,8 @@ std::optional<double> parse_double(std::string_view text) {
   if (text == "-Infinity") return -std::numeric_limits<double>::infinity();
   const bool is_signed = text.starts_with('-') || text.starts_with('+');
   const std::size_t digit = is_signed ? 1 : 0;
-  const bool is_number = text.size() > digit && ((text[digit] >= '0' && text[digit] <= '9') ||
-                                                 text[digit] == '.');
+  const bool is_number =
+      text.size() > digit && ((text[digit] >= '0' && text[digit] <= '9') || text[digit] == '.');
   if (!is_number) return std::nullopt;  // from_chars also takes "inf" and "nan"
   if (text.starts_with('+')) text.remove_prefix(1);
   double value = 0;
@@ -184,11 +184,12 @@ std::string duration_remedy(std::string_view text) {
     std::string_view name;
     double seconds;
   };
-  constexpr std::array<Unit, 6> kUnits = {
-      Unit{"ms", 1e-3}, {"us", 1e-6}, {"ns", 1e-9}, {"m", 60}, {"h", 3600}, {"", 1}};
+  constexpr std::array<Unit, 6> kUnits = {Unit{"ms", 1e-3}, {"us", 1e-6}, {"ns", 1e-9},
+                                          {"m", 60},        {"h", 3600},  {"", 1}};
   for (const Unit& unit : kUnits) {
     if (!text.ends_with(unit.name)) continue;
-    const std::optional<double> value = parse_double(text.substr(0, text.size() - unit.name.size()));
+    const std::optional<double> value =
+        parse_double(text.substr(0, text.size() - unit.name.size()));
     if (!value || !std::isfinite(*value * unit.seconds)) continue;
     std::array<char, 64> digits;
     const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(),

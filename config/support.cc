@@ -194,7 +194,8 @@ const SupportPlan& Support::State::plan_of(const Descriptor& type) {
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor* const field = type.field(i);
     const Descriptor* const child = child_type(*field);
-    if (child != nullptr && reach->reaches(*child)) plan.within.emplace_back(field, &plan_of(*child));
+    if (child != nullptr && reach->reaches(*child))
+      plan.within.emplace_back(field, &plan_of(*child));
   }
   return plan;
 }

@@ -41,8 +41,8 @@ class Support {
   // What is wrong with the tables: types and fields that do not exist. For tests.
   std::vector<std::string> problems() const;
 
-  // Reports the fields that are set in `message`, or in a message within it, and not supported. Does
-  // not look at what an Any holds.
+  // Reports the fields that are set in `message`, or in a message within it, and not supported.
+  // Does not look at what an Any holds.
   void check(const google::protobuf::Message& message, const FieldPath& path,
              Diagnostics& diagnostics);
   // Reports a type that is not supported in an Any; true if it is.

@@ -206,8 +206,7 @@ extension ReqWithoutQuery: *
 
 Support default_support() {
   Support support;
-  for (const std::string_view table :
-       {kBootstrap, kListeners, kHttp, kRoutes, kClusters, kLogs}) {
+  for (const std::string_view table : {kBootstrap, kListeners, kHttp, kRoutes, kClusters, kLogs}) {
     support.add(table);
   }
   return support;

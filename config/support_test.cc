@@ -86,11 +86,11 @@ TEST(Support, LetsALaterTableReplaceALine) {
 TEST(Support, TellsWhatIsWrongWithATable) {
   Support support;
   support.add("package envoy.config.listener.v3\nListner: *\nListener: nome -drain_type=NEVER\n");
-  EXPECT_EQ(support.problems(),
-            (std::vector<std::string>{
-                "envoy.config.listener.v3.Listener has no field nome",
-                "envoy.config.listener.v3.Listener.drain_type has no value NEVER",
-                "there is no message envoy.config.listener.v3.Listner"}));
+  EXPECT_EQ(
+      support.problems(),
+      (std::vector<std::string>{"envoy.config.listener.v3.Listener has no field nome",
+                                "envoy.config.listener.v3.Listener.drain_type has no value NEVER",
+                                "there is no message envoy.config.listener.v3.Listner"}));
 }
 
 TEST(Support, HasATableOfItsOwnWithoutMistakes) {

@@ -13,7 +13,9 @@ namespace {
 constexpr std::string_view kNotInUris = " \"<>\\^`{|}";
 constexpr std::string_view kTokenMarks = "!#$%&'*+-.^_`|~";
 
-bool is_alphanumeric(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
+bool is_alphanumeric(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0;
+}
 
 bool is_ipv4(const std::string& text) {
   in_addr address;
@@ -58,11 +60,10 @@ bool is_uri(std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos || colon == 0) return false;
   const std::string_view scheme = text.substr(0, colon);
-  const bool has_scheme =
-      std::isalpha(static_cast<unsigned char>(scheme[0])) != 0 &&
-      std::all_of(scheme.begin(), scheme.end(), [](char c) {
-        return is_alphanumeric(c) || c == '+' || c == '-' || c == '.';
-      });
+  const bool has_scheme = std::isalpha(static_cast<unsigned char>(scheme[0])) != 0 &&
+                          std::all_of(scheme.begin(), scheme.end(), [](char c) {
+                            return is_alphanumeric(c) || c == '+' || c == '-' || c == '.';
+                          });
   return has_scheme && is_uri_reference(text);
 }
 
@@ -117,19 +118,29 @@ std::string broken_well_known(const validate::StringRules& rules, std::string_vi
     return ok ? std::string() : "must be " + std::string(what);
   };
   switch (rules.well_known_case()) {
-    case Rules::kEmail: return check(is_email(value), "an e-mail address");
-    case Rules::kHostname: return check(is_hostname(value), "a hostname");
-    case Rules::kIp: return check(is_ipv4(text) || is_ipv6(text), "an IP address");
-    case Rules::kIpv4: return check(is_ipv4(text), "an IPv4 address");
-    case Rules::kIpv6: return check(is_ipv6(text), "an IPv6 address");
-    case Rules::kUri: return check(is_uri(value), "an absolute URI");
-    case Rules::kUriRef: return check(is_uri_reference(value), "a URI or a relative reference");
+    case Rules::kEmail:
+      return check(is_email(value), "an e-mail address");
+    case Rules::kHostname:
+      return check(is_hostname(value), "a hostname");
+    case Rules::kIp:
+      return check(is_ipv4(text) || is_ipv6(text), "an IP address");
+    case Rules::kIpv4:
+      return check(is_ipv4(text), "an IPv4 address");
+    case Rules::kIpv6:
+      return check(is_ipv6(text), "an IPv6 address");
+    case Rules::kUri:
+      return check(is_uri(value), "an absolute URI");
+    case Rules::kUriRef:
+      return check(is_uri_reference(value), "a URI or a relative reference");
     case Rules::kAddress:
       return check(is_hostname(value) || is_ipv4(text) || is_ipv6(text),
                    "a hostname or an IP address");
-    case Rules::kUuid: return check(is_uuid(value), "a UUID");
-    case Rules::kWellKnownRegex: return broken_known_regex(rules, value);
-    case Rules::WELL_KNOWN_NOT_SET: break;
+    case Rules::kUuid:
+      return check(is_uuid(value), "a UUID");
+    case Rules::kWellKnownRegex:
+      return broken_known_regex(rules, value);
+    case Rules::WELL_KNOWN_NOT_SET:
+      break;
   }
   return {};
 }
@@ -163,9 +174,8 @@ std::string broken_content(const Rules& rules, std::string_view value, PatternCa
   if (rules.has_contains() && value.find(rules.contains()) == std::string_view::npos) {
     return "must contain " + quoted(rules.contains());
   }
-  if (rules.has_pattern() &&
-      !RE2::PartialMatch(re2::StringPiece(value.data(), value.size()),
-                         patterns.get(rules.pattern()))) {
+  if (rules.has_pattern() && !RE2::PartialMatch(re2::StringPiece(value.data(), value.size()),
+                                                patterns.get(rules.pattern()))) {
     return "must match " + quoted(rules.pattern());
   }
   const auto is_value = [value](const std::string& candidate) { return candidate == value; };
@@ -188,14 +198,14 @@ std::string broken_string_rule(const validate::StringRules& rules, std::string_v
                                PatternCache& patterns) {
   if (rules.ignore_empty() && value.empty()) return {};
   const std::uint64_t exact = rules.len(), least = rules.min_len(), most = rules.max_len();
-  std::string broken = broken_length(
-      utf8_code_points(value), "characters", rules.has_len() ? &exact : nullptr,
-      rules.has_min_len() ? &least : nullptr, rules.has_max_len() ? &most : nullptr);
+  std::string broken =
+      broken_length(utf8_code_points(value), "characters", rules.has_len() ? &exact : nullptr,
+                    rules.has_min_len() ? &least : nullptr, rules.has_max_len() ? &most : nullptr);
   if (!broken.empty()) return broken;
   const std::uint64_t bytes = rules.len_bytes(), min = rules.min_bytes(), max = rules.max_bytes();
-  broken = broken_length(value.size(), "bytes", rules.has_len_bytes() ? &bytes : nullptr,
-                         rules.has_min_bytes() ? &min : nullptr,
-                         rules.has_max_bytes() ? &max : nullptr);
+  broken =
+      broken_length(value.size(), "bytes", rules.has_len_bytes() ? &bytes : nullptr,
+                    rules.has_min_bytes() ? &min : nullptr, rules.has_max_bytes() ? &max : nullptr);
   if (!broken.empty()) return broken;
   if (rules.has_not_contains() && value.find(rules.not_contains()) != std::string_view::npos) {
     return "must not contain '" + rules.not_contains() + "'";
@@ -208,9 +218,9 @@ std::string broken_bytes_rule(const validate::BytesRules& rules, std::string_vie
                               PatternCache& patterns) {
   if (rules.ignore_empty() && value.empty()) return {};
   const std::uint64_t exact = rules.len(), least = rules.min_len(), most = rules.max_len();
-  std::string broken = broken_length(
-      value.size(), "bytes", rules.has_len() ? &exact : nullptr,
-      rules.has_min_len() ? &least : nullptr, rules.has_max_len() ? &most : nullptr);
+  std::string broken =
+      broken_length(value.size(), "bytes", rules.has_len() ? &exact : nullptr,
+                    rules.has_min_len() ? &least : nullptr, rules.has_max_len() ? &most : nullptr);
   if (!broken.empty()) return broken;
   broken = broken_content(rules, value, patterns);
   if (!broken.empty()) return broken;

@@ -16,9 +16,9 @@ TEST(Utf8, TellsTheLengthOfASequence) {
 }
 
 TEST(Utf8, RefusesWhatRfc3629Refuses) {
-  for (const char* bad : {"\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80",
-                          "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xc3",
-                          "\xe2\x82", "\xe2\x28\xac", "\xff"}) {
+  for (const char* bad :
+       {"\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
+        "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xc3", "\xe2\x82", "\xe2\x28\xac", "\xff"}) {
     EXPECT_EQ(utf8_sequence_length(bad), 0u) << testing::PrintToString(bad);
   }
 }

@@ -59,8 +59,8 @@ class RuleWalk {
   void map(const Message& message, const FieldRulePlan& plan, const FieldPath& path);
   void map_entry(const Message& entry, const FieldRulePlan& plan, const FieldPath& path);
   // A value that is there: field, item (`index`) or part of a map's entry.
-  void value(const Message& owner, const FieldDescriptor& field, int index,
-             const FieldRules* rules, const RulePlan* within, const FieldPath& path);
+  void value(const Message& owner, const FieldDescriptor& field, int index, const FieldRules* rules,
+             const RulePlan* within, const FieldPath& path);
   std::string broken_message_rule(const FieldRules& rules, const Message& value);
   void absent(const FieldDescriptor& field, const FieldPath& owner, const std::string& rule);
   void absent_oneof(const OneofDescriptor& oneof, const FieldPath& owner);
@@ -83,8 +83,7 @@ void RuleWalk::field(const Message& message, const FieldRulePlan& plan, const Fi
   if (field.is_map()) return map(message, plan, path);
   if (field.is_repeated()) return repeated(message, plan, path);
   // A rule on a member of a oneof binds when that member is the one that is set.
-  const bool is_set =
-      !field.has_presence() || message.GetReflection()->HasField(message, &field);
+  const bool is_set = !field.has_presence() || message.GetReflection()->HasField(message, &field);
   if (!is_set) {
     const bool required = plan.rules != nullptr && is_required(*plan.rules);
     if (!required || field.containing_oneof() != nullptr) return;
@@ -212,7 +211,8 @@ std::string RuleWalk::broken_message_rule(const FieldRules& rules, const Message
                                    static_cast<const google::protobuf::Timestamp&>(value));
     case FieldRules::kAny:
       return broken_any_rule(rules.any(), static_cast<const google::protobuf::Any&>(value));
-    default: break;
+    default:
+      break;
   }
   const Descriptor& type = *value.GetDescriptor();
   if (!is_wrapper(type)) return {};
@@ -234,9 +234,9 @@ void RuleWalk::absent_oneof(const OneofDescriptor& oneof, const FieldPath& owner
   for (int i = 0; i < oneof.field_count(); ++i) {
     if (diagnostics_.explains_absence(owner.str(), oneof.field(i)->name())) return;
   }
-  diagnostics_.error(Code::kConstraint, owner,
-                     "one of " + field_names(oneof) + " is required in " +
-                         oneof.containing_type()->full_name());
+  diagnostics_.error(
+      Code::kConstraint, owner,
+      "one of " + field_names(oneof) + " is required in " + oneof.containing_type()->full_name());
 }
 
 void RuleWalk::broken(const FieldPath& at, const std::string& name, const std::string& rule) {

@@ -28,7 +28,8 @@ class Rules {
         "syntax = \"proto3\"; package t; import \"validate/validate.proto\"; "
         "import \"google/protobuf/any.proto\"; import \"google/protobuf/duration.proto\"; "
         "import \"google/protobuf/timestamp.proto\"; import \"google/protobuf/wrappers.proto\"; "
-        "message M { " + fields + " }";
+        "message M { " +
+        fields + " }";
     google::protobuf::io::ArrayInputStream stream(file.data(), static_cast<int>(file.size()));
     google::protobuf::io::Tokenizer tokenizer(&stream, nullptr);
     google::protobuf::FileDescriptorProto proto;
@@ -66,9 +67,10 @@ class Rules {
 };
 
 TEST(Validation, BoundsNumbers) {
-  Rules rules("uint32 a = 1 [(validate.rules).uint32 = {gte: 1 lte: 10}];"
-              "int64 b = 2 [(validate.rules).int64 = {gt: -5 lt: 5}];"
-              "double c = 3 [(validate.rules).double = {gt: 0.5 ignore_empty: true}];");
+  Rules rules(
+      "uint32 a = 1 [(validate.rules).uint32 = {gte: 1 lte: 10}];"
+      "int64 b = 2 [(validate.rules).int64 = {gt: -5 lt: 5}];"
+      "double c = 3 [(validate.rules).double = {gt: 0.5 ignore_empty: true}];");
   EXPECT_EQ(rules.check("a: 1 b: -4"), "");
   EXPECT_EQ(rules.check("a: 10 b: 4 c: 0.75"), "");
   EXPECT_EQ(rules.check(""), "a: 'a' must be >= 1 and <= 10 (is 0)");
@@ -95,10 +97,11 @@ TEST(Validation, TakesReversedBoundsAsExclusion) {
 }
 
 TEST(Validation, ChecksConstAndMembership) {
-  Rules rules("int32 a = 1 [(validate.rules).int32 = {in: [1, 2]}];"
-              "int32 b = 2 [(validate.rules).int32 = {not_in: [3]}];"
-              "int32 c = 3 [(validate.rules).int32.const = 7];"
-              "bool d = 4 [(validate.rules).bool.const = true];");
+  Rules rules(
+      "int32 a = 1 [(validate.rules).int32 = {in: [1, 2]}];"
+      "int32 b = 2 [(validate.rules).int32 = {not_in: [3]}];"
+      "int32 c = 3 [(validate.rules).int32.const = 7];"
+      "bool d = 4 [(validate.rules).bool.const = true];");
   EXPECT_EQ(rules.check("a: 2 b: 4 c: 7 d: true"), "");
   EXPECT_EQ(rules.check("a: 3 b: 3 c: 8"),
             "a: 'a' must be one of 1, 2 (is 3)\nb: 'b' must not be 3\n"
@@ -106,11 +109,12 @@ TEST(Validation, ChecksConstAndMembership) {
 }
 
 TEST(Validation, ChecksLengthsOfStrings) {
-  Rules rules("string a = 1 [(validate.rules).string.min_len = 1];"
-              "string b = 2 [(validate.rules).string = {max_len: 2}];"
-              "string c = 3 [(validate.rules).string = {len: 2 ignore_empty: true}];"
-              "string d = 4 [(validate.rules).string = {max_bytes: 3}];"
-              "bytes e = 5 [(validate.rules).bytes = {min_len: 2 ignore_empty: true}];");
+  Rules rules(
+      "string a = 1 [(validate.rules).string.min_len = 1];"
+      "string b = 2 [(validate.rules).string = {max_len: 2}];"
+      "string c = 3 [(validate.rules).string = {len: 2 ignore_empty: true}];"
+      "string d = 4 [(validate.rules).string = {max_bytes: 3}];"
+      "bytes e = 5 [(validate.rules).bytes = {min_len: 2 ignore_empty: true}];");
   EXPECT_EQ(rules.check("a: 'x' b: '\xc3\xa9\xc3\xa9' c: 'ab' d: 'abc' e: 'ab'"), "");
   EXPECT_EQ(rules.check("b: 'abc' c: 'a' d: '\xc3\xa9\xc3\xa9' e: 'a'"),
             "a: 'a' must not be empty\nb: 'b' must have at most 2 characters (has 3)\n"
@@ -119,11 +123,12 @@ TEST(Validation, ChecksLengthsOfStrings) {
 }
 
 TEST(Validation, ChecksContentOfStrings) {
-  Rules rules("string a = 1 [(validate.rules).string.pattern = \"^[a-c]+$\"];"
-              "string b = 2 [(validate.rules).string = {prefix: \"x\" suffix: \"y\"}];"
-              "string c = 3 [(validate.rules).string = {contains: \"-\" not_contains: \"+\"}];"
-              "string d = 4 [(validate.rules).string = {in: [\"p\", \"q\"]}];"
-              "string e = 5 [(validate.rules).string = {not_in: [\"r\"]}];");
+  Rules rules(
+      "string a = 1 [(validate.rules).string.pattern = \"^[a-c]+$\"];"
+      "string b = 2 [(validate.rules).string = {prefix: \"x\" suffix: \"y\"}];"
+      "string c = 3 [(validate.rules).string = {contains: \"-\" not_contains: \"+\"}];"
+      "string d = 4 [(validate.rules).string = {in: [\"p\", \"q\"]}];"
+      "string e = 5 [(validate.rules).string = {not_in: [\"r\"]}];");
   EXPECT_EQ(rules.check("a: 'abc' b: 'xy' c: '-' d: 'p'"), "");
   EXPECT_EQ(rules.check("a: 'abd' b: 'y' c: '-+' d: 's' e: 'r'"),
             "a: 'a' must match '^[a-c]+$'\nb: 'b' must begin with 'x'\n"
@@ -166,16 +171,19 @@ TEST(Validation, KnowsAddressesAndUris) {
 }
 
 TEST(Validation, ChecksEnums) {
-  Rules rules("enum E { X = 0; Y = 1; } E a = 1 [(validate.rules).enum.defined_only = true];"
-              "E b = 2 [(validate.rules).enum = {not_in: [1]}];");
+  Rules rules(
+      "enum E { X = 0; Y = 1; } E a = 1 [(validate.rules).enum.defined_only = true];"
+      "E b = 2 [(validate.rules).enum = {not_in: [1]}];");
   EXPECT_EQ(rules.check("a: Y"), "");
-  EXPECT_EQ(rules.check("a: 7 b: Y"), "a: 'a' must be a value of t.M.E (is 7)\nb: 'b' must not be Y");
+  EXPECT_EQ(rules.check("a: 7 b: Y"),
+            "a: 'a' must be a value of t.M.E (is 7)\nb: 'b' must not be Y");
 }
 
 TEST(Validation, RequiresMessages) {
-  Rules rules("message N { string s = 1 [(validate.rules).string.min_len = 1]; N deeper = 2; }"
-              "N a = 1 [(validate.rules).message.required = true];"
-              "N b = 2; N c = 3 [(validate.rules).message.skip = true]; repeated N d = 4;");
+  Rules rules(
+      "message N { string s = 1 [(validate.rules).string.min_len = 1]; N deeper = 2; }"
+      "N a = 1 [(validate.rules).message.required = true];"
+      "N b = 2; N c = 3 [(validate.rules).message.skip = true]; repeated N d = 4;");
   EXPECT_EQ(rules.check("a { s: 'x' }"), "");
   EXPECT_EQ(rules.check(""), "a: 'a' is required in t.M");
   EXPECT_EQ(rules.check("a { s: 'x' deeper { } } b { } c { } d { s: 'x' } d { }"),
@@ -184,9 +192,10 @@ TEST(Validation, RequiresMessages) {
 }
 
 TEST(Validation, ChecksOneofs) {
-  Rules rules("message N { } oneof o { option (validate.required) = true; "
-              "string a = 1 [(validate.rules).string.min_len = 1];"
-              "N b = 2 [(validate.rules).message.required = true]; }");
+  Rules rules(
+      "message N { } oneof o { option (validate.required) = true; "
+      "string a = 1 [(validate.rules).string.min_len = 1];"
+      "N b = 2 [(validate.rules).message.required = true]; }");
   EXPECT_EQ(rules.check("a: 'x'"), "");
   EXPECT_EQ(rules.check("b { }"), "");
   EXPECT_EQ(rules.check("a: ''"), "a: 'a' must not be empty");
@@ -194,11 +203,12 @@ TEST(Validation, ChecksOneofs) {
 }
 
 TEST(Validation, ChecksLists) {
-  Rules rules("repeated string a = 1 [(validate.rules).repeated = {min_items: 1 max_items: 2 "
-              "items {string {min_len: 1}}}];"
-              "repeated int32 b = 2 [(validate.rules).repeated = {unique: true}];"
-              "repeated int32 c = 3 [(validate.rules).repeated = {min_items: 2 ignore_empty: true}];"
-              "repeated int32 d = 4 [(validate.rules).repeated = {min_items: 2}];");
+  Rules rules(
+      "repeated string a = 1 [(validate.rules).repeated = {min_items: 1 max_items: 2 "
+      "items {string {min_len: 1}}}];"
+      "repeated int32 b = 2 [(validate.rules).repeated = {unique: true}];"
+      "repeated int32 c = 3 [(validate.rules).repeated = {min_items: 2 ignore_empty: true}];"
+      "repeated int32 d = 4 [(validate.rules).repeated = {min_items: 2}];");
   EXPECT_EQ(rules.check("a: 'x' b: 1 b: 2 d: 1 d: 2"), "");
   EXPECT_EQ(rules.check("d: 1 d: 2"), "a: 'a' must not be empty");
   EXPECT_EQ(rules.check("a: 'x' a: '' a: 'y' b: 1 b: 2 b: 1 c: 1 d: 1"),
@@ -208,9 +218,10 @@ TEST(Validation, ChecksLists) {
 }
 
 TEST(Validation, ChecksMaps) {
-  Rules rules("message N { int32 n = 1 [(validate.rules).int32.gt = 0]; }"
-              "map<string, string> a = 1 [(validate.rules).map = {min_pairs: 1 max_pairs: 2 keys "
-              "{string {min_len: 2}} values {string {max_len: 1}}}]; map<string, N> b = 2;");
+  Rules rules(
+      "message N { int32 n = 1 [(validate.rules).int32.gt = 0]; }"
+      "map<string, string> a = 1 [(validate.rules).map = {min_pairs: 1 max_pairs: 2 keys "
+      "{string {min_len: 2}} values {string {max_len: 1}}}]; map<string, N> b = 2;");
   EXPECT_EQ(rules.check("a { key: 'ab' value: 'c' } b { key: 'k' value { n: 1 } }"), "");
   EXPECT_EQ(rules.check(""), "a: 'a' must have at least 1 entries (has 0)");
   EXPECT_EQ(rules.check("a { key: 'a' value: 'c' } b { key: 'k' value { } }"),
@@ -221,18 +232,20 @@ TEST(Validation, ChecksMaps) {
 }
 
 TEST(Validation, LooksIntoWrappers) {
-  Rules rules("google.protobuf.UInt32Value a = 1 [(validate.rules).uint32 = {gte: 1}];"
-              "google.protobuf.StringValue b = 2 [(validate.rules).string.min_len = 1, "
-              "(validate.rules).message.required = true];");
+  Rules rules(
+      "google.protobuf.UInt32Value a = 1 [(validate.rules).uint32 = {gte: 1}];"
+      "google.protobuf.StringValue b = 2 [(validate.rules).string.min_len = 1, "
+      "(validate.rules).message.required = true];");
   EXPECT_EQ(rules.check("a { value: 1 } b { value: 'x' }"), "");
   EXPECT_EQ(rules.check("a { }"), "a: 'a' must be >= 1 (is 0)\nb: 'b' is required in t.M");
 }
 
 TEST(Validation, ChecksDurationsTimestampsAndAny) {
-  Rules rules("google.protobuf.Duration a = 1 [(validate.rules).duration = {gt {} lte {seconds: 5} "
-              "required: true}];"
-              "google.protobuf.Timestamp b = 2 [(validate.rules).timestamp = {gte {seconds: 1}}];"
-              "google.protobuf.Any c = 3 [(validate.rules).any = {in: [\"x/y\"]}];");
+  Rules rules(
+      "google.protobuf.Duration a = 1 [(validate.rules).duration = {gt {} lte {seconds: 5} "
+      "required: true}];"
+      "google.protobuf.Timestamp b = 2 [(validate.rules).timestamp = {gte {seconds: 1}}];"
+      "google.protobuf.Any c = 3 [(validate.rules).any = {in: [\"x/y\"]}];");
   EXPECT_EQ(rules.check("a { nanos: 1 } b { seconds: 1 } c { type_url: 'x/y' }"), "");
   EXPECT_EQ(rules.check(""), "a: 'a' is required in t.M");
   EXPECT_EQ(rules.check("a { seconds: 5 nanos: 1000000 } b { } c { type_url: 'z' }"),
@@ -247,8 +260,9 @@ TEST(Validation, SkipsDisabledMessages) {
 }
 
 TEST(Validation, IsSilentAboutWhatFollowsFromAKnownError) {
-  Rules rules("message N { string s = 1 [(validate.rules).string.min_len = 1]; }"
-              "N a = 1 [(validate.rules).message.required = true]; N b = 2;");
+  Rules rules(
+      "message N { string s = 1 [(validate.rules).string.min_len = 1]; }"
+      "N a = 1 [(validate.rules).message.required = true]; N b = 2;");
   EXPECT_EQ(rules.check("b { }", {"a"}), "b.s: 's' must not be empty");
   EXPECT_EQ(rules.check("b { }", {"a", "b.s"}), "");
   EXPECT_EQ(rules.check("b { }", {"other", "b.other"}),

@@ -59,10 +59,14 @@ void ProtoLoader::Run::list(const YamlNode& node, const FieldPath& path,
 void ProtoLoader::Run::value(const YamlNode& node, google::protobuf::Value& out) {
   const FieldPath unused;
   switch (node.kind()) {
-    case YamlNode::Kind::kNull: return out.set_null_value(google::protobuf::NULL_VALUE);
-    case YamlNode::Kind::kScalar: return scalar_value(node, out);
-    case YamlNode::Kind::kSequence: return list(node, unused, *out.mutable_list_value());
-    case YamlNode::Kind::kMapping: return struct_fields(node, unused, *out.mutable_struct_value());
+    case YamlNode::Kind::kNull:
+      return out.set_null_value(google::protobuf::NULL_VALUE);
+    case YamlNode::Kind::kScalar:
+      return scalar_value(node, out);
+    case YamlNode::Kind::kSequence:
+      return list(node, unused, *out.mutable_list_value());
+    case YamlNode::Kind::kMapping:
+      return struct_fields(node, unused, *out.mutable_struct_value());
   }
 }
 

@@ -3,7 +3,6 @@
 #include <memory>
 #include <utility>
 
-#include "config/position.h"
 #include "config/yaml/yaml_parser.h"
 
 namespace weir::config {
@@ -17,7 +16,9 @@ bool ends_name(char c) {
   return kEnds.find(c) != std::string_view::npos;
 }
 
-bool is_merge_key(const YamlNode& key) { return key.is_plain() && key.text() == "<<"; }
+bool is_merge_key(const YamlNode& key) {
+  return key.is_plain() && key.text() == "<<";
+}
 
 // The part of a tag of the core schema behind its prefix, e.g. `str`; empty for any other tag.
 std::string_view core_tag(std::string_view tag) {
@@ -127,7 +128,7 @@ void YamlParser::report_duplicates(std::size_t base) {
       continue;
     }
     fail(begin_ + key.offset(), "key '" + std::string(key.text()) + "' is given twice",
-         "remove one of the two", Code::kDuplicateKey);
+         "remove one of the two", YamlError::Kind::kDuplicateKey);
   }
   entries_.resize(kept);
 }
@@ -157,7 +158,8 @@ bool YamlParser::merge_into(const YamlNode& from) {
   for (const YamlEntry& entry : from.entries()) {
     if (!keys_.insert(entry.key.text()).second) continue;
     if (++merged_ > limits_.max_nodes) {
-      return fail(begin_ + from.offset(), "merge keys add too many entries", "", Code::kLimit);
+      return fail(begin_ + from.offset(), "merge keys add too many entries", "",
+                  YamlError::Kind::kLimit);
     }
     entries_.push_back(entry);
   }

@@ -9,7 +9,7 @@ namespace weir::config {
 bool YamlParser::flow_node(YamlNode& out) {
   if (depth_ == limits_.max_depth) {
     return fail(p_, "values are nested more than " + std::to_string(limits_.max_depth) + " deep",
-                "", Code::kLimit);
+                "", YamlError::Kind::kLimit);
   }
   ++depth_;
   const bool ok = flow_node_inner(out);
@@ -23,18 +23,23 @@ bool YamlParser::flow_node_inner(YamlNode& out) {
     if (!properties(before) || !skip_flow_space()) return false;
   }
   switch (*p_) {
-    case '[': return flow_sequence(out) && finish(before, out);
-    case '{': return flow_mapping(out) && finish(before, out);
-    case '*': return alias(out);
+    case '[':
+      return flow_sequence(out) && finish(before, out);
+    case '{':
+      return flow_mapping(out) && finish(before, out);
+    case '*':
+      return alias(out);
     case '"':
-    case '\'': return quoted(out) && finish(before, out);
+    case '\'':
+      return quoted(out) && finish(before, out);
     case ',':
     case ']':
     case '}':
       if (before.begin == nullptr) return fail(p_, "expected a value here");
       out = YamlNode::null(offset(p_));
       return finish(before, out);
-    default: return plain_flow(before, out) && finish(before, out);
+    default:
+      return plain_flow(before, out) && finish(before, out);
   }
 }
 

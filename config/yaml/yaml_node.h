@@ -9,9 +9,9 @@ namespace weir::config {
 
 struct YamlEntry;
 
-// A value of a YAML or JSON document. A small value type: its text or children lie in the document's
-// text or in the tree's arena, and an alias is a copy of what it names. 24 bytes, so that a large
-// configuration stays small while it is loaded.
+// A value of a YAML or JSON document. A small value type: its text or children lie in the
+// document's text or in the tree's arena, and an alias is a copy of what it names. 24 bytes, so
+// that a large configuration stays small while it is loaded.
 class YamlNode {
  public:
   enum class Kind : std::uint8_t { kNull, kScalar, kSequence, kMapping };

@@ -3,18 +3,22 @@
 #include <cstring>
 #include <utility>
 
-#include "config/position.h"
-
 namespace weir::config {
 
-YamlParser::YamlParser(const Source& source, const YamlLimits& limits, YamlTree& tree,
-                       Diagnostics& diagnostics)
-    : source_(source),
-      limits_(limits),
+std::unique_ptr<YamlTree> parse_yaml(std::string_view text, const YamlLimits& limits,
+                                     std::vector<YamlError>& errors) {
+  auto tree = std::make_unique<YamlTree>();
+  if (!YamlParser(text, limits, *tree, errors).parse()) return nullptr;
+  return tree;
+}
+
+YamlParser::YamlParser(std::string_view text, const YamlLimits& limits, YamlTree& tree,
+                       std::vector<YamlError>& errors)
+    : limits_(limits),
       tree_(tree),
-      diagnostics_(diagnostics),
-      begin_(source.text.data()),
-      end_(begin_ + source.text.size()),
+      errors_(errors),
+      begin_(text.data()),
+      end_(begin_ + text.size()),
       p_(begin_),
       line_(begin_) {}
 
@@ -25,7 +29,7 @@ bool YamlParser::parse() {
   return fail(begin_,
               "the document has more than " + std::to_string(limits_.max_nodes) +
                   " values once its aliases are followed",
-              "", Code::kLimit);
+              "", YamlError::Kind::kLimit);
 }
 
 bool YamlParser::document() {
@@ -74,7 +78,7 @@ bool YamlParser::document_end() {
 bool YamlParser::block_node(BlockContext context, YamlNode& out) {
   if (depth_ == limits_.max_depth) {
     return fail(p_, "values are nested more than " + std::to_string(limits_.max_depth) + " deep",
-                "", Code::kLimit);
+                "", YamlError::Kind::kLimit);
   }
   ++depth_;
   const bool ok = block_node_inner(context, out);
@@ -131,16 +135,19 @@ bool YamlParser::block_content(BlockContext context, const Properties& inner, bo
   }
   switch (*p_) {
     case '|':
-    case '>': return block_scalar(context.indent, out) && finish(inner, out);
+    case '>':
+      return block_scalar(context.indent, out) && finish(inner, out);
     case '*':
       if (inner.begin != nullptr) return fail(p_, "an alias cannot have an anchor or a tag");
       return alias(out);
     case '[':
-    case '{': return flow_node_inner(out) && finish(inner, out);
+    case '{':
+      return flow_node_inner(out) && finish(inner, out);
     case '?':
       if (blank_follows(1)) return fail(p_, "keys that are marked with '?' are not supported");
       break;
-    default: break;
+    default:
+      break;
   }
   return block_scalar_or_mapping(context, inner, same_line, out);
 }
@@ -252,7 +259,9 @@ bool YamlParser::belongs(BlockContext context) const {
   return context.is_map_value && column() == context.indent && begins_list_item();
 }
 
-bool YamlParser::begins_list_item() const { return peek() == '-' && blank_follows(1); }
+bool YamlParser::begins_list_item() const {
+  return peek() == '-' && blank_follows(1);
+}
 
 bool YamlParser::at_comment() const {
   return peek() == '#' && (p_ == line_ || p_[-1] == ' ' || p_[-1] == '\t');
@@ -319,13 +328,8 @@ bool YamlParser::end_of_node() {
   return fail(p_, "unexpected text behind a value");
 }
 
-bool YamlParser::fail(const char* at, std::string message, std::string hint, Code code) {
-  Diagnostic diagnostic;
-  diagnostic.code = code;
-  diagnostic.message = std::move(message);
-  diagnostic.hint = std::move(hint);
-  place(diagnostic, source_, offset(at));
-  diagnostics_.add(std::move(diagnostic));
+bool YamlParser::fail(const char* at, std::string message, std::string hint, YamlError::Kind kind) {
+  errors_.push_back({kind, offset(at), std::move(message), std::move(hint)});
   return false;
 }
 

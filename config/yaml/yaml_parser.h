@@ -8,14 +8,12 @@
 #include <unordered_set>
 #include <vector>
 
-#include "config/diagnostic.h"
+#include "config/yaml/parse_yaml.h"
 #include "config/yaml/yaml_node.h"
-#include "config/yaml/yaml_reader.h"
 
 namespace weir::config {
 
-// A recursive-descent parser of one YAML document. Internal to read_yaml; use that. The text must
-// be valid UTF-8 without control characters, which read_yaml makes sure of.
+// A recursive-descent parser of one YAML document. Internal to parse_yaml; use that.
 //
 // Every parsing function leaves the cursor behind what it consumed and returns false after an
 // error, which is then reported. The first syntax error ends the parse; duplicate keys do not.
@@ -24,8 +22,8 @@ namespace weir::config {
 // the first on a later line: `fresh_` tells the two apart.
 class YamlParser {
  public:
-  YamlParser(const Source& source, const YamlLimits& limits, YamlTree& tree,
-             Diagnostics& diagnostics);
+  YamlParser(std::string_view text, const YamlLimits& limits, YamlTree& tree,
+             std::vector<YamlError>& errors);
 
   // Parses the document into the tree.
   bool parse();
@@ -45,7 +43,7 @@ class YamlParser {
 
   // What encloses a block node: decides where it may begin and end.
   struct BlockContext {
-    int indent = -1;           // column of the enclosing collection
+    int indent = -1;            // column of the enclosing collection
     bool is_map_value = false;  // a list may then stand at the same column as its key
     bool is_text = false;       // tagged as a string: a plain `null` is text
   };
@@ -138,19 +136,18 @@ class YamlParser {
   bool to_next_token();
   bool end_of_node();
   bool fail(const char* at, std::string message, std::string hint = {},
-            Code code = Code::kSyntax);
+            YamlError::Kind kind = YamlError::Kind::kSyntax);
 
-  const Source& source_;
   const YamlLimits& limits_;
   YamlTree& tree_;
-  Diagnostics& diagnostics_;
+  std::vector<YamlError>& errors_;
   const char* const begin_;
   const char* const end_;
   const char* p_;
-  const char* line_;             // beginning of the line that p_ is on
-  const char* fresh_ = nullptr;  // the token that to_next_token found, first on its line
+  const char* line_;                 // beginning of the line that p_ is on
+  const char* fresh_ = nullptr;      // the token that to_next_token found, first on its line
   const char* flow_open_ = nullptr;  // the innermost open bracket
-  bool done_ = false;            // the document is over
+  bool done_ = false;                // the document is over
   int depth_ = 0;
   std::size_t merged_ = 0;
   std::vector<YamlNode> nodes_;     // items of the sequences that are open

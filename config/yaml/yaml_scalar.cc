@@ -8,7 +8,9 @@
 namespace weir::config {
 namespace {
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r';
+}
 
 bool is_flow_indicator(char c) {
   return c == ',' || c == '[' || c == ']' || c == '{' || c == '}';
@@ -50,25 +52,43 @@ int hex_value(char c) {
 // What `\c` stands for, for the escapes of YAML 1.2 section 5.7 that are a single character.
 std::string_view simple_escape(char c) {
   switch (c) {
-    case '0': return std::string_view("\0", 1);
-    case 'a': return "\a";
-    case 'b': return "\b";
+    case '0':
+      return std::string_view("\0", 1);
+    case 'a':
+      return "\a";
+    case 'b':
+      return "\b";
     case 't':
-    case '\t': return "\t";
-    case 'n': return "\n";
-    case 'v': return "\v";
-    case 'f': return "\f";
-    case 'r': return "\r";
-    case 'e': return "\x1b";
-    case ' ': return " ";
-    case '"': return "\"";
-    case '/': return "/";
-    case '\\': return "\\";
-    case 'N': return "\xc2\x85";
-    case '_': return "\xc2\xa0";
-    case 'L': return "\xe2\x80\xa8";
-    case 'P': return "\xe2\x80\xa9";
-    default: return {};
+    case '\t':
+      return "\t";
+    case 'n':
+      return "\n";
+    case 'v':
+      return "\v";
+    case 'f':
+      return "\f";
+    case 'r':
+      return "\r";
+    case 'e':
+      return "\x1b";
+    case ' ':
+      return " ";
+    case '"':
+      return "\"";
+    case '/':
+      return "/";
+    case '\\':
+      return "\\";
+    case 'N':
+      return "\xc2\x85";
+    case '_':
+      return "\xc2\xa0";
+    case 'L':
+      return "\xe2\x80\xa8";
+    case 'P':
+      return "\xe2\x80\xa9";
+    default:
+      return {};
   }
 }
 
@@ -173,8 +193,7 @@ std::size_t YamlParser::next_plain_line_in_flow() {
   const char* const p = p_;
   const char* const line = line_;
   const std::size_t breaks = skip_line_breaks();
-  const bool is_value_mark =
-      peek() == ':' && (blank_follows(1) || is_flow_indicator(p_[1]));
+  const bool is_value_mark = peek() == ':' && (blank_follows(1) || is_flow_indicator(p_[1]));
   const bool continues = breaks > 0 && !at_end() && !at_comment() && !at_document_mark() &&
                          !is_flow_indicator(*p_) && !is_value_mark;
   if (continues) return breaks;

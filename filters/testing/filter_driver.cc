@@ -4,8 +4,8 @@
 #include <google/protobuf/message.h>
 
 #include "config/proto_loader.h"
+#include "config/read_yaml.h"
 #include "config/validation.h"
-#include "config/yaml/yaml_reader.h"
 
 namespace weir::filters {
 namespace {

@@ -1,4 +1,4 @@
-#include "config/yaml/yaml_reader.h"
+#include "config/read_yaml.h"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,8 @@ namespace {
 std::string show(const YamlNode& node) {
   std::string out;
   switch (node.kind()) {
-    case YamlNode::Kind::kNull: return "null";
+    case YamlNode::Kind::kNull:
+      return "null";
     case YamlNode::Kind::kScalar:
       return (node.is_plain() ? "p\"" : "q\"") + std::string(node.text()) + "\"";
     case YamlNode::Kind::kSequence:
@@ -42,13 +43,13 @@ std::string error_of(const std::string& text, const YamlLimits& limits = {}) {
   return shown.substr(0, shown.find('\n'));
 }
 
-TEST(YamlReader, ReadsBlockMappingsAndLists) {
+TEST(ReadYaml, ReadsBlockMappingsAndLists) {
   EXPECT_EQ(read("a: 1\nb:\n  c: x y\n  d:\n  - 1\n  - 2\ne:\n- f: 1\n  g: 2\n-\n- - h\n  - i\n"),
             "{a: p\"1\", b: {c: p\"x y\", d: [p\"1\", p\"2\"]}, "
             "e: [{f: p\"1\", g: p\"2\"}, null, [p\"h\", p\"i\"]]}");
 }
 
-TEST(YamlReader, ReadsFlowStyleAndJson) {
+TEST(ReadYaml, ReadsFlowStyleAndJson) {
   EXPECT_EQ(read("{a: [b, \"c\", {d: e}], f: , g}"),
             "{a: [p\"b\", q\"c\", {d: p\"e\"}], f: null, g: null}");
   EXPECT_EQ(read("{\"a\":[1,2.5,true,null],\"b\":{\"c\":\"d\"},\n\t\"e\":[],\"f\":{}}"),
@@ -57,7 +58,7 @@ TEST(YamlReader, ReadsFlowStyleAndJson) {
   EXPECT_EQ(read("a: [x,\n  y # comment\n  , z]"), "{a: [p\"x\", p\"y\", p\"z\"]}");
 }
 
-TEST(YamlReader, ReadsPlainScalars) {
+TEST(ReadYaml, ReadsPlainScalars) {
   EXPECT_EQ(read("u: http://h:80/p#f\nt: 12:30\nc: a # b\nd: -1\ne: a b\n"),
             "{u: p\"http://h:80/p#f\", t: p\"12:30\", c: p\"a\", d: p\"-1\", e: p\"a b\"}");
   EXPECT_EQ(read("a: one\n  two\n\n  three\nb: x"), "{a: p\"one two\nthree\", b: p\"x\"}");
@@ -66,7 +67,7 @@ TEST(YamlReader, ReadsPlainScalars) {
             "{a: null, b: null, c: null, d: null, e: p\"nil\"}");
 }
 
-TEST(YamlReader, ReadsQuotedScalars) {
+TEST(ReadYaml, ReadsQuotedScalars) {
   EXPECT_EQ(read("'it''s'"), "q\"it's\"");
   EXPECT_EQ(read(R"("a\tb\\\"\/\x41\u00e9\U0001F600")"), "q\"a\tb\\\"/A\xc3\xa9\xf0\x9f\x98\x80\"");
   EXPECT_EQ(read(R"("\ud83d\ude00")"), "q\"\xf0\x9f\x98\x80\"");
@@ -75,7 +76,7 @@ TEST(YamlReader, ReadsQuotedScalars) {
   EXPECT_EQ(read("\"a b\": c\n'd': e"), "{a b: p\"c\", d: p\"e\"}");
 }
 
-TEST(YamlReader, ReadsBlockScalars) {
+TEST(ReadYaml, ReadsBlockScalars) {
   EXPECT_EQ(read("a: |\n  x\n    y\n\n  z\n\nb: 1"), "{a: q\"x\n  y\n\nz\n\", b: p\"1\"}");
   EXPECT_EQ(read("a: |-\n  x\nb: |+\n  y\n\nc: |2\n   z\n"),
             "{a: q\"x\", b: q\"y\n\n\", c: q\" z\n\"}");
@@ -85,8 +86,9 @@ TEST(YamlReader, ReadsBlockScalars) {
   EXPECT_EQ(read("a: | # comment\n  x # not one\n"), "{a: q\"x # not one\n\"}");
 }
 
-TEST(YamlReader, FollowsAnchorsAliasesAndMergeKeys) {
-  EXPECT_EQ(read("a: &x {k: 1}\nb: *x\nc: [*x]"), "{a: {k: p\"1\"}, b: {k: p\"1\"}, c: [{k: p\"1\"}]}");
+TEST(ReadYaml, FollowsAnchorsAliasesAndMergeKeys) {
+  EXPECT_EQ(read("a: &x {k: 1}\nb: *x\nc: [*x]"),
+            "{a: {k: p\"1\"}, b: {k: p\"1\"}, c: [{k: p\"1\"}]}");
   EXPECT_EQ(read("a: &x\n  k: 1\n  l: 2\nb:\n  <<: *x\n  k: 3\n"),
             "{a: {k: p\"1\", l: p\"2\"}, b: {k: p\"3\", l: p\"2\"}}");
   EXPECT_EQ(read("a: &x {k: 1}\nb: &y {k: 2, m: 3}\nc: {<<: [*x, *y]}"),
@@ -96,22 +98,24 @@ TEST(YamlReader, FollowsAnchorsAliasesAndMergeKeys) {
   EXPECT_EQ(read("'<<': 1"), "{<<: p\"1\"}");
 }
 
-TEST(YamlReader, KnowsTheCoreTags) {
+TEST(ReadYaml, KnowsTheCoreTags) {
   EXPECT_EQ(read("a: !!str 12\nb: ! true\nc: !!int 3\nd: !!str null\ne: !!str"),
             "{a: q\"12\", b: q\"true\", c: p\"3\", d: q\"null\", e: q\"\"}");
   EXPECT_EQ(error_of("a: !secret x"), "f:1:4: error: tag '!secret' is not supported [syntax]");
 }
 
-TEST(YamlReader, ReadsOneDocument) {
+TEST(ReadYaml, ReadsOneDocument) {
   EXPECT_EQ(read("%YAML 1.2\n---\na: 1\n...\n"), "{a: p\"1\"}");
   EXPECT_EQ(read("--- {a: 1}\n---\n# nothing\n"), "{a: p\"1\"}");
-  EXPECT_EQ(read("\xef\xbb\xbf" "a: 1\r\nb: |\r\n  x\r\n"), "{a: p\"1\", b: q\"x\n\"}");
+  EXPECT_EQ(read("\xef\xbb\xbf"
+                 "a: 1\r\nb: |\r\n  x\r\n"),
+            "{a: p\"1\", b: q\"x\n\"}");
   EXPECT_EQ(read(""), "null");
   EXPECT_EQ(read("# only a comment\n\n"), "null");
   EXPECT_EQ(error_of("a: 1\n---\nb: 2\n"), "f:2:1: error: the text has a second document [syntax]");
 }
 
-TEST(YamlReader, KeepsPositions) {
+TEST(ReadYaml, KeepsPositions) {
   const Source source{"f", "a: 1\nb:\n  - \"x\"\n"};
   Diagnostics diagnostics;
   const auto tree = read_yaml(source, {}, diagnostics);
@@ -122,9 +126,10 @@ TEST(YamlReader, KeepsPositions) {
   EXPECT_EQ(second.value.items()[0].offset(), 12u);
 }
 
-TEST(YamlReader, RefusesBrokenSyntax) {
-  EXPECT_EQ(error_of("a: 1\n b: 2"),
-            "f:2:2: error: a key cannot stand here: its line continues the value above it [syntax]");
+TEST(ReadYaml, RefusesBrokenSyntax) {
+  EXPECT_EQ(
+      error_of("a: 1\n b: 2"),
+      "f:2:2: error: a key cannot stand here: its line continues the value above it [syntax]");
   EXPECT_EQ(error_of("a:\n  b: {}\n   c: 2\n"),
             "f:3:4: error: unexpected indentation: column 4 where column 3 is expected [syntax]");
   EXPECT_EQ(error_of("a: 1\nb"), "f:2:1: error: expected 'key: value' here [syntax]");
@@ -135,12 +140,14 @@ TEST(YamlReader, RefusesBrokenSyntax) {
   EXPECT_EQ(error_of("a: \"x\nb: 1"), "f:1:4: error: this quote is never closed [syntax]");
   EXPECT_EQ(error_of("a: \"\\q\""),
             "f:1:5: error: unknown escape in a double-quoted value [syntax]");
-  EXPECT_EQ(error_of("a: \"\\ud800\""), "f:1:7: error: the escape is no Unicode character [syntax]");
+  EXPECT_EQ(error_of("a: \"\\ud800\""),
+            "f:1:7: error: the escape is no Unicode character [syntax]");
   EXPECT_EQ(error_of("a: @x"), "f:1:4: error: a value cannot begin with '@' [syntax]");
   EXPECT_EQ(error_of("a: *x"), "f:1:4: error: alias '*x' names no anchor above it [syntax]");
   EXPECT_EQ(error_of("a: &x [*x]"), "f:1:8: error: alias '*x' names no anchor above it [syntax]");
-  EXPECT_EQ(error_of("? a\n: b"), "f:1:1: error: keys that are marked with '?' are not supported "
-                                  "[syntax]");
+  EXPECT_EQ(error_of("? a\n: b"),
+            "f:1:1: error: keys that are marked with '?' are not supported "
+            "[syntax]");
   EXPECT_EQ(error_of("- a\nb: 1"), "f:2:1: error: expected the end of the document here [syntax]");
   EXPECT_EQ(error_of("a: {}x"), "f:1:6: error: unexpected text behind a value [syntax]");
   EXPECT_EQ(error_of("[a]: b"), "f:1:4: error: a key must be a string on one line [syntax]");
@@ -148,21 +155,24 @@ TEST(YamlReader, RefusesBrokenSyntax) {
             "f:1:5: error: a merge key '<<' needs a mapping or a list of mappings [syntax]");
 }
 
-TEST(YamlReader, RefusesTabsAsIndentation) {
+TEST(ReadYaml, RefusesTabsAsIndentation) {
   EXPECT_EQ(error_of("a:\n\tb: 1\n"), "f:2:1: error: a tab cannot indent a line [syntax]");
   EXPECT_EQ(error_of("a:\n  b: x\n \tc: 1\n"), "f:3:2: error: a tab cannot indent a line [syntax]");
   EXPECT_EQ(read("a:\tb\t# c\n"), "{a: p\"b\"}");
 }
 
-TEST(YamlReader, RefusesBytesThatAreNotText) {
+TEST(ReadYaml, RefusesBytesThatAreNotText) {
   EXPECT_EQ(error_of("a: \xff\n"), "f:1:4: error: a byte here is not UTF-8 [encoding]");
-  EXPECT_EQ(error_of("\xff\xfe" "a"), "f:1:1: error: the text is UTF-16, not UTF-8 [encoding]");
-  EXPECT_EQ(error_of("a: \x01"), "f:1:4: error: a control character is not allowed here [encoding]");
+  EXPECT_EQ(error_of("\xff\xfe"
+                     "a"),
+            "f:1:1: error: the text is UTF-16, not UTF-8 [encoding]");
+  EXPECT_EQ(error_of("a: \x01"),
+            "f:1:4: error: a control character is not allowed here [encoding]");
   EXPECT_EQ(error_of("a: b\rc: d"),
             "f:1:5: error: a control character is not allowed here [encoding]");
 }
 
-TEST(YamlReader, ReportsEveryDuplicateKey) {
+TEST(ReadYaml, ReportsEveryDuplicateKey) {
   const std::string shown = read("a: 1\na: 2\nb: {c: 1, d: 2, c: 3}\n");
   EXPECT_NE(shown.find("f:2:1: error: key 'a' is given twice [duplicate-key]"), std::string::npos);
   EXPECT_NE(shown.find("f:3:17: error: key 'c' is given twice [duplicate-key]"), std::string::npos);
@@ -171,12 +181,13 @@ TEST(YamlReader, ReportsEveryDuplicateKey) {
   EXPECT_EQ(error_of(many), "f:100:1: error: key 'k0' is given twice [duplicate-key]");
 }
 
-TEST(YamlReader, BoundsDepth) {
+TEST(ReadYaml, BoundsDepth) {
   constexpr const char* kTooDeep = "values are nested more than 100 deep [limit]";
   std::string block;
   for (int i = 0; i < 10'000; ++i) block += "- ";
   std::string staircase;
-  for (int i = 0; i < 1'000; ++i) staircase += std::string(static_cast<std::size_t>(i), ' ') + "a:\n";
+  for (int i = 0; i < 1'000; ++i)
+    staircase += std::string(static_cast<std::size_t>(i), ' ') + "a:\n";
   EXPECT_NE(error_of(std::string(10'000, '[')).find(kTooDeep), std::string::npos);
   EXPECT_NE(error_of(block + "a").find(kTooDeep), std::string::npos);
   EXPECT_NE(error_of(staircase).find(kTooDeep), std::string::npos);
@@ -187,15 +198,16 @@ TEST(YamlReader, BoundsDepth) {
             std::string(100, '[') + std::string(100, ']'));
 }
 
-TEST(YamlReader, BoundsAliases) {
+TEST(ReadYaml, BoundsAliases) {
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 40; ++i) {
     const std::string above = "*a" + std::to_string(i - 1);
     bomb += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [";
     for (int j = 0; j < 10; ++j) bomb += above + (j == 9 ? "]\n" : ", ");
   }
-  EXPECT_NE(error_of(bomb).find("has more than 4000000 values once its aliases are followed [limit]"),
-            std::string::npos);
+  EXPECT_NE(
+      error_of(bomb).find("has more than 4000000 values once its aliases are followed [limit]"),
+      std::string::npos);
   std::string merges = "a: &a {";
   for (int i = 0; i < 100; ++i) merges += "k" + std::to_string(i) + ": 1, ";
   merges += "}\nb:\n";
@@ -206,7 +218,7 @@ TEST(YamlReader, BoundsAliases) {
             std::string::npos);
 }
 
-TEST(YamlReader, BoundsSize) {
+TEST(ReadYaml, BoundsSize) {
   YamlLimits limits;
   limits.max_bytes = 10;
   EXPECT_EQ(error_of("a: 123456789", limits),

@@ -1,11 +1,11 @@
-#include "config/yaml/yaml_reader.h"
+#include "config/read_yaml.h"
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "config/position.h"
 #include "config/utf8.h"
-#include "config/yaml/yaml_parser.h"
 
 namespace weir::config {
 namespace {
@@ -19,6 +19,18 @@ bool fail_at(const Source& source, std::size_t offset, Code code, std::string me
   place(diagnostic, source, offset);
   diagnostics.add(std::move(diagnostic));
   return false;
+}
+
+Code code_of(YamlError::Kind kind) {
+  switch (kind) {
+    case YamlError::Kind::kSyntax:
+      break;
+    case YamlError::Kind::kLimit:
+      return Code::kLimit;
+    case YamlError::Kind::kDuplicateKey:
+      return Code::kDuplicateKey;
+  }
+  return Code::kSyntax;
 }
 
 // YAML 1.2 section 5.1: tab, line feed and carriage return are the only control characters. A
@@ -38,8 +50,8 @@ bool check_bytes(const Source& source, Diagnostics& diagnostics) {
   const std::string_view text = source.text;
   const std::string_view remedy = "save the file as UTF-8";
   if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) {
-    return fail_at(source, 0, Code::kEncoding, "the text is UTF-16, not UTF-8",
-                   std::string(remedy), diagnostics);
+    return fail_at(source, 0, Code::kEncoding, "the text is UTF-16, not UTF-8", std::string(remedy),
+                   diagnostics);
   }
   if (const std::size_t bad = utf8_valid_prefix(text); bad != text.size()) {
     return fail_at(source, bad, Code::kEncoding, "a byte here is not UTF-8", std::string(remedy),
@@ -64,9 +76,12 @@ std::unique_ptr<YamlTree> read_yaml(const Source& source, const YamlLimits& limi
     return nullptr;
   }
   if (!check_bytes(source, diagnostics)) return nullptr;
-  auto tree = std::make_unique<YamlTree>();
-  YamlParser parser(source, limits, *tree, diagnostics);
-  if (!parser.parse()) return nullptr;
+  std::vector<YamlError> errors;
+  std::unique_ptr<YamlTree> tree = parse_yaml(source.text, limits, errors);
+  for (YamlError& error : errors) {
+    fail_at(source, error.offset, code_of(error.kind), std::move(error.message),
+            std::move(error.hint), diagnostics);
+  }
   return tree;
 }
 
