@@ -22,7 +22,7 @@ int64_t to_ms(const google::protobuf::Duration& duration) {
 
 void refuse(ClusterBuild& build, const FieldPath& path, std::string_view what) {
   std::string text = path.str();
-  if (build.diagnostics.has_error_under(text)) return;
+  if (build.diagnostics.has_load_error_under(text)) return;
   build.diagnostics.error(Code::kNotSupported, std::move(text),
                           std::string(what) + " exists in Envoy; Weir does not support it yet");
 }

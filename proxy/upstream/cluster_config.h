@@ -9,6 +9,7 @@
 #include "config/diagnostic.h"
 #include "config/field_path.h"
 #include "proxy/net/address.h"
+#include "proxy/upstream/dns_family.h"
 #include "proxy/upstream/endpoint.h"
 #include "proxy/upstream/load_balancing.h"
 
@@ -40,7 +41,6 @@ struct DnsTarget {
 // config.cluster.v3.Cluster, compiled. Immutable.
 struct ClusterConfig {
   enum class Discovery : uint8_t { kStatic, kStrictDns, kLogicalDns, kOriginalDst };
-  enum class DnsFamily : uint8_t { kAuto, kV4Only, kV6Only, kV4Preferred, kAll };
 
   std::string name;
   std::string stat_name;  // alt_stat_name, or name

@@ -179,7 +179,7 @@ class BalancingReader {
       names += (names.empty() ? "" : ", ") + extension.name();
     }
     std::string text = path.str();
-    if (build_.diagnostics.has_error_under(text)) return;
+    if (build_.diagnostics.has_load_error_under(text)) return;
     build_.diagnostics.error(Code::kNotSupported, std::move(text),
                              "Weir has none of these load balancing policies: " + names,
                              "it has round_robin, least_request, random, ring_hash, maglev, "

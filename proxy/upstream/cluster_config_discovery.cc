@@ -12,7 +12,6 @@ namespace core = envoy::config::core::v3;
 using config::Code;
 using config::FieldPath;
 using Discovery = ClusterConfig::Discovery;
-using DnsFamily = ClusterConfig::DnsFamily;
 using envoy::config::cluster::v3::Cluster;
 using envoy::extensions::clusters::dns::v3::DnsCluster;
 using envoy::extensions::network::dns_resolver::cares::v3::CaresDnsResolverConfig;

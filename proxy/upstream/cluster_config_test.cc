@@ -28,7 +28,6 @@ namespace weir::upstream {
 namespace {
 
 using Discovery = ClusterConfig::Discovery;
-using DnsFamily = ClusterConfig::DnsFamily;
 using Kind = LoadBalancing::Kind;
 
 // A cluster compiled from protobuf's text format.

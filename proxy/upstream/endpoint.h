@@ -26,9 +26,12 @@ struct Endpoint {
   std::string hash_key;      // metadata envoy.lb/hash_key: what ring and Maglev hash, if not empty
   uint32_t weight = 1;       // >= 1
   uint32_t priority = 0;
-  uint32_t locality = 0;     // index into HostSet::localities
+  uint32_t locality = 0;             // index into HostSet::localities
   Health health = Health::kHealthy;  // as the config says (health_status)
-  int64_t added_ms = 0;      // monotonic; slow start counts from here
+  int64_t added_ms = 0;              // monotonic; slow start counts from here
+  // Of LOGICAL_DNS: stands for its hostname. Another address is not another host: only connections
+  // opened from then on go there.
+  bool logical = false;
 };
 
 struct LocalityInfo {
