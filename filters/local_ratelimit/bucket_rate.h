@@ -30,6 +30,10 @@ class BucketRate {
   Taken take(int64_t state, int64_t now, int64_t& next) const;
 
   uint64_t max_tokens() const { return max_tokens_; }
+  // The time in which one token fills.
+  double token_ns() const {
+    return static_cast<double>(token_cost_) / static_cast<double>(units_per_ns_);
+  }
 
  private:
   uint64_t max_tokens_ = 1;

@@ -14,6 +14,14 @@ constexpr int64_t kSecondUs = 1'000'000;
 
 }  // namespace
 
+http::FilterType webhook_hmac() {
+  constexpr std::string_view kMessage = "weir.filters.http.webhook_hmac.v1.WebhookHmac";
+  return {.message = kMessage,
+          .compile = compile,
+          .route_message = kMessage,
+          .compile_route = compile};
+}
+
 http::Filter* WebhookConfig::make(http::FilterContext& context) const {
   return http::place<WebhookFilter>(context, context.config<WebhookConfig>());
 }

@@ -8,6 +8,9 @@
 
 namespace weir::webhook {
 
+// weir.filters.http.webhook_hmac.v1.WebhookHmac, as a filter or per route.
+http::FilterType webhook_hmac();
+
 // Holds a request until its body has the signature that its headers claim, hashing the body as it
 // comes. Everything that the headers alone can tell is refused before the body is read.
 class WebhookFilter : public http::Filter {

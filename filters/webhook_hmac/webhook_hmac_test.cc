@@ -8,7 +8,7 @@
 #include "filters/testing/filter_driver.h"
 #include "filters/webhook_hmac/hmac_sha256.h"
 #include "filters/webhook_hmac/text_encoding.h"
-#include "filters/webhook_hmac/webhook_config.h"
+#include "filters/webhook_hmac/webhook_hmac.h"
 
 namespace weir::webhook {
 namespace {
@@ -20,8 +20,7 @@ using filters::HeaderLines;
 using filters::Outcome;
 using filters::value_of;
 
-constexpr std::string_view kMessage = "weir.filters.http.webhook_hmac.v1.WebhookHmac";
-constexpr http::FilterType kType{kMessage, compile, kMessage, compile};
+const http::FilterType kType = webhook_hmac();
 const std::string kSecret = "0123456789abcdef0123456789abcdef";
 const std::string kInline =
     "secrets: [{data: {inline_string: " + kSecret + "}}]\nallow_inline_secret_for_test: true\n";

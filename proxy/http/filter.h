@@ -4,7 +4,9 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "proxy/base/arena.h"
@@ -40,6 +42,7 @@ struct LocalReply {
   std::string_view content_type = "text/plain";
   // Added to the response's headers; lower-case names.
   std::vector<std::pair<std::string_view, std::string_view>> headers;
+  int grpc_status = -1;  // of the answer to a gRPC request; negative: what `status` maps to
 };
 
 // One piece of a body on its way. A filter may point `bytes` at memory of its own that stays valid
@@ -61,6 +64,7 @@ class Resumption {
 
  private:
   friend class FilterChain;
+  friend class FilterContext;
   struct Ticket;
   explicit Resumption(std::shared_ptr<Ticket> ticket) : ticket_(std::move(ticket)) {}
   std::shared_ptr<Ticket> ticket_;
@@ -87,7 +91,7 @@ class FilterContext {
     return static_cast<const Config&>(*config_);
   }
   // Per-route configs alone, least specific first.
-  const std::vector<const FilterConfig*>& route_configs() const { return *route_configs_; }
+  std::span<const FilterConfig* const> route_configs() const { return route_configs_; }
 
   // Answers the request instead of the upstream: `return context.respond({...});`
   Verdict respond(const LocalReply& reply);
@@ -113,8 +117,9 @@ class FilterContext {
   stats::Shard* stats_ = nullptr;
   const Route* route_ = nullptr;
   const FilterConfig* config_ = nullptr;
-  const std::vector<const FilterConfig*>* route_configs_ = nullptr;
+  std::span<const FilterConfig* const> route_configs_;
   uint32_t worker_ = 0;
+  uint32_t position_ = 0;  // of the filter in its chain
   bool route_stale_ = false;
 };
 

@@ -1,0 +1,22 @@
+#include "filters/registry.h"
+
+#include "filters/header_mutation/header_mutation.h"
+#include "filters/health_check/health_check.h"
+#include "filters/local_ratelimit/local_ratelimit.h"
+#include "filters/router/router.h"
+#include "filters/webhook_hmac/webhook_hmac.h"
+
+namespace weir::filters {
+
+std::span<const http::FilterType> http_filters() {
+  static const http::FilterType kFilters[] = {
+      health_check(),
+      header_mutation(),
+      local_ratelimit::local_ratelimit(),
+      webhook::webhook_hmac(),
+      router(),
+  };
+  return kFilters;
+}
+
+}  // namespace weir::filters
