@@ -77,6 +77,7 @@ class ProtoLoader::Run {
   void content(const google::protobuf::Descriptor& type, const YamlNode& node,
                const FieldPath& path, Message& any_out);
 
+  // proto_load_run.cc: errors at a node of the tree
   void error(Code code, const YamlNode& node, const FieldPath& path, std::string message,
              std::string hint = {});
   void report(Severity severity, Code code, const YamlNode& node, const FieldPath& path,

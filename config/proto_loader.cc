@@ -6,31 +6,9 @@
 #include <utility>
 
 #include "config/nearest.h"
-#include "config/position.h"
 #include "config/proto_load_run.h"
 
 namespace weir::config {
-namespace {
-
-// A value as an error shows it: its text, cut short, or what kind it is.
-std::string shown(const YamlNode& node) {
-  constexpr std::size_t kMaxShown = 60;
-  switch (node.kind()) {
-    case YamlNode::Kind::kNull:
-      return "null";
-    case YamlNode::Kind::kSequence:
-      return "a list";
-    case YamlNode::Kind::kMapping:
-      return "a mapping";
-    case YamlNode::Kind::kScalar:
-      break;
-  }
-  const std::string_view text = node.text();
-  if (text.size() <= kMaxShown) return "'" + std::string(text) + "'";
-  return "'" + std::string(text.substr(0, kMaxShown)) + "...'";
-}
-
-}  // namespace
 
 ProtoLoader::ProtoLoader(const Source& source, const ProtoLoadOptions& options,
                          Diagnostics& diagnostics)
@@ -41,15 +19,6 @@ ProtoLoader::~ProtoLoader() = default;
 void ProtoLoader::load(const YamlNode& node, const FieldPath& path,
                        google::protobuf::Message& out) {
   run_->message(node, path, out);
-}
-
-bool ProtoLoader::Run::Given::add(int index) {
-  const auto at = static_cast<std::size_t>(index);
-  if (at / 64 >= bits_.size()) return true;  // no message of the API has that many fields
-  const std::uint64_t bit = std::uint64_t{1} << (at % 64);
-  const bool is_new = (bits_[at / 64] & bit) == 0;
-  bits_[at / 64] |= bit;
-  return is_new;
 }
 
 void ProtoLoader::Run::message(const YamlNode& node, const FieldPath& path, Message& out) {
@@ -200,29 +169,6 @@ void ProtoLoader::Run::unknown_field(const MessageTable& table, const YamlEntry&
   const Severity severity = options_.allow_unknown_fields ? Severity::kWarning : Severity::kError;
   report(severity, Code::kUnknownField, yaml.key, path.field(name), std::move(message),
          std::move(hint));
-}
-
-void ProtoLoader::Run::error(Code code, const YamlNode& node, const FieldPath& path,
-                             std::string message, std::string hint) {
-  report(Severity::kError, code, node, path, std::move(message), std::move(hint));
-}
-
-void ProtoLoader::Run::report(Severity severity, Code code, const YamlNode& node,
-                              const FieldPath& path, std::string message, std::string hint) {
-  Diagnostic diagnostic;
-  diagnostic.severity = severity;
-  diagnostic.code = code;
-  diagnostic.message = std::move(message);
-  diagnostic.hint = std::move(hint);
-  diagnostic.field_path = path.str();
-  place(diagnostic, source_, node.offset());
-  diagnostics_.add(std::move(diagnostic));
-}
-
-void ProtoLoader::Run::wrong_type(const YamlNode& node, const FieldPath& path,
-                                  std::string_view expected, std::string hint) {
-  error(Code::kWrongType, node, path, "expected " + std::string(expected) + ", got " + shown(node),
-        std::move(hint));
 }
 
 }  // namespace weir::config
