@@ -1,0 +1,122 @@
+// Endpoints that only show.
+
+#include <array>
+
+#include "proxy/admin/config_dump.h"
+#include "proxy/admin/handlers.h"
+#include "proxy/admin/render.h"
+#include "proxy/stats/filter.h"
+#include "proxy/stats/prometheus.h"
+#include "proxy/stats/text.h"
+
+namespace weir::admin {
+namespace {
+
+AdminResponse json_or_error(const Result<std::string>& json) {
+  if (json) return json_response(*json);
+  return error_response(json.error().code == "bad-query" ? 400 : 500, json.error().message);
+}
+
+bool wants_json(const AdminRequest& request) { return request.param("format") == "json"; }
+
+AdminResponse certs(const AdminHooks&, const AdminRequest&) {
+  return json_response("{\n \"certificates\": []\n}\n");
+}
+
+AdminResponse clusters(const AdminHooks& hooks, const AdminRequest& request) {
+  if (!hooks.clusters) return not_available(request.path);
+  if (wants_json(request)) return json_or_error(clusters_json(hooks.clusters()));
+  return text_response(clusters_text(hooks.clusters()));
+}
+
+AdminResponse listeners(const AdminHooks& hooks, const AdminRequest& request) {
+  if (!hooks.listeners) return not_available(request.path);
+  if (wants_json(request)) return json_or_error(listeners_json(hooks.listeners()));
+  return text_response(listeners_text(hooks.listeners()));
+}
+
+AdminResponse config_dump(const AdminHooks& hooks, const AdminRequest& request) {
+  const auto bootstrap = hooks.bootstrap ? hooks.bootstrap() : nullptr;
+  if (bootstrap == nullptr) return not_available(request.path);
+  if (request.has("mask"))
+    return error_response(400, "'mask' is not supported yet; use 'resource'");
+  const ConfigDumpQuery query{request.has("include_eds"), request.param("resource"),
+                              request.param("name_regex")};
+  const int64_t updated_s = hooks.config_updated_s ? hooks.config_updated_s() : 0;
+  return json_or_error(config_dump_json(*bootstrap, updated_s, query));
+}
+
+AdminResponse hot_restart_version(const AdminHooks&, const AdminRequest&) {
+  return text_response("disabled\n");
+}
+
+AdminResponse memory(const AdminHooks&, const AdminRequest&) {
+  return json_or_error(memory_json());
+}
+
+AdminResponse ready(const AdminHooks& hooks, const AdminRequest& request) {
+  if (!hooks.server) return not_available(request.path);
+  const ServerState state = hooks.server().state;
+  AdminResponse out = text_response(std::string(state_text(state)) + "\n");
+  if (state != ServerState::kLive) out.status = 503;
+  return out;
+}
+
+AdminResponse runtime(const AdminHooks& hooks, const AdminRequest& request) {
+  if (!hooks.runtime) return not_available(request.path);
+  return json_response(runtime_json(hooks.runtime()));
+}
+
+AdminResponse server_info(const AdminHooks& hooks, const AdminRequest& request) {
+  if (!hooks.server) return not_available(request.path);
+  const auto bootstrap = hooks.bootstrap ? hooks.bootstrap() : nullptr;
+  return json_or_error(server_info_json(hooks.server(), bootstrap.get()));
+}
+
+Result<stats::MetricFilter> filter_of(const AdminRequest& request) {
+  return stats::MetricFilter::compile(request.has("usedonly"), request.param("filter"),
+                                      request.param("type"));
+}
+
+AdminResponse prometheus(const AdminHooks& hooks, const AdminRequest& request) {
+  const Result<stats::MetricFilter> filter = filter_of(request);
+  if (!filter) return error_response(400, filter.error().message);
+  AdminResponse out = text_response(stats::prometheus_text(*hooks.stats, *filter));
+  out.content_type = stats::kPrometheusContentType;
+  return out;
+}
+
+AdminResponse stats_page(const AdminHooks& hooks, const AdminRequest& request) {
+  const std::string format = request.param("format");
+  if (format == "prometheus") return prometheus(hooks, request);
+  if (!format.empty() && format != "json" && format != "text")
+    return error_response(400, "'format' is one of text, json, prometheus");
+  const Result<stats::MetricFilter> filter = filter_of(request);
+  if (!filter) return error_response(400, filter.error().message);
+  if (format == "json") return json_response(stats::stats_json(*hooks.stats, *filter));
+  return text_response(stats::stats_text(*hooks.stats, *filter));
+}
+
+constexpr std::array<Endpoint, 11> kEndpoints = {{
+    {"/certs", false, "print certs on machine", "", certs},
+    {"/clusters", false, "upstream cluster status", "format=json", clusters},
+    {"/config_dump", false, "dump current configs; secrets are redacted",
+     "resource=static_clusters, name_regex=, include_eds", config_dump},
+    {"/hot_restart_version", false, "print the hot restart compatibility version", "",
+     hot_restart_version},
+    {"/listeners", false, "print listener info", "format=json", listeners},
+    {"/memory", false, "print current allocation and heap usage", "", memory},
+    {"/ready", false, "print server state, with status 200 if LIVE, otherwise 503", "", ready},
+    {"/runtime", false, "print runtime values", "", runtime},
+    {"/server_info", false, "print server version and status information", "", server_info},
+    {"/stats", false, "print server stats",
+     "format=json, usedonly, filter=regex, type=Counters", stats_page},
+    {"/stats/prometheus", false, "print server stats in Prometheus format",
+     "usedonly, filter=regex", prometheus},
+}};
+
+}  // namespace
+
+std::span<const Endpoint> read_endpoints() { return kEndpoints; }
+
+}  // namespace weir::admin

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proxy/base/log.h"
+#include "proxy/net/address.h"
+#include "proxy/stats/registry.h"
+
+namespace envoy::config::bootstrap::v3 {
+class Bootstrap;
+}
+
+namespace weir::admin {
+
+enum class ServerState : uint8_t { kLive, kDraining, kPreInitializing, kInitializing };
+
+// What /ready and /server_info tell.
+struct ServerFacts {
+  std::string version;
+  ServerState state = ServerState::kLive;
+  int64_t uptime_s = 0;
+  // Of the command line.
+  uint32_t concurrency = 0;
+  std::string config_path;
+  std::string config_yaml;
+  bool allow_unknown_static_fields = false;
+  std::string local_address_ip_version = "v4";  // "v4" or "v6"
+  std::string log_level;
+  std::string component_log_level;
+  std::string log_path;
+  std::string service_cluster;
+  std::string service_node;
+  int64_t file_flush_interval_ms = 0;
+  int64_t drain_time_s = 0;
+  std::string drain_strategy = "gradual";  // or "immediate"
+  bool cpuset_threads = false;
+};
+
+// One endpoint of a cluster, summed over the workers.
+struct EndpointState {
+  net::Address address;
+  std::string hostname;
+  uint32_t weight = 1;
+  uint32_t priority = 0;
+  std::string region;
+  std::string zone;
+  std::string sub_zone;
+  bool failed_active_health_check = false;
+  bool failed_outlier_check = false;
+  bool degraded = false;
+  bool unhealthy_by_config = false;  // health_status of the endpoint
+  // counters, and the gauges cx_active and rq_active
+  uint64_t cx_active = 0;
+  uint64_t cx_connect_fail = 0;
+  uint64_t cx_total = 0;
+  uint64_t rq_active = 0;
+  uint64_t rq_error = 0;
+  uint64_t rq_success = 0;
+  uint64_t rq_timeout = 0;
+  uint64_t rq_total = 0;
+};
+
+struct BreakerState {
+  uint32_t max_connections = 1024;
+  uint32_t max_pending_requests = 1024;
+  uint32_t max_requests = 1024;
+  uint32_t max_retries = 3;
+};
+
+struct ClusterState {
+  std::string name;
+  std::string observability_name;  // alt_stat_name, or the name
+  std::string eds_service_name;
+  bool added_via_api = false;
+  BreakerState default_priority;
+  BreakerState high_priority;
+  std::vector<EndpointState> endpoints;
+};
+
+struct ListenerState {
+  std::string name;
+  std::vector<net::Address> addresses;  // as bound; the first is the main one
+};
+
+struct RuntimeLayer {
+  std::string name;
+  std::vector<std::pair<std::string, std::string>> values;
+};
+
+struct DrainRequest {
+  bool graceful = false;
+  bool skip_exit = false;
+  bool inbound_only = false;
+};
+
+// What the admin endpoints need of the process. Everything is called on the main thread. A function
+// that is not set makes its endpoint answer 501.
+struct AdminHooks {
+  const stats::Registry* stats = nullptr;  // never null when requests are handled
+  Logger* log = nullptr;                   // the same
+
+  std::function<ServerFacts()> server;
+  std::function<std::vector<ClusterState>()> clusters;
+  std::function<std::vector<ListenerState>()> listeners;
+  std::function<std::vector<RuntimeLayer>()> runtime;
+  // The bootstrap in force; null: not known.
+  std::function<std::shared_ptr<const envoy::config::bootstrap::v3::Bootstrap>()> bootstrap;
+  std::function<int64_t()> config_updated_s;  // seconds since 1970 of the bootstrap's load
+
+  std::function<void(const DrainRequest&)> drain_listeners;
+  std::function<void(bool failing)> fail_health_checks;
+  std::function<void()> reopen_logs;
+  std::function<void()> quit;  // called before the response is written
+
+  std::vector<std::string> allowed_hosts;  // further names that Host may have
+};
+
+}  // namespace weir::admin
