@@ -172,6 +172,14 @@ std::string_view HeaderMap::joined(std::string_view name, bool& present) const {
   return value;
 }
 
+void HeaderMap::relocate(ptrdiff_t delta) {
+  for (uint32_t i = 0; i < size_; ++i) {
+    Header& line = lines_[i];
+    line.name = {line.name.data() + delta, line.name.size()};
+    line.value = {line.value.data() + delta, line.value.size()};
+  }
+}
+
 void HeaderMap::clear() {
   size_ = count_ = 0;
   first_.fill(0);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -133,6 +134,9 @@ class HeaderMap {
     for (uint32_t i = 0; i < size_; ++i)
       if (!lines_[i].name.empty()) visit(const_cast<const Header&>(lines_[i]));
   }
+
+  // Shifts every view by `delta` bytes: the text they point into was copied elsewhere as a whole.
+  void relocate(ptrdiff_t delta);
 
   uint32_t count() const { return count_; }  // lines that are not removed
   bool empty() const { return count_ == 0; }

@@ -23,7 +23,9 @@ enum class ResetReason : uint8_t {
   kLocal,            // given up by us for another reason
 };
 
-// The client's side of a stream, offered by its codec.
+// The client's side of a stream, offered by its codec. Once the end was sent or the stream was
+// reset, it is gone and no event follows; what the client still sends of its request is the codec's
+// affair.
 class ServerStream {
  public:
   virtual ~ServerStream() = default;
@@ -38,8 +40,8 @@ class ServerStream {
   virtual void reset(ResetReason reason) = 0;
   // Back-pressure: while paused, no body event arrives. Starts unpaused.
   virtual void pause_reading(bool pause) = 0;
-  // Bytes accepted by send_* that the socket has not yet taken.
-  virtual size_t bytes_waiting() const = 0;
+  // The connection is to end with this response.
+  virtual void close_after_response() = 0;
 };
 
 // What the codec on the client's side tells.
@@ -47,14 +49,18 @@ class ServerStreamEvents {
  public:
   virtual ~ServerStreamEvents() = default;
 
-  // The head stands in the RequestHead that was given at the start of the stream.
+  // Where the codec puts the head.
+  virtual RequestHead& request_head() = 0;
+  // The head is complete. `end`: no body and no trailers follow.
   virtual void on_request_head(bool end) = 0;
+  // What came is no request: answer with this status and end. `details` is a literal.
+  virtual void on_bad_request(uint16_t status, std::string_view details) = 0;
   virtual void on_request_body(std::string_view bytes, bool end) = 0;
   virtual void on_request_trailers(HeaderMap& trailers) = 0;
   // The client went away, or broke the protocol in the body. No event follows.
   virtual void on_downstream_reset(ResetReason reason, std::string_view details) = 0;
-  // bytes_waiting() fell below the low watermark after it was above the high one.
-  virtual void on_downstream_drained() = 0;
+  // More bytes wait for the socket than the connection's limit allows (true), or few again (false).
+  virtual void on_downstream_full(bool full) = 0;
 };
 
 // The upstream's side of a stream, offered by its codec.
@@ -67,7 +73,6 @@ class ClientStream {
   virtual void send_trailers(const HeaderMap& trailers) = 0;
   virtual void reset(ResetReason reason) = 0;
   virtual void pause_reading(bool pause) = 0;
-  virtual size_t bytes_waiting() const = 0;
 };
 
 // What the codec on the upstream's side tells.
@@ -75,15 +80,18 @@ class ClientStreamEvents {
  public:
   virtual ~ClientStreamEvents() = default;
 
-  // Any 1xx but 101. The head's views are valid during the call.
-  virtual void on_informational(ResponseHead& head) = 0;
-  // The final head (101 included when an upgrade was asked for). It stands in the ResponseHead
-  // given at the start of the stream.
+  // Where the codec puts the head; emptied for each one.
+  virtual ResponseHead& fresh_response_head() = 0;
+  // For a trailer section.
+  virtual Arena& trailer_arena() = 0;
+  // A 1xx other than 101 stands in the head.
+  virtual void on_informational() = 0;
+  // The final head (101 included when an upgrade was asked for).
   virtual void on_response_head(bool end) = 0;
   virtual void on_response_body(std::string_view bytes, bool end) = 0;
   virtual void on_response_trailers(HeaderMap& trailers) = 0;
   virtual void on_upstream_reset(ResetReason reason, std::string_view details) = 0;
-  virtual void on_upstream_drained() = 0;
+  virtual void on_upstream_full(bool full) = 0;
 };
 
 }  // namespace weir::http

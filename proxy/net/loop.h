@@ -17,6 +17,7 @@ namespace weir::net {
 
 class Loop;
 class Connection;
+struct WriteBatch;
 
 // What a watched descriptor may tell; several at once.
 enum Ready : uint8_t { kReadable = 1, kWritable = 2, kPeerClosed = 4 };
@@ -75,6 +76,9 @@ class Loop {
     retired_.emplace_back(object.release(), [](void* p) { delete static_cast<T*>(p); });
   }
 
+  // Calls `then(object)` after the present event.
+  void defer(void* object, void (*then)(void*)) { retired_.emplace_back(object, then); }
+
   // Monotonic time, read once per turn of the loop.
   int64_t now_ns() {
     if (now_ns_ == 0) refresh_clock();
@@ -94,6 +98,8 @@ class Loop {
   // Sends what connections have gathered. `more`: the reader expects more at once, so the kernel
   // may hold a partial segment back.
   void flush(bool more = false);
+  // Sends partial segments that flush(true) held back, because nothing followed.
+  void push_held();
 
  private:
   friend class Watch;
@@ -123,7 +129,13 @@ class Loop {
   BlockPool blocks_;
   TimerWheel timers_;
   std::unique_ptr<char[]> scratch_;
+  static constexpr int kMaxResumeRounds = 4;
+
   Connection* flush_list_ = nullptr;
+  Connection* resume_list_ = nullptr;
+  Connection* held_ = nullptr;
+  WriteBatch* free_batches_ = nullptr;
+  int resume_rounds_ = 0;
   std::vector<Retired> retired_;
   std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_;

@@ -1,0 +1,436 @@
+#include "proxy/forward.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/request.h"
+#include "proxy/request_headers.h"
+#include "proxy/upstream_policy.h"
+#include "proxy/worker.h"
+
+namespace weir {
+
+using http::LocalReply;
+using http::ResetReason;
+using http::RetryPolicy;
+
+Forward::Forward(Request& request, BlockPool& blocks) : request_(request), body_(blocks) {}
+
+void Forward::recycle() {
+  body_.clear();
+  action_ = nullptr;
+  weighted_ = nullptr;
+  cluster_ = nullptr;
+  host_ = nullptr;
+  stream_ = nullptr;
+  trailers_ = nullptr;
+  new_cookie_ = {};
+  tried_count_ = 0;
+  deadline_ms_ = try_deadline_ms_ = retry_at_ms_ = INT64_MAX;
+  timeout_ms_ = try_timeout_ms_ = sent_ms_ = 0;
+  retry_on_ = retries_left_ = retries_done_ = 0;
+  high_ = end_seen_ = body_lost_ = keeps_body_ = backing_off_ = response_begun_ = false;
+  reused_ = holds_request_slot_ = holds_retry_slot_ = false;
+  pausing_client_ = automatic_retry_used_ = false;
+}
+
+// ---- where to ----
+
+std::string_view Forward::choose_cluster() {
+  if (!action_->cluster.empty()) return action_->cluster;
+  bool present = false;
+  if (!action_->cluster_header.empty())
+    return request_.head().value_of(action_->cluster_header, present);
+  if (action_->total_weight == 0) return {};
+  uint64_t at = request_.worker().loop().random() % action_->total_weight;
+  for (const http::WeightedCluster& entry : action_->weighted) {
+    if (at >= entry.weight) {
+      at -= entry.weight;
+      continue;
+    }
+    weighted_ = &entry;
+    return entry.cluster.empty() ? request_.head().value_of(entry.cluster_header, present)
+                                 : std::string_view(entry.cluster);
+  }
+  return {};
+}
+
+void Forward::start(const http::ForwardAction& action, bool end) {
+  action_ = &action;
+  end_seen_ = end;
+  high_ = action.high_priority;
+  const std::string_view name = choose_cluster();
+  cluster_ = request_.worker().cluster(name);
+  if (cluster_ == nullptr) {
+    request_.worker().stats().inc(request_.hcm().stats.no_cluster);
+    LocalReply missing;
+    missing.status = action.cluster_not_found_status;
+    missing.details = "cluster_not_found";
+    missing.flags = http::kNoClusterFound;
+    return request_.reply(missing);
+  }
+  request_.info().cluster = cluster_->config().name;
+  const UpstreamPolicy policy = read_policy(request_, action);
+  timeout_ms_ = policy.timeout_ms;
+  try_timeout_ms_ = policy.per_try_timeout_ms;
+  retry_on_ = policy.retry_on;
+  retries_left_ = policy.num_retries;
+  keeps_body_ = retry_on_ != 0;
+  finish_request_headers(request_, weighted_, timeout_ms_);
+  http::apply_rewrites(*request_.route(), action, request_.head(), weighted_,
+                       !request_.hcm().suppress_envoy_headers);
+  if (end || request_.request_complete()) on_request_complete(request_.worker().loop().now_ms());
+  attempt();
+}
+
+bool Forward::take_host() {
+  std::optional<uint64_t> key;
+  if (!action_->hash.empty()) key = request_hash(request_, *action_, new_cookie_);
+  host_ = cluster_->pick(key, {tried_, tried_count_});
+  if (host_ != nullptr) return true;
+  cluster_->shard().inc(cluster_->stats().cx_none_healthy);
+  LocalReply none;
+  none.status = 503;
+  none.body = "no healthy upstream";
+  none.details = "no_healthy_upstream";
+  none.flags = http::kNoHealthyUpstream;
+  request_.reply(none);
+  return false;
+}
+
+void Forward::attempt() {
+  backing_off_ = false;
+  retry_at_ms_ = INT64_MAX;
+  if (!holds_request_slot_) {
+    if (!cluster_->requests(high_).try_acquire()) return fail(ResetReason::kOverflow, "overflow");
+    holds_request_slot_ = true;
+  }
+  if (!take_host()) return;
+  if (tried_count_ < kMaxTried) tried_[tried_count_++] = host_;
+  cluster_->begin(*host_);
+  http::StreamInfo& info = request_.info();
+  info.upstream_remote = &host_->endpoint().address;
+  ++info.attempts;
+  if (try_timeout_ms_ > 0)
+    try_deadline_ms_ = request_.worker().loop().now_ms() + try_timeout_ms_;
+  upstream::Lent lent;
+  switch (host_->acquire(*this, high_, lent)) {
+    case upstream::Host::Outcome::kLent:
+      return send_request(lent);
+    case upstream::Host::Outcome::kWaiting:
+      return;
+    case upstream::Host::Outcome::kOverflow:
+      return fail(ResetReason::kOverflow, "overflow");
+  }
+}
+
+void Forward::on_connection(const upstream::Lent& lent) {
+  send_request(lent);
+  request_.worker().loop().flush();
+}
+
+void Forward::send_request(const upstream::Lent& lent) {
+  net::Loop& loop = request_.worker().loop();
+  http::StreamInfo& info = request_.info();
+  stream_ = lent.stream;
+  reused_ = lent.reused;
+  sent_ms_ = loop.now_ms();
+  info.upstream_local = lent.local;
+  info.upstream_connection_id = lent.connection_id;
+  info.first_upstream_tx_ns = loop.now_ns();
+  if (action_->auto_host_rewrite)
+    http::rewrite_host(*action_, host_->endpoint().hostname, request_.head(),
+                       !request_.hcm().suppress_envoy_headers);
+  const bool end = end_seen_ && body_.empty() && trailers_ == nullptr;
+  stream_->send_head(request_.head(), end);
+  if (end) {
+    info.last_upstream_tx_ns = info.first_upstream_tx_ns;
+    return;
+  }
+  if (!body_.empty()) {
+    // What waited is either kept for another attempt or let go now.
+    const bool whole = end_seen_ && trailers_ == nullptr;
+    size_t left = body_.size();
+    body_.for_each([&](std::string_view run) {
+      left -= run.size();
+      stream_->send_body(run, whole && left == 0);
+    });
+    loop.flush();
+    if (stream_ == nullptr) return;
+    if (!keeps_body_) body_.clear();
+  }
+  if (trailers_ != nullptr) stream_->send_trailers(*trailers_);
+  if (end_seen_) info.last_upstream_tx_ns = loop.now_ns();
+  if (pausing_client_) {
+    pausing_client_ = false;
+    request_.pause_client(false);
+  }
+}
+
+// ---- the request's body ----
+
+void Forward::keep_for_replay(std::string_view bytes) {
+  if (!keeps_body_) return;
+  if (body_.size() + bytes.size() > cluster_->config().buffer_limit_bytes) {
+    // Too much to send again: from here on there is one attempt only.
+    keeps_body_ = false;
+    body_lost_ = true;
+    body_.clear();
+    return;
+  }
+  body_.append(bytes);
+}
+
+void Forward::send_body(std::string_view bytes, bool end) {
+  if (end) {
+    end_seen_ = true;
+    on_request_complete(request_.worker().loop().now_ms());
+    request_.arm_timer();
+  }
+  if (cluster_ == nullptr) return;
+  request_.info().upstream_wire_bytes_sent += bytes.size();
+  if (stream_ != nullptr) {
+    keep_for_replay(bytes);
+    if (!keeps_body_ && !bytes.empty()) body_lost_ = true;
+    stream_->send_body(bytes, end);
+    if (end) request_.info().last_upstream_tx_ns = request_.worker().loop().now_ns();
+    return;
+  }
+  body_.append(bytes);
+  if (body_.size() <= cluster_->config().buffer_limit_bytes || pausing_client_) return;
+  pausing_client_ = true;
+  request_.pause_client(true);
+}
+
+void Forward::send_trailers(http::HeaderMap& trailers) {
+  end_seen_ = true;
+  on_request_complete(request_.worker().loop().now_ms());
+  request_.arm_timer();
+  trailers_ = &trailers;
+  if (stream_ != nullptr) stream_->send_trailers(trailers);
+}
+
+void Forward::on_upstream_full(bool full) {
+  if (pausing_client_ == full) return;
+  pausing_client_ = full;
+  request_.pause_client(full);
+}
+
+void Forward::pause_upstream(bool pause) {
+  if (stream_ != nullptr) stream_->pause_reading(pause);
+}
+
+// ---- the response ----
+
+http::ResponseHead& Forward::fresh_response_head() {
+  request_.response() = http::ResponseHead(request_.arena());
+  return request_.response();
+}
+
+Arena& Forward::trailer_arena() { return request_.arena(); }
+
+void Forward::on_informational() { request_.on_informational_response(request_.response()); }
+
+void Forward::note_response(uint16_t status) {
+  stats::Shard& stats = cluster_->shard();
+  stats.inc(cluster_->stats().rq_completed);
+  stats.inc(cluster_->stats().by_class(status));
+  const int64_t now = request_.worker().loop().now_ms();
+  stats.record(cluster_->stats().rq_time, static_cast<uint64_t>(now - sent_ms_));
+}
+
+void Forward::on_response_head(bool end) {
+  const uint16_t status = request_.response().status;
+  request_.touch();
+  request_.info().first_upstream_rx_ns = request_.worker().loop().now_ns();
+  note_response(status);
+  if (retry_on_ != 0 && !end_of_retries() && wants_retry(retry_on_, request_)) {
+    if (end) stream_ = nullptr;
+    if (retry()) return;
+  }
+  if (retries_done_ > 0 && status < 500) cluster_->shard().inc(cluster_->stats().rq_retry_success);
+  response_begun_ = true;
+  try_deadline_ms_ = INT64_MAX;
+  if (request_.is_upgrade() && (status == 101 || status < 300)) deadline_ms_ = INT64_MAX;
+  request_.info().details = "via_upstream";
+  finish_upstream_response(request_, weighted_, sent_ms_);
+  if (!new_cookie_.empty()) request_.response().headers.add(http::Known::kSetCookie, new_cookie_);
+  if (end) release_upstream();
+  request_.on_response_head(end);
+}
+
+void Forward::on_response_body(std::string_view bytes, bool end) {
+  request_.info().upstream_wire_bytes_received += bytes.size();
+  if (end) release_upstream();
+  request_.on_response_body(bytes, end);
+}
+
+void Forward::on_response_trailers(http::HeaderMap& trailers) {
+  release_upstream();
+  request_.on_response_trailers(trailers);
+}
+
+// The exchange is over on the upstream's side; its connection is already somebody else's.
+void Forward::release_upstream() {
+  request_.info().last_upstream_rx_ns = request_.worker().loop().now_ns();
+  stream_ = nullptr;
+  deadline_ms_ = try_deadline_ms_ = INT64_MAX;
+  release_host();
+  release_slots();
+}
+
+void Forward::release_host() {
+  if (host_ == nullptr) return;
+  cluster_->end(*host_);
+  host_ = nullptr;
+}
+
+void Forward::release_slots() {
+  if (holds_request_slot_) cluster_->requests(high_).release();
+  if (holds_retry_slot_) cluster_->retries(high_).release();
+  holds_request_slot_ = holds_retry_slot_ = false;
+}
+
+// ---- failures and retries ----
+
+void Forward::on_no_connection(ResetReason reason, std::string_view details) {
+  http::StreamInfo& info = request_.info();
+  info.upstream_failure = details;
+  if (reason != ResetReason::kOverflow && (retry_on_ & RetryPolicy::kConnectFailure) != 0 &&
+      retry())
+    return;
+  fail(reason, details);
+  request_.worker().loop().flush();
+}
+
+void Forward::on_upstream_reset(ResetReason reason, std::string_view details) {
+  stream_ = nullptr;
+  stats::Shard& stats = cluster_->shard();
+  stats.inc(cluster_->stats().rq_rx_reset);
+  if (reason == ResetReason::kProtocolError) stats.inc(cluster_->stats().cx_protocol_error);
+  if (response_begun_) {
+    request_.info().flags |= http::kUpstreamConnectionTermination;
+    release_host();
+    release_slots();
+    return request_.on_response_broken(reason);
+  }
+  const bool protocol = reason == ResetReason::kProtocolError;
+  // A pooled connection that the upstream closed at the same moment says nothing of the request
+  // (RFC 9112 9.3.1): once, it is sent again by itself.
+  if (reused_ && !protocol && !automatic_retry_used_ && may_replay() &&
+      http::is_idempotent(request_.head().method)) {
+    automatic_retry_used_ = true;
+    release_host();
+    tried_count_ = 0;
+    return attempt();
+  }
+  if (!protocol && (retry_on_ & (RetryPolicy::kReset | RetryPolicy::k5xx)) != 0 && retry()) return;
+  fail(reason, details);
+}
+
+bool Forward::may_replay() const { return !body_lost_ && !response_begun_; }
+
+bool Forward::end_of_retries() const { return retries_left_ == 0 || body_lost_; }
+
+// Full jitter under an exponential bound.
+int64_t Forward::back_off_ms() const {
+  const RetryPolicy* policy = action_->retry ? &*action_->retry : nullptr;
+  const int64_t base = policy != nullptr ? policy->back_off_base_ms : 25;
+  const int64_t most = policy != nullptr ? policy->back_off_max_ms : 250;
+  const int64_t bound = std::min(most, base << std::min(retries_done_, 16u));
+  return static_cast<int64_t>(request_.worker().loop().random() %
+                              static_cast<uint64_t>(bound + 1));
+}
+
+// Starts another attempt after a pause. False: it must not be.
+bool Forward::retry() {
+  stats::Shard& stats = cluster_->shard();
+  if (!may_replay()) return false;
+  if (retries_left_ == 0) {
+    if (retries_done_ > 0) {
+      stats.inc(cluster_->stats().rq_retry_limit_exceeded);
+      request_.info().flags |= http::kUpstreamRetryLimitExceeded;
+    }
+    return false;
+  }
+  const int64_t wait = back_off_ms();
+  const int64_t now = request_.worker().loop().now_ms();
+  // Failing now is kinder than failing at the deadline.
+  if (deadline_ms_ != INT64_MAX && now + wait >= deadline_ms_) return false;
+  if (!holds_retry_slot_ && !cluster_->retries(high_).try_acquire()) {
+    stats.inc(cluster_->stats().rq_retry_overflow);
+    request_.info().flags |= http::kUpstreamOverflow;
+    return false;
+  }
+  holds_retry_slot_ = true;
+  if (stream_ != nullptr) std::exchange(stream_, nullptr)->reset(ResetReason::kLocal);
+  release_host();
+  --retries_left_;
+  ++retries_done_;
+  stats.inc(cluster_->stats().rq_retry);
+  stats.inc(cluster_->stats().rq_retry_backoff_exponential);
+  backing_off_ = true;
+  try_deadline_ms_ = INT64_MAX;
+  retry_at_ms_ = now + wait;
+  request_.arm_timer();
+  return true;
+}
+
+void Forward::fail(ResetReason reason, std::string_view details) {
+  if (waiting()) host_->cancel(*this);
+  release_host();
+  release_slots();
+  request_.reply(failure_reply(reason, details, request_.arena()));
+}
+
+// ---- deadlines ----
+
+int64_t Forward::next_deadline_ms() const {
+  return std::min({deadline_ms_, try_deadline_ms_, retry_at_ms_});
+}
+
+void Forward::on_request_complete(int64_t now_ms) {
+  if (timeout_ms_ > 0 && deadline_ms_ == INT64_MAX) deadline_ms_ = now_ms + timeout_ms_;
+}
+
+void Forward::check_deadlines(int64_t now_ms) {
+  if (now_ms >= deadline_ms_) return timed_out();
+  if (now_ms >= try_deadline_ms_) {
+    try_deadline_ms_ = INT64_MAX;
+    cluster_->shard().inc(cluster_->stats().rq_per_try_timeout);
+    if (waiting()) host_->cancel(*this);
+    if ((retry_on_ & (RetryPolicy::k5xx | RetryPolicy::kGatewayError | RetryPolicy::kReset)) != 0 &&
+        retry())
+      return;
+    return timed_out();
+  }
+  if (now_ms >= retry_at_ms_) attempt();
+}
+
+void Forward::timed_out() {
+  cluster_->shard().inc(cluster_->stats().rq_timeout);
+  LocalReply late;
+  late.status = 504;
+  late.body = "upstream request timeout";
+  late.details = "response_timeout";
+  late.flags = http::kUpstreamRequestTimeout;
+  request_.reply(late);
+}
+
+void Forward::cancel() {
+  if (cluster_ == nullptr) return;
+  if (waiting()) {
+    host_->cancel(*this);
+    cluster_->shard().inc(cluster_->stats().rq_cancelled);
+  }
+  if (stream_ != nullptr) {
+    cluster_->shard().inc(cluster_->stats().rq_tx_reset);
+    std::exchange(stream_, nullptr)->reset(ResetReason::kLocal);
+  }
+  backing_off_ = false;
+  deadline_ms_ = try_deadline_ms_ = retry_at_ms_ = INT64_MAX;
+  release_host();
+  release_slots();
+}
+
+}  // namespace weir

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "proxy/base/buffer.h"
+#include "proxy/http/route.h"
+#include "proxy/http/stream.h"
+#include "proxy/upstream/worker_cluster.h"
+
+namespace weir {
+
+class Request;
+
+// A request's dealings with its upstream: cluster, host, connection, attempts, and the body that
+// waits or may have to be sent again. Part of a Request. One loop.
+class Forward : private http::ClientStreamEvents, private upstream::ConnectionWaiter {
+ public:
+  explicit Forward(Request& request, BlockPool& blocks);
+
+  // Chooses the cluster and starts the first attempt. `end`: the request has no body.
+  void start(const http::ForwardAction& action, bool end);
+  void send_body(std::string_view bytes, bool end);
+  void send_trailers(http::HeaderMap& trailers);
+  // Gives up whatever is under way, without telling the request.
+  void cancel();
+  void recycle();
+
+  bool active() const { return stream_ != nullptr || waiting() || backing_off_; }
+  void pause_upstream(bool pause);
+  // The earliest of its deadlines, and what to do when it has passed. INT64_MAX: none.
+  int64_t next_deadline_ms() const;
+  void check_deadlines(int64_t now_ms);
+  // The request is complete: the route's timeout counts from now.
+  void on_request_complete(int64_t now_ms);
+
+  const http::ForwardAction* action() const { return action_; }
+  const http::WeightedCluster* weighted() const { return weighted_; }
+  upstream::Host* host() const { return host_; }
+
+ private:
+  // ConnectionWaiter
+  http::ClientStreamEvents& stream_events() override { return *this; }
+  void on_connection(const upstream::Lent& lent) override;
+  void on_no_connection(http::ResetReason reason, std::string_view details) override;
+  // ClientStreamEvents
+  http::ResponseHead& fresh_response_head() override;
+  Arena& trailer_arena() override;
+  void on_informational() override;
+  void on_response_head(bool end) override;
+  void on_response_body(std::string_view bytes, bool end) override;
+  void on_response_trailers(http::HeaderMap& trailers) override;
+  void on_upstream_reset(http::ResetReason reason, std::string_view details) override;
+  void on_upstream_full(bool full) override;
+
+  std::string_view choose_cluster();
+  void attempt();
+  bool take_host();
+  void send_request(const upstream::Lent& lent);
+  void release_upstream();
+  void release_host();
+  void release_slots();
+  bool retry();
+  int64_t back_off_ms() const;
+  bool may_replay() const;
+  bool end_of_retries() const;
+  void fail(http::ResetReason reason, std::string_view details);
+  void timed_out();
+  void note_response(uint16_t status);
+  void keep_for_replay(std::string_view bytes);
+
+  Request& request_;
+  const http::ForwardAction* action_ = nullptr;
+  const http::WeightedCluster* weighted_ = nullptr;
+  upstream::WorkerCluster* cluster_ = nullptr;
+  upstream::Host* host_ = nullptr;
+  http::ClientStream* stream_ = nullptr;
+  Buffer body_;  // not sent yet, or kept to be sent again
+  http::HeaderMap* trailers_ = nullptr;
+  std::string_view new_cookie_;  // for Set-Cookie, of a hash policy
+  static constexpr size_t kMaxTried = 8;
+  upstream::Host* tried_[kMaxTried];
+  uint32_t tried_count_ = 0;
+
+  int64_t deadline_ms_ = INT64_MAX;          // the route's timeout
+  int64_t try_deadline_ms_ = INT64_MAX;
+  int64_t retry_at_ms_ = INT64_MAX;
+  int64_t timeout_ms_ = 0;
+  int64_t try_timeout_ms_ = 0;
+  int64_t sent_ms_ = 0;
+  uint32_t retry_on_ = 0;
+  uint32_t retries_left_ = 0;
+  uint32_t retries_done_ = 0;
+  bool high_ : 1 = false;
+  bool end_seen_ : 1 = false;       // the whole request has come from the client
+  bool body_lost_ : 1 = false;      // too much was sent to keep: no retry any more
+  bool keeps_body_ : 1 = false;
+  bool backing_off_ : 1 = false;
+  bool response_begun_ : 1 = false;
+  bool reused_ : 1 = false;
+  bool holds_request_slot_ : 1 = false;
+  bool holds_retry_slot_ : 1 = false;
+  bool pausing_client_ : 1 = false;
+  bool automatic_retry_used_ : 1 = false;
+};
+
+}  // namespace weir

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "config/diagnostic.h"
+#include "config/field_path.h"
+#include "proxy/hcm_config.h"
+#include "proxy/http/filter_type.h"
+#include "proxy/http/access_log.h"
+
+namespace envoy::extensions::filters::network::http_connection_manager::v3 {
+class HttpConnectionManager;
+}
+
+namespace envoy::extensions::filters::network::tcp_proxy::v3 {
+class TcpProxy;
+}
+
+namespace weir {
+
+struct TcpProxyConfig;
+
+// What compiling needs from the rest of the process. Main thread.
+struct AppBuild {
+  config::Diagnostics& diagnostics;
+  stats::Registry& stats;
+  std::span<const http::FilterType> filter_types;
+  std::function<bool(std::string_view)> has_cluster;
+  stats::LogWriters& logs;
+  const std::atomic<bool>* health_check_failing = nullptr;
+  uint32_t workers = 1;
+  uint16_t listener_port = 0;
+};
+
+// Null on errors, which are then in the diagnostics.
+std::shared_ptr<const HcmConfig> compile_hcm(
+    const envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager&
+        hcm,
+    const config::FieldPath& path, const AppBuild& build);
+std::shared_ptr<const TcpProxyConfig> compile_tcp_proxy(
+    const envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy& tcp,
+    const config::FieldPath& path, const AppBuild& build);
+
+}  // namespace weir

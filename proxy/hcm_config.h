@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proxy/http/filter_chain.h"
+#include "proxy/http/h1_server.h"
+#include "proxy/http/local_reply.h"
+#include "proxy/http/path.h"
+#include "proxy/http/route_table.h"
+#include "proxy/http/access_log.h"
+#include "proxy/stats/registry.h"
+
+namespace weir {
+
+// The names under `http.<stat_prefix>.` that the data path counts.
+struct HcmStats {
+  HcmStats() = default;
+  HcmStats(stats::Registry& registry, const std::string& stat_prefix);
+
+  stats::CounterId cx_total, cx_destroy, cx_protocol_error, cx_idle_timeout, cx_overload;
+  stats::GaugeId cx_active;
+  stats::CounterId rq_total, rq_completed, rq_1xx, rq_2xx, rq_3xx, rq_4xx, rq_5xx, rq_rx_reset,
+      rq_tx_reset, rq_timeout, rq_idle_timeout, rq_max_duration_reached, rq_overload_close,
+      rq_redirected_with_normalized_path, no_route, no_cluster, rq_direct_response, rq_redirect,
+      rq_header_timeout, rq_http10, cx_upgrades_total;
+  stats::GaugeId rq_active;
+  stats::HistogramId rq_time;
+
+  stats::CounterId by_class(uint16_t status) const;
+};
+
+// extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, compiled. Immutable;
+// shared by all workers.
+struct HcmConfig {
+  enum class ServerHeader : uint8_t { kOverwrite, kAppendIfAbsent, kPassThrough };
+  enum class Underscores : uint8_t { kAllow, kReject, kDrop };
+  struct Upgrade {
+    std::string type;  // lower case
+    bool enabled = true;
+    http::FilterList filters;  // instead of the chain's, when set
+    bool has_filters = false;
+  };
+
+  std::string stat_prefix;
+  HcmStats stats;
+  http::H1ServerOptions h1;
+  std::shared_ptr<const http::RouteTable> routes;
+  http::FilterList filters;
+  std::shared_ptr<const http::AccessLogs> access_logs;  // null: none
+  http::LocalReplies local_replies;
+
+  std::string server_name = "weir";
+  ServerHeader server_header = ServerHeader::kOverwrite;
+  std::string via;
+  bool use_remote_address = false;
+  uint32_t xff_num_trusted_hops = 0;
+  bool skip_xff_append = false;
+  struct Cidr {
+    net::Address address;
+    uint32_t bits;
+  };
+  std::vector<Cidr> internal_cidrs;
+  bool internal_unix_sockets = false;
+  bool generate_request_id = true;
+  bool preserve_external_request_id = false;
+  bool always_set_request_id_in_response = false;
+  std::string scheme_to_overwrite;
+
+  http::PathOptions path;
+  Underscores underscores = Underscores::kAllow;
+  bool strip_any_host_port = false;
+  std::optional<uint16_t> strip_matching_host_port;  // set: the listener's port
+  bool strip_trailing_host_dot = false;
+  bool proxy_100_continue = false;
+  bool suppress_envoy_headers = false;  // of the router
+  bool respect_expected_rq_timeout = false;
+  bool stream_error_on_invalid_message = false;
+
+  int64_t stream_idle_timeout_ms = 300'000;  // 0: none
+  int64_t request_timeout_ms = 0;
+  int64_t max_stream_duration_ms = 0;
+  std::vector<Upgrade> upgrades;
+};
+
+}  // namespace weir

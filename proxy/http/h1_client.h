@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/base/buffer.h"
+#include "proxy/http/h1_parser.h"
+#include "proxy/http/h1_writer.h"
+#include "proxy/http/stream.h"
+#include "proxy/net/connection.h"
+
+namespace weir::http {
+
+class H1Client;
+
+struct H1ClientOptions {
+  h1::Limits limits;
+  h1::HeaderCase header_case = h1::HeaderCase::kLower;
+};
+
+// Whoever keeps upstream connections: the pool.
+class H1ClientOwner {
+ public:
+  virtual ~H1ClientOwner() = default;
+  // `error` is an errno, 0 when the connection stands.
+  virtual void on_connected(H1Client& connection, int error) = 0;
+  // The exchange is over on both sides, and the connection may carry another.
+  virtual void on_reusable(H1Client& connection) = 0;
+  // The connection is closed; the owner retires it. Comes before the stream's own reset.
+  virtual void on_closed(H1Client& connection) = 0;
+};
+
+// The upstream's side of one HTTP/1 connection: one exchange at a time. One loop.
+class H1Client : public ClientStream, private net::Connection::Owner {
+ public:
+  H1Client(net::Loop& loop, H1ClientOwner& owner, const H1ClientOptions& options);
+
+  int connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit) {
+    connection_.set_limit(buffer_limit);
+    return connection_.connect(to, bind_to);
+  }
+  net::Connection& connection() { return connection_; }
+  // The stream that this connection carries from now on.
+  void attach(ClientStreamEvents& events) { events_ = &events; }
+  bool busy() const { return events_ != nullptr; }
+  // Whether any byte of a response to the present request has come.
+  bool response_begun() const { return response_begun_; }
+  void close();
+
+  // ClientStream
+  void send_head(const RequestHead& head, bool end) override;
+  void send_body(std::string_view bytes, bool end) override;
+  void send_trailers(const HeaderMap& trailers) override;
+  void reset(ResetReason reason) override;
+  void pause_reading(bool pause) override;
+
+ private:
+  enum class Rx : uint8_t { kHead, kLength, kChunked, kTrailers, kUntilClose, kTunnel, kDone };
+
+  void on_connected(int error) override;
+  void on_readable() override;
+  void on_full(bool full) override;
+  void on_write_error(int error) override;
+
+  void feed(char* data, size_t size);
+  size_t feed_head(char* data, size_t size);
+  size_t feed_length(std::string_view data);
+  size_t feed_chunked(std::string_view data);
+  size_t feed_trailers(char* data, size_t size);
+  void begin_response(const ResponseHead& head, const h1::Framing& framing, bool bytes_follow);
+  void end_response();
+  void finish_if_done();
+  void on_eof();
+  void fail(ResetReason reason, std::string_view details);
+
+  net::Connection connection_;
+  H1ClientOwner& owner_;
+  const H1ClientOptions& options_;
+  ClientStreamEvents* events_ = nullptr;
+  Buffer partial_;  // an unfinished head
+  int64_t body_left_ = 0;
+  h1::ChunkDecoder chunks_;
+  Rx rx_ = Rx::kDone;
+  h1::BodyFraming tx_framing_ = h1::BodyFraming::kNone;
+  bool is_head_ : 1 = false;
+  bool is_connect_ : 1 = false;
+  bool upgrade_asked_ : 1 = false;
+  bool sent_all_ : 1 = true;
+  bool keep_alive_ : 1 = true;
+  bool response_begun_ : 1 = false;
+  bool write_failed_ : 1 = false;
+  bool closed_ : 1 = false;
+};
+
+}  // namespace weir::http

@@ -1,0 +1,488 @@
+#include "proxy/http/h1_parser.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include <array>
+#include <cstring>
+
+namespace weir::http::h1 {
+namespace {
+
+// Token characters (RFC 9110 5.6.2) mapped to lower case; everything else is 0.
+constexpr std::array<char, 256> build_token_table() {
+  std::array<char, 256> table{};
+  for (char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"))
+    table[static_cast<unsigned char>(c)] = c;
+  for (char c = 'A'; c <= 'Z'; ++c) table[static_cast<unsigned char>(c)] = static_cast<char>(c + 32);
+  return table;
+}
+constexpr std::array<char, 256> kToken = build_token_table();
+
+char token_char(char c) { return kToken[static_cast<unsigned char>(c)]; }
+
+bool is_control(char c) {
+  const auto u = static_cast<unsigned char>(c);
+  return (u < 0x20 && u != '\t') || u == 0x7f;
+}
+
+// The first control character (HTAB excepted) in [p, end), or end.
+char* find_control(char* p, char* end) {
+#if defined(__SSE2__)
+  const __m128i bound = _mm_set1_epi8(0x20);
+  const __m128i tab = _mm_set1_epi8('\t');
+  const __m128i del = _mm_set1_epi8(0x7f);
+  const __m128i top = _mm_set1_epi8(static_cast<char>(0x80));
+  for (; end - p >= 16; p += 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    // Unsigned v < 0x20, by shifting both into the signed range.
+    const __m128i low = _mm_cmplt_epi8(_mm_xor_si128(v, top), _mm_xor_si128(bound, top));
+    const __m128i bad =
+        _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(v, tab), low), _mm_cmpeq_epi8(v, del));
+    const int mask = _mm_movemask_epi8(bad);
+    if (mask != 0) return p + __builtin_ctz(static_cast<unsigned>(mask));
+  }
+#endif
+  while (p < end && !is_control(*p)) ++p;
+  return p;
+}
+
+Parsed need_more() { return {}; }
+Parsed error(uint16_t status, std::string_view details) {
+  return {Status::kError, 0, status, details};
+}
+
+// Expects CR LF at p. 0: not enough, 1: there, -1: something else.
+int at_crlf(const char* p, const char* end) {
+  if (p == end) return 0;
+  if (*p != '\r') return -1;
+  if (p + 1 == end) return 0;
+  return p[1] == '\n' ? 1 : -1;
+}
+
+struct Line {
+  std::string_view name;
+  std::string_view value;
+};
+
+// One field line at p, which is not the empty line. Advances p behind it.
+Parsed parse_line(char*& p, char* end, Line& line) {
+  char* const name = p;
+  char* at = p;
+  for (char c; at < end && (c = token_char(*at)) != 0; ++at) *at = c;
+  if (at == end) return need_more();
+  if (at == name) {
+    const bool fold = *at == ' ' || *at == '\t';
+    return error(400, fold ? "http1.obs_fold" : "http1.invalid_header_name");
+  }
+  if (*at != ':') return error(400, "http1.invalid_header_name");
+  line.name = {name, static_cast<size_t>(at - name)};
+  ++at;
+  while (at < end && (*at == ' ' || *at == '\t')) ++at;
+  char* const value = at;
+  at = find_control(at, end);
+  if (at == end) return need_more();
+  const int crlf = at_crlf(at, end);
+  if (crlf == 0) return need_more();
+  if (crlf < 0) return error(400, "http1.invalid_header_value");
+  char* last = at;
+  while (last > value && (last[-1] == ' ' || last[-1] == '\t')) --last;
+  line.value = {value, static_cast<size_t>(last - value)};
+  p = at + 2;
+  return {Status::kDone, 0, 0, {}};
+}
+
+bool same_with_dashes(std::string_view name, std::string_view dashed) {
+  if (name.size() != dashed.size()) return false;
+  for (size_t i = 0; i < name.size(); ++i)
+    if (name[i] != dashed[i] && !(name[i] == '_' && dashed[i] == '-')) return false;
+  return true;
+}
+
+// A name that some servers read as one of the two framing headers.
+bool is_framing_alias(std::string_view name) {
+  return name.find('_') != std::string_view::npos &&
+         (same_with_dashes(name, "transfer-encoding") || same_with_dashes(name, "content-length"));
+}
+
+struct Fields {
+  bool has_length = false;
+  bool has_coding = false;
+  int64_t length = 0;
+  bool close = false;
+  bool keep_alive = false;
+  bool upgrade = false;
+  bool expect = false;
+  std::string_view host;
+  bool has_host = false;
+  std::string_view upgrade_to;
+};
+
+// Plain decimal without sign, space or leading zero, below 2^63. -1: it is not.
+int64_t parse_length(std::string_view text) {
+  if (text.empty() || text.size() > 18 || (text.size() > 1 && text[0] == '0')) return -1;
+  int64_t value = 0;
+  for (char c : text) {
+    if (c < '0' || c > '9') return -1;
+    value = value * 10 + (c - '0');
+  }
+  return value;
+}
+
+// Reads the comma-separated options of one Connection line.
+void note_connection(std::string_view list, Fields& fields) {
+  fields.close |= list_has_token(list, "close");
+  fields.keep_alive |= list_has_token(list, "keep-alive");
+  fields.upgrade |= list_has_token(list, "upgrade");
+}
+
+// Looks at the lines that frame the message. Null: fine, else the details of the error.
+const char* note_special(Known known, const Line& line, Fields& fields) {
+  switch (known) {
+    case Known::kContentLength:
+      if (fields.has_length) return "http1.duplicate_content_length";
+      fields.has_length = true;
+      fields.length = parse_length(line.value);
+      return fields.length < 0 ? "http1.invalid_content_length" : nullptr;
+    case Known::kTransferEncoding:
+      if (fields.has_coding || !equals_ignore_case(line.value, "chunked"))
+        return "http1.invalid_transfer_encoding";
+      fields.has_coding = true;
+      return nullptr;
+    case Known::kConnection:
+      note_connection(line.value, fields);
+      return nullptr;
+    case Known::kHost:
+      if (fields.has_host) return "http1.duplicate_host";
+      fields.has_host = true;
+      fields.host = line.value;
+      return nullptr;
+    case Known::kUpgrade:
+      fields.upgrade_to = line.value;
+      return nullptr;
+    case Known::kExpect:
+      fields.expect = equals_ignore_case(line.value, "100-continue");
+      return nullptr;
+    default:
+      return nullptr;
+  }
+}
+
+// All field lines and the empty line after them. `keep_host`: a response may have a Host line,
+// which means nothing.
+Parsed parse_fields(char*& p, char* end, const Limits& limits, HeaderMap& headers,
+                    Fields& fields) {
+  for (;;) {
+    const int crlf = at_crlf(p, end);
+    if (crlf > 0) break;
+    if (crlf == 0 && p == end) return need_more();
+    if (crlf == 0) return need_more();
+    Line line;
+    const Parsed parsed = parse_line(p, end, line);
+    if (parsed.status != Status::kDone) return parsed;
+    const Known known = known_header(line.name);
+    if (known != Known::kNone) {
+      if (const char* details = note_special(known, line, fields)) return error(400, details);
+      if (known == Known::kHost) continue;
+    } else if (is_framing_alias(line.name)) {
+      return error(400, "http1.framing_header_alias");
+    }
+    if (headers.count() >= limits.max_header_count) return error(431, "http1.too_many_headers");
+    headers.add(known, line.name, line.value);
+  }
+  p += 2;
+  return {Status::kDone, 0, 0, {}};
+}
+
+// Moves all views from the read buffer into the arena, by one copy of the whole head.
+class Keeper {
+ public:
+  Keeper(const char* data, size_t size, HeaderMap& headers)
+      : delta_(headers.arena().copy({data, size}).data() - data) {
+    headers.relocate(delta_);
+  }
+  std::string_view operator()(std::string_view view) const {
+    return {view.data() + delta_, view.size()};
+  }
+
+ private:
+  ptrdiff_t delta_;
+};
+
+// "HTTP/1.x" at p (8 bytes). 0 or 1: the minor version; -1: another version; -2: not HTTP.
+int version_at(const char* p) {
+  if (std::memcmp(p, "HTTP/", 5) != 0) return -2;
+  if (p[5] < '0' || p[5] > '9' || p[6] != '.' || p[7] < '0' || p[7] > '9') return -2;
+  if (p[5] != '1' || p[7] > '1') return -1;
+  return p[7] - '0';
+}
+
+struct RequestLine {
+  std::string_view method;
+  std::string_view target;
+  int minor = 1;
+};
+
+Parsed parse_request_line(char*& p, char* end, RequestLine& line) {
+  char* at = p;
+  while (at < end && token_char(*at) != 0) ++at;
+  if (at == end) return need_more();
+  if (*at != ' ' || at == p) return error(400, "http1.invalid_method");
+  line.method = {p, static_cast<size_t>(at - p)};
+  char* const target = ++at;
+  while (at < end && static_cast<unsigned char>(*at) > 0x20 && *at != 0x7f) ++at;
+  if (at == end) return need_more();
+  if (*at != ' ' || at == target) return error(400, "http1.invalid_target");
+  line.target = {target, static_cast<size_t>(at - target)};
+  ++at;
+  // The shortest wrong ending is told at once; a right one needs its 10 bytes.
+  if (end - at < 8) {
+    const size_t have = static_cast<size_t>(end - at);
+    const bool prefix = std::string_view("HTTP/").substr(0, have) ==
+                        std::string_view(at, have < 5 ? have : 5);
+    return prefix ? need_more() : error(400, "http1.invalid_version");
+  }
+  line.minor = version_at(at);
+  if (line.minor == -2) return error(400, "http1.invalid_version");
+  if (line.minor == -1) return error(505, "http1.unsupported_version");
+  const int crlf = at_crlf(at + 8, end);
+  if (crlf == 0) return need_more();
+  if (crlf < 0) return error(400, "http1.invalid_request_line");
+  p = at + 10;
+  return {Status::kDone, 0, 0, {}};
+}
+
+// Splits the target by its form (RFC 9112 3.2). Null: fine.
+const char* read_target(std::string_view target, RequestHead& head, Framing& framing) {
+  if (head.method == Method::kConnect) {
+    if (target.find('/') != std::string_view::npos) return "http1.invalid_connect_target";
+    head.authority = target;
+    head.path = {};
+    framing.absolute_form = true;
+    return nullptr;
+  }
+  if (target[0] == '/') {
+    head.path = target;
+    return nullptr;
+  }
+  if (target == "*") {
+    head.path = target;
+    return head.method == Method::kOptions ? nullptr : "http1.invalid_target";
+  }
+  const size_t scheme_end = target.find("://");
+  if (scheme_end == std::string_view::npos) return "http1.invalid_target";
+  const std::string_view scheme = target.substr(0, scheme_end);
+  if (!equals_ignore_case(scheme, "http") && !equals_ignore_case(scheme, "https"))
+    return "http1.invalid_scheme";
+  const std::string_view rest = target.substr(scheme_end + 3);
+  const size_t authority_end = rest.find_first_of("/?#");
+  head.authority = rest.substr(0, authority_end);
+  if (head.authority.empty()) return "http1.invalid_target";
+  framing.absolute_form = true;
+  head.path = authority_end == std::string_view::npos ? std::string_view("/")
+                                                      : rest.substr(authority_end);
+  if (head.path[0] == '/') return nullptr;
+  if (head.path[0] == '#') return "http1.invalid_target";
+  head.path = head.headers.arena().concat({"/", head.path});
+  return nullptr;
+}
+
+// What the field lines say of framing, checked against the version (RFC 9112 6.3).
+Parsed frame_request(const Fields& fields, RequestHead& head, Framing& framing) {
+  framing.http10 = head.protocol == Protocol::kHttp10;
+  if (fields.has_coding && fields.has_length)
+    return error(400, "http1.content_length_and_transfer_encoding");
+  if (fields.has_coding && framing.http10) return error(400, "http1.transfer_encoding_in_http10");
+  framing.chunked = fields.has_coding;
+  framing.has_host = fields.has_host;
+  framing.keep_alive = framing.http10 ? fields.keep_alive && !fields.close : !fields.close;
+  // An offer of cleartext HTTP/2 is one to ignore (RFC 9113 3.1).
+  framing.upgrade = !framing.http10 && fields.upgrade && !fields.upgrade_to.empty() &&
+                    !equals_ignore_case(fields.upgrade_to, "h2c");
+  head.content_length = framing.chunked ? kUnknownLength : fields.length;
+  head.expects_continue = fields.expect && !framing.http10;
+  return {Status::kDone, 0, 0, {}};
+}
+
+}  // namespace
+
+bool is_token(std::string_view text) {
+  for (char c : text)
+    if (token_char(c) == 0) return false;
+  return !text.empty();
+}
+
+Parsed parse_request(char* data, size_t size, const Limits& limits, RequestHead& head,
+                     Framing& framing) {
+  char* p = data;
+  char* const end = data + size;
+  // One empty line before a request is tolerated (RFC 9112 2.2).
+  if (at_crlf(p, end) > 0) p += 2;
+  RequestLine line;
+  Parsed parsed = parse_request_line(p, end, line);
+  if (parsed.status != Status::kDone) return parsed;
+  Fields fields;
+  parsed = parse_fields(p, end, limits, head.headers, fields);
+  if (parsed.status != Status::kDone) return parsed;
+  const size_t consumed = static_cast<size_t>(p - data);
+  if (consumed > limits.max_head_bytes) return error(431, "http1.headers_too_large");
+
+  const Keeper keep(data, consumed, head.headers);
+  head.method_text = keep(line.method);
+  head.method = method_of(head.method_text);
+  head.protocol = line.minor == 0 ? Protocol::kHttp10 : Protocol::kHttp11;
+  if (fields.has_host) head.authority = keep(fields.host);
+  if (const char* details = read_target(keep(line.target), head, framing))
+    return error(400, details);
+  parsed = frame_request(fields, head, framing);
+  if (parsed.status != Status::kDone) return parsed;
+  if (framing.upgrade) head.upgrade = keep(fields.upgrade_to);
+  return {Status::kDone, consumed, 0, {}};
+}
+
+Parsed parse_response(char* data, size_t size, const Limits& limits, ResponseHead& head,
+                      Framing& framing) {
+  char* p = data;
+  char* const end = data + size;
+  if (end - p < 13) {
+    const size_t have = size < 5 ? size : 5;
+    return std::memcmp(p, "HTTP/", have) == 0 ? need_more() : error(502, "http1.not_http");
+  }
+  const int minor = version_at(p);
+  if (minor < 0) return error(502, "http1.unsupported_version");
+  if (p[8] != ' ') return error(502, "http1.invalid_status_line");
+  uint32_t status = 0;
+  for (int i = 9; i < 12; ++i) {
+    if (p[i] < '0' || p[i] > '9') return error(502, "http1.invalid_status");
+    status = status * 10 + static_cast<uint32_t>(p[i] - '0');
+  }
+  if (status < 100 || status > 999) return error(502, "http1.invalid_status");
+  if (p[12] != ' ' && p[12] != '\r') return error(502, "http1.invalid_status_line");
+  char* const reason = p + 12;
+  char* const reason_end = find_control(reason, end);
+  const int crlf = at_crlf(reason_end, end);
+  if (crlf == 0) return need_more();
+  if (crlf < 0) return error(502, "http1.invalid_status_line");
+  p = reason_end + 2;
+  Fields fields;
+  const Parsed parsed = parse_fields(p, end, limits, head.headers, fields);
+  if (parsed.status == Status::kNeedMore) return parsed;
+  if (parsed.status == Status::kError) return error(502, parsed.details);
+  const size_t consumed = static_cast<size_t>(p - data);
+  if (consumed > limits.max_head_bytes) return error(502, "http1.headers_too_large");
+
+  const Keeper keep(data, consumed, head.headers);
+  head.status = static_cast<uint16_t>(status);
+  head.protocol = minor == 0 ? Protocol::kHttp10 : Protocol::kHttp11;
+  head.reason = trim(keep({reason, static_cast<size_t>(reason_end - reason)}));
+  if (fields.has_coding && fields.has_length)
+    return error(502, "http1.content_length_and_transfer_encoding");
+  if (fields.has_coding && minor == 0) return error(502, "http1.transfer_encoding_in_http10");
+  framing.http10 = minor == 0;
+  framing.chunked = fields.has_coding;
+  framing.keep_alive = minor == 0 ? fields.keep_alive && !fields.close : !fields.close;
+  framing.upgrade = fields.upgrade && !fields.upgrade_to.empty();
+  head.content_length = fields.has_length ? fields.length : kUnknownLength;
+  return {Status::kDone, consumed, 0, {}};
+}
+
+Parsed parse_trailers(char* data, size_t size, const Limits& limits, HeaderMap& trailers) {
+  char* p = data;
+  Fields fields;
+  Parsed parsed = parse_fields(p, data + size, limits, trailers, fields);
+  if (parsed.status != Status::kDone) return parsed;
+  parsed.consumed = static_cast<size_t>(p - data);
+  // Framing, routing and authentication must not come after the body (RFC 9110 6.5.1).
+  if (fields.has_length || fields.has_coding || fields.has_host)
+    return error(400, "http1.forbidden_trailer");
+  const Keeper keep(data, parsed.consumed, trailers);
+  return parsed;
+}
+
+// ---- chunked bodies ----
+
+ChunkDecoder::Event ChunkDecoder::step_size(char c) {
+  int digit = -1;
+  if (c >= '0' && c <= '9') digit = c - '0';
+  if (c >= 'a' && c <= 'f') digit = c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') digit = c - 'A' + 10;
+  if (digit >= 0) {
+    if (++digits_ > 15) return fail();
+    left_ = left_ * 16 + static_cast<uint64_t>(digit);
+    state_ = State::kSize;
+    return Event::kNeedMore;
+  }
+  if (state_ == State::kSizeStart) return fail();
+  if (c == ';') {
+    state_ = State::kExtension;
+  } else if (c == '\r') {
+    state_ = State::kSizeLf;
+  } else {
+    return fail();
+  }
+  return Event::kNeedMore;
+}
+
+ChunkDecoder::Event ChunkDecoder::step_extension(char c) {
+  if (++extension_bytes_ > kMaxExtensionBytes) return fail();
+  if (state_ == State::kQuotedPair) {
+    if (is_control(c)) return fail();
+    state_ = State::kQuoted;
+  } else if (state_ == State::kQuoted) {
+    if (is_control(c)) return fail();
+    if (c == '"') state_ = State::kExtension;
+    if (c == '\\') state_ = State::kQuotedPair;
+  } else if (c == '"') {
+    state_ = State::kQuoted;
+  } else if (c == '\r') {
+    state_ = State::kSizeLf;
+  } else if (token_char(c) == 0 && c != ';' && c != '=' && c != ' ' && c != '\t') {
+    return fail();
+  }
+  return Event::kNeedMore;
+}
+
+ChunkDecoder::Event ChunkDecoder::next(std::string_view& in, std::string_view& data) {
+  while (!in.empty()) {
+    if (state_ == State::kData) {
+      data = in.substr(0, left_);
+      in.remove_prefix(data.size());
+      left_ -= data.size();
+      if (left_ == 0) state_ = State::kDataCr;
+      return Event::kData;
+    }
+    const char c = in.front();
+    in.remove_prefix(1);
+    switch (state_) {
+      case State::kSizeStart:
+      case State::kSize:
+        if (step_size(c) == Event::kError) return Event::kError;
+        break;
+      case State::kExtension:
+      case State::kQuoted:
+      case State::kQuotedPair:
+        if (step_extension(c) == Event::kError) return Event::kError;
+        break;
+      case State::kSizeLf:
+        if (c != '\n') return fail();
+        digits_ = 0;
+        if (left_ == 0) return Event::kEnd;
+        state_ = State::kData;
+        break;
+      case State::kDataCr:
+        if (c != '\r') return fail();
+        state_ = State::kDataLf;
+        break;
+      case State::kDataLf:
+        if (c != '\n') return fail();
+        state_ = State::kSizeStart;
+        break;
+      default:
+        return fail();
+    }
+  }
+  return Event::kNeedMore;
+}
+
+}  // namespace weir::http::h1

@@ -1,0 +1,500 @@
+#include "proxy/http/h1_server.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace weir::http {
+namespace {
+
+constexpr int kMaxReadsPerEvent = 32;
+// How much of a refused body is read so that the client gets to see the answer.
+constexpr uint32_t kLingerBytes = 1 << 20;
+// A request body this close to its end is read to the end for the sake of the connection.
+constexpr int64_t kDrainableBytes = 256 * 1024;
+
+bool has_no_body(uint16_t status) { return status < 200 || status == 204 || status == 304; }
+
+}  // namespace
+
+H1Server::H1Server(net::Loop& loop, H1ServerOwner& owner, const H1ServerOptions& options)
+    : connection_(loop, *this),
+      owner_(owner),
+      options_(options),
+      timer_(*this),
+      partial_(loop.blocks()) {}
+
+void H1Server::start(int fd, uint64_t id, const net::Address& peer, size_t buffer_limit) {
+  id_ = id;
+  peer_ = peer;
+  connection_.set_limit(buffer_limit);
+  opened_ms_ = connection_.loop().now_ms();
+  connection_.adopt(fd);
+  arm_idle();
+}
+
+const net::Address& H1Server::local() {
+  if (local_ == nullptr) local_ = std::make_unique<net::Address>(connection_.local_address());
+  return *local_;
+}
+
+void H1Server::arm_idle() {
+  int64_t after = options_.idle_timeout_ms;
+  if (options_.max_connection_duration_ms > 0) {
+    const int64_t age = connection_.loop().now_ms() - opened_ms_;
+    const int64_t left = std::max<int64_t>(options_.max_connection_duration_ms - age, 1);
+    after = after == 0 ? left : std::min(after, left);
+  }
+  if (after > 0) timer_.set(connection_.loop().timers(), connection_.loop().now_ms() + after);
+}
+
+// ---- reading ----
+
+void H1Server::on_readable() {
+  net::Loop& loop = connection_.loop();
+  if (resume_partial_ && !feed_partial()) return;
+  for (int i = 0; i < kMaxReadsPerEvent; ++i) {
+    char* const scratch = loop.read_scratch();
+    const net::Connection::Read read = connection_.read(scratch, net::Loop::kReadBytes);
+    if (read.bytes == 0) return on_eof();
+    if (read.bytes == -2) return fail_stream(ResetReason::kPeerReset, "downstream_remote_reset");
+    if (read.bytes < 0) return;
+    if (!keep_drip(scratch, static_cast<size_t>(read.bytes))) {
+      const size_t kept = take_partial(scratch);
+      feed(scratch - kept, kept + static_cast<size_t>(read.bytes));
+    }
+    loop.flush(read.more);
+    if (closed_ || !read.more || connection_.reading_paused()) return;
+  }
+  // Others have their turn; this one is not forgotten.
+  connection_.pause_reading(connection_.reading_paused());
+}
+
+// Bytes without a line end cannot complete a head: parsing again would be work for nothing, and
+// work that a slow sender could multiply.
+bool H1Server::keep_drip(const char* data, size_t size) {
+  if (rx_ != Rx::kHead || partial_.empty()) return false;
+  if (partial_.size() + size > options_.limits.max_head_bytes) return false;
+  if (std::memchr(data, '\n', size) != nullptr) return false;
+  partial_.append({data, size});
+  return true;
+}
+
+// Takes up what was kept, without reading. False when there is nothing more to do in this call.
+bool H1Server::feed_partial() {
+  resume_partial_ = false;
+  char* const scratch = connection_.loop().read_scratch();
+  const size_t kept = take_partial(scratch);
+  feed(scratch - kept, kept);
+  connection_.loop().flush();
+  return !closed_ && !connection_.reading_paused();
+}
+
+// Puts what was kept in front of the scratch, so that a head is always contiguous.
+size_t H1Server::take_partial(char* scratch) {
+  if (partial_.empty()) return 0;
+  const size_t kept = partial_.size();
+  partial_.take(scratch - kept, kept);
+  return kept;
+}
+
+void H1Server::feed(char* data, size_t size) {
+  feeding_ = true;
+  size_t used = 0;
+  while (used < size && !closed_) {
+    size_t n = 0;
+    char* const at = data + used;
+    const size_t left = size - used;
+    switch (rx_) {
+      case Rx::kHead:
+        n = feed_head(at, left);
+        break;
+      case Rx::kLength:
+        n = feed_length({at, left});
+        break;
+      case Rx::kChunked:
+        n = feed_chunked({at, left});
+        break;
+      case Rx::kTrailers:
+        n = feed_trailers(at, left);
+        break;
+      case Rx::kTunnel:
+        events_->on_request_body({at, left}, false);
+        n = left;
+        break;
+      case Rx::kComplete:
+        break;
+      case Rx::kLinger:
+        n = left;
+        if (drop_spilled({at, left})) return end_connection();
+        break;
+    }
+    if (n == 0) break;
+    used += n;
+  }
+  feeding_ = false;
+  if (closed_ || used == size) return;
+  partial_.append({data + used, size - used});
+  // A pipeline that runs ahead of its responses is not read any further.
+  if (rx_ == Rx::kComplete) connection_.pause_reading(true);
+}
+
+bool H1Server::drop_spilled(std::string_view data) {
+  linger_left_ -= std::min<uint32_t>(linger_left_, static_cast<uint32_t>(data.size()));
+  return linger_left_ == 0;
+}
+
+size_t H1Server::feed_head(char* data, size_t size) {
+  ServerStreamEvents& events = owner_.begin_stream(*this);
+  h1::Framing framing;
+  const h1::Parsed parsed =
+      h1::parse_request(data, size, options_.limits, events.request_head(), framing);
+  if (parsed.status == h1::Status::kDone) {
+    head_bytes_received_ = static_cast<uint32_t>(parsed.consumed);
+    begin_request(events, framing);
+    return parsed.consumed;
+  }
+  if (parsed.status == h1::Status::kError) {
+    refuse(events, parsed.error_status, parsed.details);
+    return size;
+  }
+  if (size > options_.limits.max_head_bytes) {
+    const std::string_view text(data, size);
+    const bool in_target = text.find('\n') == std::string_view::npos;
+    refuse(events, in_target ? 414 : 431,
+           in_target ? "http1.target_too_long" : "http1.headers_too_large");
+    return size;
+  }
+  owner_.abandon_stream(events);
+  if (options_.request_headers_timeout_ms > 0 && !head_deadline_) {
+    head_deadline_ = true;  // counts from the head's first bytes
+    timer_.set(connection_.loop().timers(),
+               connection_.loop().now_ms() + options_.request_headers_timeout_ms);
+  }
+  return 0;
+}
+
+void H1Server::refuse(ServerStreamEvents& events, uint16_t status, std::string_view details) {
+  events_ = &events;
+  ++requests_;
+  rx_ = Rx::kLinger;
+  linger_left_ = kLingerBytes;
+  keep_alive_ = false;
+  http10_ = is_head_ = is_connect_ = head_sent_ = upgrade_asked_ = expects_continue_ = false;
+  events.on_bad_request(status, details);
+}
+
+// What depends on config and not on syntax. False: refused.
+bool H1Server::admit(ServerStreamEvents& events, const h1::Framing& framing) {
+  RequestHead& head = events.request_head();
+  if (framing.http10 && !options_.accept_http10) {
+    refuse(events, 426, "http1.http10_not_accepted");
+    return false;
+  }
+  if (framing.http10 && !framing.has_host && head.authority.empty())
+    head.authority = options_.default_host_for_http10;
+  if (!framing.has_host && !framing.http10) {
+    refuse(events, 400, "http1.missing_host");
+    return false;
+  }
+  if (framing.absolute_form && head.method != Method::kConnect && !options_.allow_absolute_url) {
+    refuse(events, 404, "http1.absolute_url_not_allowed");
+    return false;
+  }
+  return true;
+}
+
+void H1Server::begin_request(ServerStreamEvents& events, const h1::Framing& framing) {
+  if (!admit(events, framing)) return;
+  RequestHead& head = events.request_head();
+  ++requests_;
+  events_ = &events;
+  is_head_ = head.method == Method::kHead;
+  is_connect_ = head.method == Method::kConnect;
+  head_deadline_ = false;
+  http10_ = framing.http10;
+  keep_alive_ = framing.keep_alive;
+  close_after_ = head_sent_ = false;
+  upgrade_asked_ = framing.upgrade || is_connect_;
+  expects_continue_ = head.expects_continue;
+  timer_.cancel();
+  if (framing.chunked) {
+    rx_ = Rx::kChunked;
+    chunks_.reset();
+  } else if (head.content_length > 0) {
+    rx_ = Rx::kLength;
+    body_left_ = head.content_length;
+  } else {
+    rx_ = Rx::kComplete;
+  }
+  // Bytes that follow an upgrade request wait until it is accepted: until then they may be
+  // anything.
+  const bool tunnel = upgrade_asked_ && rx_ == Rx::kComplete;
+  events.on_request_head(rx_ == Rx::kComplete && !tunnel);
+}
+
+size_t H1Server::feed_length(std::string_view data) {
+  const size_t n = std::min(data.size(), static_cast<size_t>(body_left_));
+  body_left_ -= static_cast<int64_t>(n);
+  const bool end = body_left_ == 0;
+  if (end) rx_ = Rx::kComplete;
+  if (events_ != nullptr) {
+    events_->on_request_body(data.substr(0, n), end);
+  } else if (end) {
+    next_request();
+  }
+  return n;
+}
+
+size_t H1Server::feed_chunked(std::string_view data) {
+  std::string_view in = data;
+  while (rx_ == Rx::kChunked && !closed_) {
+    std::string_view piece;
+    switch (chunks_.next(in, piece)) {
+      case h1::ChunkDecoder::Event::kData:
+        if (events_ != nullptr) events_->on_request_body(piece, false);
+        continue;
+      case h1::ChunkDecoder::Event::kEnd:
+        rx_ = Rx::kTrailers;
+        break;
+      case h1::ChunkDecoder::Event::kError:
+        fail_stream(ResetReason::kProtocolError, "http1.invalid_chunk");
+        return data.size();
+      case h1::ChunkDecoder::Event::kNeedMore:
+        return data.size();
+    }
+  }
+  return data.size() - in.size();
+}
+
+size_t H1Server::feed_trailers(char* data, size_t size) {
+  // Without a stream the trailers only have to be well-formed.
+  Arena scrap;
+  RequestHead* head = events_ == nullptr ? nullptr : &events_->request_head();
+  HeaderMap trailers(head == nullptr ? scrap : head->headers.arena());
+  const h1::Parsed parsed = h1::parse_trailers(data, size, options_.limits, trailers);
+  if (parsed.status == h1::Status::kNeedMore && size <= options_.limits.max_head_bytes) return 0;
+  if (parsed.status != h1::Status::kDone) {
+    fail_stream(ResetReason::kProtocolError, parsed.status == h1::Status::kError
+                                                 ? parsed.details
+                                                 : "http1.trailers_too_large");
+    return size;
+  }
+  rx_ = Rx::kComplete;
+  if (events_ == nullptr) {
+    next_request();
+  } else if (trailers.empty()) {
+    events_->on_request_body({}, true);
+  } else {
+    events_->on_request_trailers(trailers);
+  }
+  return parsed.consumed;
+}
+
+void H1Server::on_eof() {
+  if (rx_ == Rx::kLinger) return end_connection();
+  if (events_ == nullptr) return end_connection();
+  if (rx_ == Rx::kTunnel) {
+    events_->on_request_body({}, true);
+    return;
+  }
+  fail_stream(ResetReason::kPeerClosed, "downstream_remote_disconnect");
+}
+
+// The client is gone or cannot be understood: the stream ends, and so does the connection.
+void H1Server::fail_stream(ResetReason reason, std::string_view details) {
+  ServerStreamEvents* events = std::exchange(events_, nullptr);
+  if (events != nullptr && reason == ResetReason::kProtocolError && !head_sent_) {
+    refuse(*events, 400, details);
+    return;
+  }
+  if (events != nullptr) events->on_downstream_reset(reason, details);
+  end_connection();
+}
+
+void H1Server::pause_reading(bool pause) {
+  if (closed_) return;
+  connection_.pause_reading(pause);
+}
+
+// ---- writing ----
+
+void H1Server::send_informational(const ResponseHead& head) {
+  if (http10_ || closed_) return;
+  if (head.status == 100) expects_continue_ = false;
+  h1::HeadStyle style;
+  style.header_case = options_.header_case;
+  h1::write_response(connection_, head, style);
+}
+
+h1::HeadStyle H1Server::response_style(const ResponseHead& head, bool end) {
+  h1::HeadStyle style;
+  style.header_case = options_.header_case;
+  if (options_.send_date) style.date = owner_.date();
+  if (has_no_body(head.status) && head.status != 304) {
+    style.framing = h1::BodyFraming::kNone;
+  } else if (is_head_ || head.status == 304) {
+    // Says what a GET would have had (RFC 9110 9.3.2).
+    const bool known = head.content_length >= 0 && head.headers.has(Known::kContentLength);
+    style.framing = known ? h1::BodyFraming::kLength : h1::BodyFraming::kNone;
+    style.length = head.content_length;
+  } else if (end || head.content_length >= 0) {
+    style.framing = h1::BodyFraming::kLength;
+    style.length = end ? 0 : head.content_length;
+  } else {
+    style.framing = http10_ ? h1::BodyFraming::kUntilClose : h1::BodyFraming::kChunked;
+  }
+  return style;
+}
+
+void H1Server::send_head(const ResponseHead& head, bool end) {
+  if (closed_) return;
+  head_sent_ = true;
+  h1::HeadStyle style = response_style(head, end);
+  const bool tunnel = upgrade_asked_ && (head.status == 101 || (head.status < 300 && is_connect_));
+  if (tunnel) {
+    style.framing = h1::BodyFraming::kNone;
+    style.upgrade = head.headers.get(Known::kUpgrade);
+    style.connection = style.upgrade.empty() ? "" : "upgrade";
+    tx_framing_ = h1::BodyFraming::kUntilClose;
+    keep_alive_ = false;
+  } else {
+    if (owner_.draining() || drain_wanted_ || style.framing == h1::BodyFraming::kUntilClose ||
+        (options_.max_requests_per_connection > 0 &&
+         requests_ >= options_.max_requests_per_connection) ||
+        upgrade_asked_ || (expects_continue_ && rx_ != Rx::kComplete))
+      close_after_ = true;
+    if (close_after_) keep_alive_ = false;
+    if (!keep_alive_) {
+      style.connection = "close";
+    } else if (http10_) {
+      style.connection = "keep-alive";
+    }
+    tx_framing_ = is_head_ || has_no_body(head.status) ? h1::BodyFraming::kNone : style.framing;
+  }
+  head_bytes_sent_ = static_cast<uint32_t>(h1::write_response(connection_, head, style));
+  connection_.expect_more(!end);
+  if (tunnel) return begin_tunnel();
+  if (end) finish_response();
+}
+
+void H1Server::begin_tunnel() {
+  rx_ = Rx::kTunnel;
+  connection_.pause_reading(false);
+  resume_with_partial();
+}
+
+// What is kept is taken up at the end of the turn: not now, because the scratch may be in use, and
+// a long pipeline must not become a deep stack.
+void H1Server::resume_with_partial() {
+  if (partial_.empty() || feeding_) return;
+  resume_partial_ = true;
+  connection_.request_resume();
+}
+
+void H1Server::send_body(std::string_view bytes, bool end) {
+  if (closed_) return;
+  connection_.expect_more(!end);
+  if (tx_framing_ == h1::BodyFraming::kChunked) {
+    h1::write_chunk(connection_, bytes);
+    if (end) h1::write_last_chunk(connection_, nullptr);
+  } else if (tx_framing_ != h1::BodyFraming::kNone) {
+    connection_.write(bytes);
+  }
+  if (end) finish_response();
+}
+
+void H1Server::send_trailers(const HeaderMap& trailers) {
+  if (closed_) return;
+  connection_.expect_more(false);
+  if (tx_framing_ == h1::BodyFraming::kChunked) h1::write_last_chunk(connection_, &trailers);
+  finish_response();
+}
+
+void H1Server::finish_response() {
+  events_ = nullptr;
+  if (keep_alive_ && rx_ != Rx::kComplete) {
+    // The request's body is still coming: read it to its end if that is near.
+    const bool near = rx_ == Rx::kLength && body_left_ <= kDrainableBytes;
+    if (!near) keep_alive_ = false;
+    connection_.pause_reading(false);
+    if (near) return arm_idle();
+  }
+  if (!keep_alive_) return close_gently();
+  next_request();
+}
+
+void H1Server::next_request() {
+  rx_ = Rx::kHead;
+  events_ = nullptr;
+  arm_idle();
+  connection_.pause_reading(false);
+  if (drain_wanted_ && partial_.empty() && !feeding_) return close_gently();
+  resume_with_partial();
+}
+
+void H1Server::close_gently() {
+  if (rx_ == Rx::kComplete && partial_.empty() && connection_.all_sent()) return end_connection();
+  rx_ = Rx::kLinger;
+  linger_left_ = kLingerBytes;
+  partial_.clear();
+  connection_.pause_reading(false);
+  connection_.shutdown_when_sent();
+  const int64_t wait = std::max<int64_t>(options_.delayed_close_timeout_ms, 1);
+  timer_.set(connection_.loop().timers(), connection_.loop().now_ms() + wait);
+}
+
+void H1Server::reset(ResetReason /*reason*/) {
+  events_ = nullptr;
+  if (closed_) return;
+  connection_.loop().flush();
+  // A body cut short must not look complete. Where the end of the connection is the end of the
+  // body, only a reset says so.
+  if (tx_framing_ == h1::BodyFraming::kUntilClose) connection_.abort();
+  end_connection();
+}
+
+void H1Server::on_full(bool full) {
+  if (events_ != nullptr) events_->on_downstream_full(full);
+}
+
+void H1Server::on_write_error(int /*error*/) {
+  fail_stream(ResetReason::kPeerReset, "downstream_remote_disconnect");
+}
+
+void H1Server::on_timer(net::Timer& /*timer*/) {
+  if (closed_) return;
+  if (rx_ == Rx::kLinger) return end_connection();
+  if (events_ != nullptr) return;
+  if (!partial_.empty()) {
+    partial_.clear();
+    refuse(owner_.begin_stream(*this), 408, "request_header_timeout");
+    connection_.loop().flush();
+    return;
+  }
+  close_gently();
+  connection_.loop().flush();
+}
+
+void H1Server::drain() {
+  drain_wanted_ = true;
+  if (events_ != nullptr || !partial_.empty() || closed_) return;
+  close_gently();
+}
+
+void H1Server::close() {
+  if (closed_) return;
+  if (ServerStreamEvents* events = std::exchange(events_, nullptr))
+    events->on_downstream_reset(ResetReason::kLocal, "connection_closed_locally");
+  end_connection();
+}
+
+void H1Server::end_connection() {
+  if (closed_) return;
+  closed_ = true;
+  timer_.cancel();
+  connection_.close();
+  owner_.on_closed(*this);
+}
+
+}  // namespace weir::http

@@ -1,0 +1,149 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "proxy/base/buffer.h"
+#include "proxy/http/h1_parser.h"
+#include "proxy/http/h1_writer.h"
+#include "proxy/http/stream.h"
+#include "proxy/net/connection.h"
+
+namespace weir::http {
+
+// What the client's side of HTTP/1 is told by config (HttpConnectionManager and its
+// http_protocol_options). Immutable; times in milliseconds, 0 = none.
+struct H1ServerOptions {
+  h1::Limits limits;
+  h1::HeaderCase header_case = h1::HeaderCase::kLower;
+  bool accept_http10 = false;
+  std::string default_host_for_http10;
+  bool allow_absolute_url = true;
+  bool send_date = true;
+  int64_t idle_timeout_ms = 3'600'000;
+  int64_t request_headers_timeout_ms = 0;
+  int64_t delayed_close_timeout_ms = 1'000;
+  int64_t max_connection_duration_ms = 0;
+  uint64_t max_requests_per_connection = 0;  // 0: no limit
+};
+
+class H1Server;
+
+// Whoever owns client connections: makes the streams, knows whether the proxy drains.
+class H1ServerOwner {
+ public:
+  virtual ~H1ServerOwner() = default;
+  virtual ServerStreamEvents& begin_stream(H1Server& connection) = 0;
+  // The stream that was begun got no request.
+  virtual void abandon_stream(ServerStreamEvents& events) = 0;
+  // Responses should end their connections.
+  virtual bool draining() const = 0;
+  // The connection is closed; the owner retires it.
+  virtual void on_closed(H1Server& connection) = 0;
+  virtual std::string_view date() = 0;  // for the Date line, as of this second
+};
+
+// The client's side of one HTTP/1 connection. Requests of a pipeline are served one after the
+// other. Idle, it holds no buffer. One loop.
+class H1Server : public ServerStream, private net::Connection::Owner, private net::Timer::Owner {
+ public:
+  H1Server(net::Loop& loop, H1ServerOwner& owner, const H1ServerOptions& options);
+
+  void start(int fd, uint64_t id, const net::Address& peer, size_t buffer_limit);
+  uint64_t id() const { return id_; }
+  const net::Address& peer() const { return peer_; }
+  const net::Address& local();
+  net::Connection& connection() { return connection_; }
+  uint32_t slot = 0;  // the owner's
+  size_t buffer_limit() const { return connection_.limit(); }
+  bool idle() const { return events_ == nullptr && partial_.empty(); }
+  // Ends it at once when idle, else after the response under way.
+  void drain();
+  void close();
+  // A response may be held open for an accepted upgrade: bytes pass unchanged afterwards.
+  size_t head_bytes_received() const { return head_bytes_received_; }
+  size_t head_bytes_sent() const { return head_bytes_sent_; }
+
+  // ServerStream
+  void send_informational(const ResponseHead& head) override;
+  void send_head(const ResponseHead& head, bool end) override;
+  void send_body(std::string_view bytes, bool end) override;
+  void send_trailers(const HeaderMap& trailers) override;
+  void reset(ResetReason reason) override;
+  void pause_reading(bool pause) override;
+  void close_after_response() override { close_after_ = true; }
+
+ private:
+  enum class Rx : uint8_t {
+    kHead,      // between requests, or inside a head
+    kLength,    // body_left_ bytes of body
+    kChunked,
+    kTrailers,
+    kComplete,  // the request is whole; the response is awaited
+    kTunnel,    // an accepted upgrade
+    kLinger,    // closing: what still comes is thrown away
+  };
+
+  void on_readable() override;
+  void on_full(bool full) override;
+  void on_write_error(int error) override;
+  void on_timer(net::Timer& timer) override;
+
+  bool feed_partial();
+  bool keep_drip(const char* data, size_t size);
+  size_t take_partial(char* scratch);
+  void feed(char* data, size_t size);
+  size_t feed_head(char* data, size_t size);
+  size_t feed_length(std::string_view data);
+  size_t feed_chunked(std::string_view data);
+  size_t feed_trailers(char* data, size_t size);
+  void begin_request(ServerStreamEvents& events, const h1::Framing& framing);
+  bool admit(ServerStreamEvents& events, const h1::Framing& framing);
+  void refuse(ServerStreamEvents& events, uint16_t status, std::string_view details);
+  bool drop_spilled(std::string_view data);
+  void on_eof();
+  void fail_stream(ResetReason reason, std::string_view details);
+  h1::HeadStyle response_style(const ResponseHead& head, bool end);
+  void begin_tunnel();
+  void resume_with_partial();
+  void finish_response();
+  void next_request();
+  void close_gently();
+  void arm_idle();
+  void end_connection();
+
+  net::Connection connection_;
+  H1ServerOwner& owner_;
+  const H1ServerOptions& options_;
+  net::Timer timer_;
+  ServerStreamEvents* events_ = nullptr;
+  Buffer partial_;  // an unfinished head, or requests of a pipeline that wait
+  net::Address peer_;
+  std::unique_ptr<net::Address> local_;
+  uint64_t id_ = 0;
+  uint64_t requests_ = 0;
+  int64_t body_left_ = 0;
+  int64_t opened_ms_ = 0;
+  uint32_t head_bytes_received_ = 0;
+  uint32_t head_bytes_sent_ = 0;
+  uint32_t linger_left_ = 0;
+  h1::ChunkDecoder chunks_;
+  Rx rx_ = Rx::kHead;
+  h1::BodyFraming tx_framing_ = h1::BodyFraming::kNone;
+  bool is_head_ : 1 = false;
+  bool is_connect_ : 1 = false;
+  bool head_deadline_ : 1 = false;
+  bool resume_partial_ : 1 = false;
+  bool http10_ : 1 = false;
+  bool keep_alive_ : 1 = true;
+  bool close_after_ : 1 = false;
+  bool head_sent_ : 1 = false;
+  bool upgrade_asked_ : 1 = false;
+  bool drain_wanted_ : 1 = false;
+  bool feeding_ : 1 = false;
+  bool closed_ : 1 = false;
+  bool expects_continue_ : 1 = false;
+};
+
+}  // namespace weir::http

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "proxy/hcm_config.h"
+#include "proxy/http/h1_server.h"
+
+namespace weir {
+
+class Worker;
+
+// Where HTTP connections of one filter chain come in on one worker. Outlives its connections.
+class HttpDoor : public http::H1ServerOwner {
+ public:
+  HttpDoor(Worker& worker, std::shared_ptr<const HcmConfig> hcm) : worker_(worker), hcm_(hcm) {}
+  ~HttpDoor() override;
+
+  // Takes the socket over.
+  void accept(int fd, const net::Address& peer, size_t buffer_limit);
+  // Connections end with the response under way; idle ones at once.
+  void drain();
+  void close_all();
+  size_t connections() const { return connections_.size(); }
+
+  // H1ServerOwner
+  http::ServerStreamEvents& begin_stream(http::H1Server& connection) override;
+  void abandon_stream(http::ServerStreamEvents& events) override;
+  bool draining() const override;
+  void on_closed(http::H1Server& connection) override;
+  std::string_view date() override;
+
+ private:
+  Worker& worker_;
+  std::shared_ptr<const HcmConfig> hcm_;
+  std::vector<http::H1Server*> connections_;
+  bool draining_ = false;
+};
+
+}  // namespace weir

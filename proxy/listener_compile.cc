@@ -1,0 +1,176 @@
+#include "proxy/listener_compile.h"
+
+#include <google/protobuf/any.pb.h>
+
+#include "envoy/config/core/v3/address.pb.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/config/listener/v3/listener_components.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "proxy/base/duration.h"
+#include "proxy/base/hash.h"
+
+namespace weir {
+namespace {
+
+namespace listenerv3 = envoy::config::listener::v3;
+namespace corev3 = envoy::config::core::v3;
+using config::Code;
+using config::FieldPath;
+using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
+
+bool read_address(const corev3::Address& in, const FieldPath& path,
+                  config::Diagnostics& diagnostics, ListenerConfig& out) {
+  Result<net::Address> address = Error{"bad-address", "the listener has no address"};
+  if (in.has_pipe()) {
+    address = net::Address::unix_path(in.pipe().path());
+    out.unix_mode = in.pipe().mode();
+  } else if (in.has_socket_address()) {
+    const auto& socket = in.socket_address();
+    address =
+        net::Address::ip(socket.address(), static_cast<uint16_t>(socket.port_value()));
+    if (socket.ipv4_compat()) out.v6_only = false;
+  }
+  if (!address) {
+    diagnostics.error(Code::kInvalidValue, path, address.error().message);
+    return false;
+  }
+  out.addresses.push_back(address.take());
+  return true;
+}
+
+template <class Ranges>
+void read_ranges(const Ranges& in, const FieldPath& path, config::Diagnostics& diagnostics,
+                 std::vector<CidrRange>& out) {
+  for (int i = 0; i < in.size(); ++i) {
+    Result<net::Address> address = net::Address::ip(in[i].address_prefix(), 0);
+    const uint32_t most = address && address->family() == net::Address::Family::kIpv6 ? 128 : 32;
+    if (!address) {
+      diagnostics.error(Code::kInvalidValue, path.at(i), address.error().message);
+    } else if (in[i].prefix_len().value() > most) {
+      diagnostics.error(Code::kInvalidValue, path.at(i),
+                        "prefix_len is at most " + std::to_string(most) + " for this address");
+    } else {
+      out.push_back({address.take(), in[i].prefix_len().value()});
+    }
+  }
+}
+
+ChainMatch read_match(const listenerv3::FilterChainMatch& in, const FieldPath& path,
+                      config::Diagnostics& diagnostics) {
+  ChainMatch out;
+  if (in.has_destination_port())
+    out.destination_port = static_cast<uint16_t>(in.destination_port().value());
+  read_ranges(in.prefix_ranges(), path.field("prefix_ranges"), diagnostics, out.destinations);
+  read_ranges(in.source_prefix_ranges(), path.field("source_prefix_ranges"), diagnostics,
+              out.sources);
+  out.source_type = static_cast<ChainMatch::SourceType>(in.source_type());
+  for (uint32_t port : in.source_ports()) out.source_ports.push_back(static_cast<uint16_t>(port));
+  out.needs_tls = in.server_names_size() > 0 || in.application_protocols_size() > 0 ||
+                  in.transport_protocol() == "tls";
+  return out;
+}
+
+bool read_app(const google::protobuf::Any& any, const FieldPath& path, const AppBuild& build,
+              ChainConfig& out) {
+  if (any.Is<HttpConnectionManager>()) {
+    HttpConnectionManager hcm;
+    any.UnpackTo(&hcm);
+    auto compiled = compile_hcm(hcm, path, build);
+    out.app = compiled;
+    return compiled != nullptr;
+  }
+  if (any.Is<TcpProxy>()) {
+    TcpProxy tcp;
+    any.UnpackTo(&tcp);
+    auto compiled = compile_tcp_proxy(tcp, path, build);
+    out.app = compiled;
+    return compiled != nullptr;
+  }
+  build.diagnostics.error(Code::kNotSupported, path,
+                          "Weir has no network filter of this type",
+                          "http_connection_manager and tcp_proxy are supported");
+  return false;
+}
+
+bool read_chain(const listenerv3::FilterChain& in, const FieldPath& path, const AppBuild& build,
+                ChainConfig& out) {
+  out.name = in.name();
+  out.match = read_match(in.filter_chain_match(), path.field("filter_chain_match"),
+                         build.diagnostics);
+  const FieldPath filters = path.field("filters");
+  if (in.filters_size() != 1) {
+    build.diagnostics.error(Code::kNotSupported, filters,
+                            "a filter chain has exactly one network filter here",
+                            "http_connection_manager or tcp_proxy");
+    return false;
+  }
+  const FieldPath filter = filters.at(0);
+  return read_app(in.filters(0).typed_config(), filter.field("typed_config"), build, out);
+}
+
+void read_chains(const listenerv3::Listener& in, const FieldPath& path, const AppBuild& build,
+                 ListenerConfig& out) {
+  const FieldPath chains = path.field("filter_chains");
+  for (int i = 0; i < in.filter_chains_size(); ++i) {
+    ChainConfig chain;
+    const FieldPath at = chains.at(i);
+    if (!read_chain(in.filter_chains(i), at, build, chain)) continue;
+    // One chain that takes everything needs no look-up.
+    const bool takes_all = in.filter_chains_size() == 1 && !in.has_default_filter_chain() &&
+                           !in.filter_chains(i).has_filter_chain_match();
+    if (takes_all) {
+      out.default_chain = std::move(chain);
+    } else {
+      out.chains.push_back(std::move(chain));
+    }
+  }
+  if (in.has_default_filter_chain()) {
+    ChainConfig chain;
+    if (read_chain(in.default_filter_chain(), path.field("default_filter_chain"), build, chain))
+      out.default_chain = std::move(chain);
+  }
+  if (in.filter_chains_size() == 0 && !in.has_default_filter_chain())
+    build.diagnostics.error(Code::kSemantic, path, "the listener has no filter chain",
+                            "add filter_chains or default_filter_chain");
+}
+
+void read_stats(const listenerv3::Listener& in, stats::Registry& stats, ListenerConfig& out) {
+  std::string name = in.stat_prefix().empty() ? out.addresses[0].text() : in.stat_prefix();
+  const std::string p = "listener." + name + ".";
+  out.cx_total = stats.counter(p + "downstream_cx_total");
+  out.cx_destroy = stats.counter(p + "downstream_cx_destroy");
+  out.cx_overflow = stats.counter(p + "downstream_cx_overflow");
+  out.no_chain_match = stats.counter(p + "no_filter_chain_match");
+  out.cx_active = stats.gauge(p + "downstream_cx_active");
+}
+
+}  // namespace
+
+std::shared_ptr<const ListenerConfig> compile_listener(const listenerv3::Listener& in,
+                                                       const FieldPath& path,
+                                                       const AppBuild& build) {
+  const size_t errors_before = build.diagnostics.error_count();
+  auto out = std::make_shared<ListenerConfig>();
+  if (!read_address(in.address(), path.field("address"), build.diagnostics, *out)) return nullptr;
+  out->name = in.name().empty() ? out->addresses[0].text() : in.name();
+  out->hash = xxhash64(in.SerializeAsString());
+  if (in.has_per_connection_buffer_limit_bytes())
+    out->buffer_limit_bytes = in.per_connection_buffer_limit_bytes().value();
+  if (in.has_tcp_backlog_size()) out->backlog = in.tcp_backlog_size().value();
+  if (in.has_enable_reuse_port()) out->reuse_port = in.enable_reuse_port().value();
+  if (in.has_bind_to_port()) out->bind_to_port = in.bind_to_port().value();
+  if (in.has_max_connections_to_accept_per_socket_event())
+    out->max_accepts_per_event = in.max_connections_to_accept_per_socket_event().value();
+  out->transparent = in.transparent().value();
+  out->freebind = in.freebind().value();
+  AppBuild chain_build = build;
+  chain_build.listener_port = out->addresses[0].port();
+  read_chains(in, path, chain_build, *out);
+  read_stats(in, build.stats, *out);
+  if (build.diagnostics.error_count() != errors_before) return nullptr;
+  return out;
+}
+
+}  // namespace weir

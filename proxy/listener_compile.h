@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+
+#include "proxy/hcm_compile.h"
+#include "proxy/listener_config.h"
+
+namespace envoy::config::listener::v3 {
+class Listener;
+}
+
+namespace weir {
+
+// Null on errors, which are then in the diagnostics. Main thread.
+std::shared_ptr<const ListenerConfig> compile_listener(
+    const envoy::config::listener::v3::Listener& listener, const config::FieldPath& path,
+    const AppBuild& build);
+
+// Opens the listening sockets of one worker: one for each address, bound and listening. On failure
+// none stays open.
+Result<std::vector<int>> open_sockets(const ListenerConfig& config);
+
+}  // namespace weir

@@ -1,0 +1,148 @@
+#pragma once
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/base/buffer.h"
+#include "proxy/net/address.h"
+#include "proxy/net/loop.h"
+
+namespace weir::net {
+
+// What a connection has gathered to write during one event: views and small copies, sent together
+// by one system call. Recycled by the loop; a connection without pending writes has none.
+struct WriteBatch {
+  static constexpr int kMaxPieces = 32;
+  static constexpr size_t kTextBytes = 8 * 1024;
+
+  WriteBatch* next;
+  int pieces;
+  size_t bytes;
+  size_t text_used;
+  iovec iov[kMaxPieces];
+  char text[kTextBytes];
+};
+
+// A stream socket with a queue of bytes it could not take yet. It owns the descriptor. The kernel
+// is asked as little as possible: readiness is remembered between its edges. One loop. It must not
+// be destroyed inside a call of its owner: Loop::retire what contains it.
+class Connection : private Watch::Owner {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // Outgoing only: the connection stands, or `error` (an errno) says why not.
+    virtual void on_connected(int /*error*/) {}
+    // There may be bytes: read until a short read.
+    virtual void on_readable() = 0;
+    // What waits for the socket grew above the limit (true), or fell to half of it again (false).
+    virtual void on_full(bool full) = 0;
+    // A write failed with this errno. The connection is of no use any more.
+    virtual void on_write_error(int error) = 0;
+  };
+
+  struct Read {
+    ssize_t bytes;  // > 0: read; 0: the peer ended its side; -1: nothing there; -2: `error`
+    bool more;      // there may be more: read again
+    int error;
+  };
+
+  Connection(Loop& loop, Owner& owner) : owner_(owner), loop_(loop), waiting_(loop.blocks()) {}
+  ~Connection() override;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Takes over an accepted socket (non-blocking).
+  void adopt(int fd);
+  // Starts to connect; on_connected follows, possibly from this call's loop turn. An errno at once
+  // when not even that is possible, else 0. `bind_to` may be null.
+  int connect(const Address& to, const Address* bind_to);
+
+  bool open() const { return fd_ >= 0; }
+  bool connecting() const { return connecting_; }
+  int fd() const { return fd_; }
+  Loop& loop() { return loop_; }
+
+  Read read(char* to, size_t capacity);
+  // While paused, on_readable does not come. Unpausing calls it at the end of the turn if bytes
+  // may be there.
+  void pause_reading(bool pause);
+  bool reading_paused() const { return paused_; }
+  // Calls on_readable at the end of the turn even if the socket has nothing: the owner kept bytes.
+  void request_resume();
+
+  // Gathers bytes that stay valid until the loop's next flush.
+  void write(std::string_view bytes);
+  // Room for `bytes` (at most WriteBatch::kTextBytes) of text to be filled and committed.
+  char* reserve(size_t bytes);
+  void commit(size_t bytes);
+  void write_copy(std::string_view bytes);
+  // More of the same message follows: flush(more) may hold a partial segment back.
+  void expect_more(bool more) { more_expected_ = more; }
+
+  // Gathered or queued, and not yet taken by the socket.
+  size_t bytes_waiting() const { return waiting_.size() + (batch_ != nullptr ? batch_->bytes : 0); }
+  void set_limit(size_t bytes) { limit_ = static_cast<uint32_t>(bytes); }
+  size_t limit() const { return limit_; }
+
+  // Everything written will be sent, then the write side is shut down.
+  void shutdown_when_sent();
+  bool all_sent() const { return bytes_waiting() == 0; }
+  // At once; what is queued is lost.
+  void close();
+  // As close, with a reset instead of a clean end (RFC 9293 3.10.7.4).
+  void abort();
+
+  Address local_address() const;
+  Address peer_address() const;
+
+  static void set_no_delay(int fd);
+
+ private:
+  friend class Loop;
+
+  void on_ready(uint8_t ready) override;
+  void finish_connect();
+  void resume();
+  void schedule_resume();
+  void flush(bool more);
+  void send_batch(bool more);
+  void send_waiting(bool more);
+  ssize_t send_pieces(const iovec* iov, int count, bool more);
+  void keep_rest(size_t sent);
+  void spill();
+  void push();
+  void join_flush_list();
+  WriteBatch& batch();
+  void release_batch();
+  void leave_lists();
+  void after_send();
+  void fail(int error);
+
+  Owner& owner_;
+  Loop& loop_;
+  Watch watch_;
+  WriteBatch* batch_ = nullptr;
+  Connection* next_flush_ = nullptr;
+  Connection* next_resume_ = nullptr;
+  Buffer waiting_;
+  uint32_t limit_ = 1 << 20;
+  int fd_ = -1;
+  bool connecting_ : 1 = false;
+  bool readable_ : 1 = false;
+  bool writable_ : 1 = true;
+  bool peer_closed_ : 1 = false;
+  bool paused_ : 1 = false;
+  bool in_flush_list_ : 1 = false;
+  bool in_resume_list_ : 1 = false;
+  bool resume_wanted_ : 1 = false;
+  bool more_expected_ : 1 = false;
+  bool was_above_limit_ : 1 = false;
+  bool shutdown_wanted_ : 1 = false;
+  bool failed_ : 1 = false;
+};
+
+}  // namespace weir::net

@@ -1,0 +1,188 @@
+#include "proxy/options.h"
+
+#include <charconv>
+#include <functional>
+#include <string_view>
+
+#include "config/nearest.h"
+
+namespace weir {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+struct Flag {
+  std::string_view name;
+  std::string_view short_name;
+  std::string_view value;  // what the value is called; empty: the flag takes none
+  std::string_view help;
+  std::function<Result<void>(Options&, const std::string&)> set;
+};
+
+Result<void> bad_value(std::string_view name, const std::string& value, std::string_view wanted) {
+  return Error{"usage", std::string(name) + " takes " + std::string(wanted) + ", not '" + value +
+                            "'"};
+}
+
+template <class Number>
+auto number(std::string_view name, Number Options::*member, Number least) {
+  return [=](Options& options, const std::string& value) -> Result<void> {
+    Number parsed = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
+    if (error != std::errc() || end != value.data() + value.size() || parsed < least)
+      return bad_value(name, value, "a whole number from " + std::to_string(least));
+    options.*member = parsed;
+    return {};
+  };
+}
+
+auto text(std::string Options::*member) {
+  return [=](Options& options, const std::string& value) -> Result<void> {
+    options.*member = value;
+    return {};
+  };
+}
+
+auto load_text(std::string config::LoadOptions::*member) {
+  return [=](Options& options, const std::string& value) -> Result<void> {
+    options.load.*member = value;
+    return {};
+  };
+}
+
+auto on(bool Options::*member) {
+  return [=](Options& options, const std::string&) -> Result<void> {
+    options.*member = true;
+    return {};
+  };
+}
+
+Result<void> ignore(Options&, const std::string&) { return {}; }
+
+Result<void> set_mode(Options& options, const std::string& value) {
+  if (value != "serve" && value != "validate")
+    return bad_value("--mode", value, "'serve' or 'validate'");
+  options.validate_only = value == "validate";
+  return {};
+}
+
+Result<void> set_output(Options& options, const std::string& value) {
+  if (value != "text" && value != "json") return bad_value("--output", value, "'text' or 'json'");
+  options.json_output = value == "json";
+  return {};
+}
+
+Result<void> set_strategy(Options& options, const std::string& value) {
+  if (value != "gradual" && value != "immediate")
+    return bad_value("--drain-strategy", value, "'gradual' or 'immediate'");
+  options.drain_strategy = value;
+  return {};
+}
+
+Result<void> allow_unknown(Options& options, const std::string&) {
+  options.load.allow_unknown_static_fields = true;
+  return {};
+}
+
+const std::vector<Flag>& flags() {
+  using L = config::LoadOptions;
+  static const std::vector<Flag> kFlags = {
+      {"--config-path", "-c", "FILE", "the bootstrap configuration, YAML or JSON",
+       load_text(&L::config_path)},
+      {"--config-yaml", "", "TEXT", "YAML that is merged over the file",
+       load_text(&L::config_yaml)},
+      {"--mode", "", "MODE", "'serve', or 'validate' to check the configuration and exit",
+       set_mode},
+      {"--output", "", "FORMAT", "of configuration errors: 'text' or 'json'", set_output},
+      {"--concurrency", "", "N", "worker threads; the default is one per processor",
+       number("--concurrency", &Options::concurrency, 1u)},
+      {"--cpuset-threads", "", "", "as many workers as processors this process may use",
+       on(&Options::cpuset_threads)},
+      {"--service-cluster", "", "NAME", "replaces node.cluster", load_text(&L::service_cluster)},
+      {"--service-node", "", "NAME", "replaces node.id", load_text(&L::service_node)},
+      {"--service-zone", "", "NAME", "replaces node.locality.zone", load_text(&L::service_zone)},
+      {"--drain-time-s", "", "SECONDS", "how long open connections may take to end",
+       number("--drain-time-s", &Options::drain_time_s, int64_t{0})},
+      {"--drain-strategy", "", "NAME", "'gradual' or 'immediate'", set_strategy},
+      {"--file-flush-interval-msec", "", "MS", "how often access logs are written",
+       number("--file-flush-interval-msec", &Options::file_flush_interval_ms, int64_t{1})},
+      {"--log-level", "-l", "LEVEL", "trace, debug, info, warning, error, critical or off",
+       text(&Options::log_level)},
+      {"--component-log-level", "", "LIST", "e.g. upstream:debug,config:trace",
+       text(&Options::component_log_level)},
+      {"--log-path", "", "FILE", "where the log goes; the default is stderr",
+       text(&Options::log_path)},
+      {"--admin-address-path", "", "FILE", "a file to write the admin address to",
+       text(&Options::admin_address_path)},
+      {"--local-address-ip-version", "", "VERSION", "'v4' or 'v6'",
+       text(&Options::local_address_ip_version)},
+      {"--allow-unknown-static-fields", "", "", "unknown fields are warnings", allow_unknown},
+      {"--reject-unknown-dynamic-fields", "", "", "unknown fields from xDS are errors",
+       on(&Options::reject_unknown_dynamic_fields)},
+      {"--disable-hot-restart", "", "", "accepted; there is no hot restart to disable", ignore},
+      {"--help", "-h", "", "this text", on(&Options::show_help)},
+      {"--version", "", "", "the version", on(&Options::show_version)},
+  };
+  return kFlags;
+}
+
+Error unknown(const std::string& argument) {
+  std::vector<std::string_view> names;
+  for (const Flag& flag : flags()) names.push_back(flag.name);
+  std::string message = "unknown argument '" + argument + "'";
+  const std::string hint = config::did_you_mean(argument, names);
+  if (!hint.empty()) message += "; " + hint;
+  return Error{"usage", message};
+}
+
+}  // namespace
+
+Result<Options> parse_options(const Arguments& arguments) {
+  Options options;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    std::string name = arguments[i];
+    std::string value;
+    bool has_value = false;
+    if (const size_t equals = name.find('='); name.starts_with("--") && equals != name.npos) {
+      value = name.substr(equals + 1);
+      name.resize(equals);
+      has_value = true;
+    }
+    const Flag* found = nullptr;
+    for (const Flag& flag : flags())
+      if (name == flag.name || (!flag.short_name.empty() && name == flag.short_name))
+        found = &flag;
+    if (found == nullptr) return unknown(arguments[i]);
+    if (found->value.empty() && has_value)
+      return Error{"usage", std::string(found->name) + " takes no value"};
+    if (!found->value.empty() && !has_value) {
+      if (i + 1 == arguments.size())
+        return Error{"usage", std::string(found->name) + " needs a value"};
+      value = arguments[++i];
+    }
+    if (Result<void> set = found->set(options, value); !set) return set.error();
+  }
+  return options;
+}
+
+std::string help_text() {
+  std::string out =
+      "usage: weir -c FILE [OPTION]...\n"
+      "       weir demo-upstream [PORT]\n"
+      "       weir webhook sign|verify [OPTION]...\n\n"
+      "A proxy that reads Envoy's configuration.\n\n";
+  for (const Flag& flag : flags()) {
+    std::string left = "  ";
+    if (!flag.short_name.empty()) left += std::string(flag.short_name) + ", ";
+    left += flag.name;
+    if (!flag.value.empty()) left += " " + std::string(flag.value);
+    left.resize(std::max<size_t>(left.size() + 2, 38), ' ');
+    out += left + std::string(flag.help) + "\n";
+  }
+  out += "\nExit status: 0 fine, 1 bad configuration, 2 bad usage.\n";
+  return out;
+}
+
+std::string version_text() { return "weir 0.1.0"; }
+
+}  // namespace weir

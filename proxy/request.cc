@@ -1,0 +1,440 @@
+#include "proxy/request.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "proxy/request_headers.h"
+#include "proxy/worker.h"
+
+namespace weir {
+
+using http::LocalReply;
+using http::ResetReason;
+
+Request::Request(Worker& worker)
+    : worker_(worker),
+      head_(arena_),
+      response_(arena_),
+      chain_(*this, worker.loop().blocks()),
+      forward_(*this, worker.loop().blocks()),
+      timer_(*this) {}
+
+int64_t Request::now_ms() { return worker_.loop().now_ms(); }
+
+void Request::begin(http::H1Server& connection, const HcmConfig& hcm) {
+  connection_ = &connection;
+  stream_ = &connection;
+  hcm_ = &hcm;
+}
+
+void Request::recycle() {
+  chain_.finish();
+  forward_.recycle();
+  timer_.cancel();
+  head_ = http::RequestHead(arena_);
+  response_ = http::ResponseHead(arena_);
+  info_ = http::StreamInfo();
+  connection_ = nullptr;
+  stream_ = nullptr;
+  table_ = nullptr;
+  route_ = nullptr;
+  response_trailers_ = nullptr;
+  local_reply_body_ = {};
+  pauses_ = 0;
+  request_complete_ = response_started_ = response_sent_ = false;
+  replied_ = forwarding_ = ended_ = counted_ = false;
+  arena_.reset();
+}
+
+// ---- the request's way in ----
+
+void Request::note_start() {
+  net::Loop& loop = worker_.loop();
+  started_ms_ = last_activity_ms_ = loop.now_ms();
+  info_.start_ns = loop.now_ns();
+  info_.start_wall_us = loop.wall_us();
+  info_.protocol = head_.protocol;
+  info_.connection_id = connection_->id();
+  info_.stream_id = worker_.next_stream_id();
+  info_.downstream_head_bytes_received = connection_->head_bytes_received();
+  info_.downstream_direct_remote = &connection_->peer();
+  info_.downstream_remote = &connection_->peer();
+  info_.downstream_local = &connection_->local();
+  stats::Shard& stats = worker_.stats();
+  stats.inc(hcm_->stats.rq_total);
+  stats.add(hcm_->stats.rq_active, 1);
+  counted_ = true;
+}
+
+void Request::on_request_head(bool end) {
+  note_start();
+  if (end) note_request_complete();
+  LocalReply refusal;
+  if (!make_canonical(*this, client_, refusal)) return reply(refusal);
+  find_route();
+  if (!check_upgrade()) return;
+  start_filters();
+  if (chain_.empty()) {
+    request_head_passed(end);
+  } else {
+    chain_.request_head(end);
+  }
+  if (!ended_) arm_timer();
+}
+
+void Request::on_bad_request(uint16_t status, std::string_view details) {
+  if (!counted_) note_start();
+  worker_.stats().inc(hcm_->stats.cx_protocol_error);
+  LocalReply refusal;
+  refusal.status = status;
+  refusal.body = http::reason_phrase(status);
+  refusal.details = details;
+  if (status != 408) refusal.flags = http::kDownstreamProtocolError;
+  stream_->close_after_response();
+  reply(refusal);
+}
+
+void Request::find_route() {
+  table_ = hcm_->routes;
+  route_ = table_->find({head_, worker_.loop().random(), false, {}});
+  if (route_ == nullptr) return;
+  info_.route_name = route_->name;
+  info_.virtual_host = route_->host->name;
+}
+
+const HcmConfig::Upgrade* Request::allowed_upgrade() const {
+  const std::string_view type =
+      head_.method == http::Method::kConnect ? std::string_view("connect") : head_.upgrade;
+  const HcmConfig::Upgrade* found = nullptr;
+  for (const HcmConfig::Upgrade& upgrade : hcm_->upgrades)
+    if (http::equals_ignore_case(upgrade.type, type)) found = &upgrade;
+  bool enabled = found != nullptr && found->enabled;
+  if (const auto* action = route_ ? std::get_if<http::ForwardAction>(&route_->action) : nullptr)
+    for (const auto& upgrade : action->upgrades)
+      if (http::equals_ignore_case(upgrade.type, type)) enabled = upgrade.enabled;
+  static const HcmConfig::Upgrade kAllowedByRoute{};
+  if (!enabled) return nullptr;
+  return found != nullptr ? found : &kAllowedByRoute;
+}
+
+bool Request::check_upgrade() {
+  if (!is_upgrade() || allowed_upgrade() != nullptr) return true;
+  LocalReply refusal;
+  refusal.status = 403;
+  refusal.details = "upgrade_failed";
+  reply(refusal);
+  return false;
+}
+
+void Request::start_filters() {
+  const http::FilterList* filters = &hcm_->filters;
+  if (is_upgrade())
+    if (const auto* upgrade = allowed_upgrade(); upgrade->has_filters) filters = &upgrade->filters;
+  if (filters->empty()) return;
+  chain_.start({*filters, route_, head_, info_, worker_.loop(), worker_.stats(), worker_.index(),
+                connection_->buffer_limit()});
+}
+
+void Request::request_head_passed(bool end) {
+  if (ended_ || replied_) return;
+  if (!chain_.empty() && chain_.route_stale()) find_route();
+  if (route_ == nullptr) {
+    worker_.stats().inc(hcm_->stats.no_route);
+    LocalReply missing;
+    missing.status = 404;
+    missing.details = "route_not_found";
+    missing.flags = http::kNoRouteFound;
+    return reply(missing);
+  }
+  std::visit([&](const auto& action) { act(action, end); }, route_->action);
+}
+
+void Request::act(const http::ForwardAction& action, bool end) {
+  forwarding_ = true;
+  if (head_.expects_continue && !hcm_->proxy_100_continue) {
+    http::ResponseHead go_on(arena_);
+    go_on.status = 100;
+    stream_->send_informational(go_on);
+    head_.headers.remove(http::Known::kExpect);
+  }
+  forward_.start(action, end);
+}
+
+void Request::act(const http::RedirectAction& action, bool /*end*/) {
+  worker_.stats().inc(hcm_->stats.rq_redirect);
+  LocalReply redirect;
+  redirect.status = action.status;
+  redirect.details = "direct_response";
+  redirect.headers = {{"location", http::redirect_location(*route_, action, head_)}};
+  reply(redirect);
+}
+
+void Request::act(const http::DirectAction& action, bool /*end*/) {
+  worker_.stats().inc(hcm_->stats.rq_direct_response);
+  LocalReply direct;
+  direct.status = action.status;
+  direct.body = action.body;
+  direct.details = "direct_response";
+  reply(direct);
+}
+
+void Request::note_request_complete() {
+  request_complete_ = true;
+  info_.last_downstream_rx_ns = worker_.loop().now_ns();
+}
+
+void Request::on_request_body(std::string_view bytes, bool end) {
+  info_.bytes_received += bytes.size();
+  touch();
+  if (end) note_request_complete();
+  if (ended_ || replied_) return;
+  if (chain_.empty()) {
+    request_body_passed(bytes, end);
+  } else {
+    chain_.request_body(bytes, end);
+  }
+}
+
+void Request::on_request_trailers(http::HeaderMap& trailers) {
+  note_request_complete();
+  if (ended_ || replied_) return;
+  if (chain_.empty()) {
+    request_trailers_passed(trailers);
+  } else {
+    chain_.request_trailers(trailers);
+  }
+}
+
+void Request::request_body_passed(std::string_view bytes, bool end) {
+  if (forwarding_ && !replied_) forward_.send_body(bytes, end);
+}
+
+void Request::request_trailers_passed(http::HeaderMap& trailers) {
+  if (forwarding_ && !replied_) forward_.send_trailers(trailers);
+}
+
+void Request::pause_client(bool pause) {
+  pauses_ = static_cast<uint8_t>(pause ? pauses_ + 1 : pauses_ - 1);
+  if (!ended_ && pauses_ == (pause ? 1 : 0)) stream_->pause_reading(pause);
+}
+
+// ---- the response's way out ----
+
+void Request::on_informational_response(http::ResponseHead& head) {
+  if (ended_ || response_started_) return;
+  if (head.status == 100 && !hcm_->proxy_100_continue) return;
+  stream_->send_informational(head);
+}
+
+void Request::on_response_head(bool end) {
+  response_started_ = true;
+  finish_response_headers(*this, response_, /*local=*/false);
+  if (chain_.empty()) {
+    response_head_passed(end);
+  } else {
+    chain_.response_head(response_, end);
+  }
+}
+
+void Request::on_response_body(std::string_view bytes, bool end) {
+  touch();
+  if (chain_.empty()) {
+    response_body_passed(bytes, end);
+  } else {
+    chain_.response_body(bytes, end);
+  }
+}
+
+void Request::on_response_trailers(http::HeaderMap& trailers) {
+  response_trailers_ = &trailers;
+  if (chain_.empty()) {
+    response_trailers_passed(trailers);
+  } else {
+    chain_.response_trailers(trailers);
+  }
+}
+
+void Request::response_head_passed(bool end) {
+  if (ended_) return;
+  info_.status = response_.status;
+  info_.first_downstream_tx_ns = worker_.loop().now_ns();
+  response_sent_ = true;
+  worker_.stats().inc(hcm_->stats.by_class(response_.status));
+  stream_->send_head(response_, end);
+  info_.downstream_head_bytes_sent = connection_->head_bytes_sent();
+  if (end) response_over();
+}
+
+void Request::response_body_passed(std::string_view bytes, bool end) {
+  if (ended_) return;
+  info_.bytes_sent += bytes.size();
+  stream_->send_body(bytes, end);
+  if (end) response_over();
+}
+
+void Request::response_trailers_passed(http::HeaderMap& trailers) {
+  if (ended_) return;
+  stream_->send_trailers(trailers);
+  response_over();
+}
+
+void Request::on_downstream_full(bool full) {
+  if (!ended_) forward_.pause_upstream(full);
+}
+
+void Request::on_response_broken(ResetReason reason) {
+  if (ended_) return;
+  if (!response_sent_) {
+    // A filter still holds the head: the client has seen nothing.
+    response_started_ = false;
+    LocalReply broken;
+    broken.status = 502;
+    broken.details = "upstream_reset_after_response_started";
+    return reply(broken);
+  }
+  stream_->reset(reason);
+  end();
+}
+
+// ---- answers of our own ----
+
+void Request::reply(const LocalReply& answer) {
+  if (ended_) return;
+  forward_.cancel();
+  chain_.stop_request();
+  if (response_sent_) {
+    info_.flags |= answer.flags;
+    stream_->reset(ResetReason::kLocal);
+    return end();
+  }
+  replied_ = true;
+  response_started_ = true;
+  info_.flags |= answer.flags;
+  info_.details = answer.details;
+  response_ = http::ResponseHead(arena_);
+  response_.status = answer.status;
+  std::string_view body = answer.body;
+  std::string_view content_type = answer.content_type;
+  for (const auto& [name, value] : answer.headers) response_.headers.add(name, value);
+  if (!hcm_->local_replies.empty()) dress(body, content_type);
+  local_reply_body_ = body;
+  if (!body.empty()) response_.headers.add(http::Known::kContentType, content_type);
+  response_.content_length = static_cast<int64_t>(body.size());
+  response_.headers.add(http::Known::kContentLength, "");
+  finish_response_headers(*this, response_, /*local=*/true);
+  const bool end = body.empty();
+  if (chain_.empty()) {
+    response_head_passed(end);
+    if (!end) response_body_passed(body, true);
+  } else {
+    chain_.response_head(response_, end);
+    if (!end) chain_.response_body(body, true);
+  }
+}
+
+http::FormatInput Request::format_input() const {
+  http::FormatInput input;
+  input.request = &head_;
+  input.response = response_started_ ? &response_ : nullptr;
+  input.trailers = response_trailers_;
+  input.info = &info_;
+  input.local_reply_body = local_reply_body_;
+  return input;
+}
+
+// As local_reply_config says; its filters look at the status that the log will show.
+void Request::dress(std::string_view& body, std::string_view& content_type) {
+  info_.status = response_.status;
+  hcm_->local_replies.dress(format_input(), worker_.loop().random(), response_, body,
+                            content_type);
+}
+
+// ---- deadlines ----
+
+void Request::arm_timer() {
+  int64_t at = forward_.next_deadline_ms();
+  if (hcm_->request_timeout_ms > 0 && !request_complete_)
+    at = std::min(at, started_ms_ + hcm_->request_timeout_ms);
+  if (const int64_t idle = idle_timeout_ms(); idle > 0) at = std::min(at, last_activity_ms_ + idle);
+  if (const int64_t most = max_duration_ms(); most > 0) at = std::min(at, started_ms_ + most);
+  if (at != INT64_MAX) timer_.set(worker_.loop().timers(), at);
+}
+
+int64_t Request::idle_timeout_ms() const {
+  const http::ForwardAction* action = forward_.action();
+  if (action != nullptr && action->idle_timeout_ms) return *action->idle_timeout_ms;
+  return hcm_->stream_idle_timeout_ms;
+}
+
+int64_t Request::max_duration_ms() const {
+  const http::ForwardAction* action = forward_.action();
+  if (action != nullptr && action->max_stream_duration_ms) return *action->max_stream_duration_ms;
+  return hcm_->max_stream_duration_ms;
+}
+
+void Request::on_timer(net::Timer& /*timer*/) {
+  if (ended_ || stream_ == nullptr) return;
+  const int64_t now = now_ms();
+  LocalReply late;
+  late.status = 408;
+  stats::Shard& stats = worker_.stats();
+  const int64_t idle = idle_timeout_ms();
+  const int64_t most = max_duration_ms();
+  if (hcm_->request_timeout_ms > 0 && !request_complete_ &&
+      now >= started_ms_ + hcm_->request_timeout_ms) {
+    stats.inc(hcm_->stats.rq_timeout);
+    late.details = "request_overall_timeout";
+    stream_->close_after_response();
+  } else if (most > 0 && now >= started_ms_ + most) {
+    stats.inc(hcm_->stats.rq_max_duration_reached);
+    late.details = "max_duration_timeout";
+    late.flags = http::kDurationTimeout;
+  } else if (idle > 0 && now >= last_activity_ms_ + idle) {
+    stats.inc(hcm_->stats.rq_idle_timeout);
+    late.details = "stream_idle_timeout";
+    late.flags = http::kStreamIdleTimeout;
+    late.body = "stream timeout";
+  } else {
+    forward_.check_deadlines(now);
+    if (!ended_) arm_timer();
+    return worker_.loop().flush();
+  }
+  reply(late);
+  worker_.loop().flush();
+}
+
+// ---- the end ----
+
+void Request::on_downstream_reset(ResetReason reason, std::string_view details) {
+  if (ended_) return;
+  info_.details = details;
+  info_.flags |= reason == ResetReason::kProtocolError ? http::kDownstreamProtocolError
+                                                       : http::kDownstreamConnectionTermination;
+  worker_.stats().inc(hcm_->stats.rq_rx_reset);
+  forward_.cancel();
+  end();
+}
+
+void Request::response_over() {
+  info_.last_downstream_tx_ns = worker_.loop().now_ns();
+  worker_.stats().inc(hcm_->stats.rq_completed);
+  worker_.stats().record(hcm_->stats.rq_time, static_cast<uint64_t>(now_ms() - started_ms_));
+  end();
+}
+
+void Request::end() {
+  ended_ = true;
+  forward_.cancel();
+  chain_.stop();
+  timer_.cancel();
+  info_.end_ns = worker_.loop().now_ns();
+  if (counted_) worker_.stats().add(hcm_->stats.rq_active, -1);
+  if (hcm_->access_logs != nullptr && counted_) worker_.log(*hcm_->access_logs, format_input());
+  // Somebody further up the stack may still be at work on this object.
+  worker_.loop().defer(this, [](void* self) {
+    Request& request = *static_cast<Request*>(self);
+    request.worker_.take_back(request);
+  });
+}
+
+}  // namespace weir

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "proxy/base/arena.h"
+#include "proxy/forward.h"
+#include "proxy/hcm_config.h"
+#include "proxy/http/filter_chain.h"
+#include "proxy/http/h1_server.h"
+#include "proxy/http/stream.h"
+#include "proxy/net/timer_wheel.h"
+
+namespace weir {
+
+class Worker;
+
+// One request from its first byte to its last: the only place where the stages stand in their
+// order. Recycled by its worker. One loop.
+//
+//   head parsed -> made canonical -> route -> filters -> upstream -> filters -> client -> log
+class Request : public http::ServerStreamEvents,
+                public http::FilterChainOwner,
+                private net::Timer::Owner {
+ public:
+  explicit Request(Worker& worker);
+
+  // Begins on a stream of a client's connection. `hcm` outlives the request.
+  void begin(http::H1Server& connection, const HcmConfig& hcm);
+  // Makes it ready for the next one.
+  void recycle();
+
+  Worker& worker() { return worker_; }
+  const HcmConfig& hcm() const { return *hcm_; }
+  Arena& arena() { return arena_; }
+  http::RequestHead& head() { return head_; }
+  http::ResponseHead& response() { return response_; }
+  http::StreamInfo& info() { return info_; }
+  const http::Route* route() const { return route_; }
+  bool is_upgrade() const { return !head_.upgrade.empty() || head_.method == http::Method::kConnect; }
+  bool request_complete() const { return request_complete_; }
+  int64_t started_ms() const { return started_ms_; }
+
+  // ---- from the upstream's side (Forward) ----
+  void on_informational_response(http::ResponseHead& head);
+  void on_response_head(bool end);
+  void on_response_body(std::string_view bytes, bool end);
+  void on_response_trailers(http::HeaderMap& trailers);
+  // The response broke off after its head was passed on.
+  void on_response_broken(http::ResetReason reason);
+  void pause_client(bool pause);
+  // Answers by ourselves: once, before a response head was sent; afterwards it breaks the stream.
+  void reply(const http::LocalReply& reply);
+  void touch() { last_activity_ms_ = now_ms(); }
+  // Looks at all deadlines again.
+  void arm_timer();
+
+  // ---- ServerStreamEvents ----
+  http::RequestHead& request_head() override { return head_; }
+  void on_request_head(bool end) override;
+  void on_bad_request(uint16_t status, std::string_view details) override;
+  void on_request_body(std::string_view bytes, bool end) override;
+  void on_request_trailers(http::HeaderMap& trailers) override;
+  void on_downstream_reset(http::ResetReason reason, std::string_view details) override;
+  void on_downstream_full(bool full) override;
+
+ private:
+  // ---- FilterChainOwner ----
+  void request_head_passed(bool end) override;
+  void request_body_passed(std::string_view bytes, bool end) override;
+  void request_trailers_passed(http::HeaderMap& trailers) override;
+  void response_head_passed(bool end) override;
+  void response_body_passed(std::string_view bytes, bool end) override;
+  void response_trailers_passed(http::HeaderMap& trailers) override;
+  void respond(const http::LocalReply& reply) override { this->reply(reply); }
+  void pause_request(bool pause) override { pause_client(pause); }
+  void pause_response(bool pause) override { forward_.pause_upstream(pause); }
+
+  void on_timer(net::Timer& timer) override;
+  int64_t now_ms();
+  int64_t idle_timeout_ms() const;
+  int64_t max_duration_ms() const;
+  void note_start();
+  void find_route();
+  const HcmConfig::Upgrade* allowed_upgrade() const;
+  bool check_upgrade();
+  void start_filters();
+  void act(const http::ForwardAction& action, bool end);
+  void act(const http::RedirectAction& action, bool end);
+  void act(const http::DirectAction& action, bool end);
+  void note_request_complete();
+  void dress(std::string_view& body, std::string_view& content_type);
+  http::FormatInput format_input() const;
+  void response_over();
+  void end();
+
+  Worker& worker_;
+  Arena arena_;
+  http::RequestHead head_;
+  http::ResponseHead response_;
+  http::StreamInfo info_;
+  http::FilterChain chain_;
+  Forward forward_;
+  net::Timer timer_;
+  http::H1Server* connection_ = nullptr;
+  http::ServerStream* stream_ = nullptr;
+  const HcmConfig* hcm_ = nullptr;
+  // Keeps the table alive while a newer one may have taken its place.
+  std::shared_ptr<const http::RouteTable> table_;
+  const http::Route* route_ = nullptr;
+  const http::HeaderMap* response_trailers_ = nullptr;
+  net::Address client_;  // after x-forwarded-for, when that differs from the peer
+  std::string_view local_reply_body_;
+  int64_t started_ms_ = 0;
+  int64_t last_activity_ms_ = 0;
+  uint8_t pauses_ = 0;
+  bool request_complete_ : 1 = false;
+  bool response_started_ : 1 = false;  // its head was handed to the chain
+  bool response_sent_ : 1 = false;     // its head was handed to the codec
+  bool replied_ : 1 = false;
+  bool forwarding_ : 1 = false;
+  bool ended_ : 1 = false;
+  bool counted_ : 1 = false;
+};
+
+}  // namespace weir

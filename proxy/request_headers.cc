@@ -1,0 +1,319 @@
+#include "proxy/request_headers.h"
+
+#include <charconv>
+#include <cstring>
+
+#include "proxy/http/host.h"
+#include "proxy/http/path.h"
+#include "proxy/request.h"
+#include "proxy/worker.h"
+
+namespace weir {
+namespace {
+
+using http::HeaderMap;
+using http::Known;
+using http::LocalReply;
+using http::RequestHead;
+
+bool refuse(LocalReply& refusal, uint16_t status, std::string_view details) {
+  refusal.status = status;
+  refusal.body = http::reason_phrase(status);
+  refusal.details = details;
+  return false;
+}
+
+std::string_view number(Arena& arena, int64_t value) {
+  char* text = arena.text(24);
+  return {text, static_cast<size_t>(std::to_chars(text, text + 24, value).ptr - text)};
+}
+
+// Names that an option of Connection must not take away: the proxy's own, and those that decide
+// where and as whom a request goes.
+bool is_protected(std::string_view name) {
+  return name.starts_with("x-forwarded-") || name.starts_with("x-envoy-") || name == "host" ||
+         name == "x-request-id" || name == "content-length" || name == "authorization" ||
+         name == "cookie" || name == "content-type" || name == "via" || name == "forwarded";
+}
+
+// Removes what belongs to the client's connection alone (RFC 9110 7.6.1).
+void drop_hop_by_hop(HeaderMap& headers) {
+  if (const http::Header* line = headers.find(Known::kConnection)) {
+    std::string_view list = line->value;
+    while (!list.empty()) {
+      const size_t comma = list.find(',');
+      char name[64];
+      const std::string_view token = http::trim(list.substr(0, comma));
+      if (token.size() <= sizeof(name)) {
+        for (size_t i = 0; i < token.size(); ++i)
+          name[i] = token[i] >= 'A' && token[i] <= 'Z' ? static_cast<char>(token[i] + 32) : token[i];
+        const std::string_view lower(name, token.size());
+        if (!is_protected(lower)) headers.remove(lower);
+      }
+      if (comma == std::string_view::npos) break;
+      list.remove_prefix(comma + 1);
+    }
+    headers.remove(Known::kConnection);
+  }
+  for (Known known : {Known::kKeepAlive, Known::kProxyConnection, Known::kTransferEncoding,
+                      Known::kTe, Known::kUpgrade, Known::kHttp2Settings,
+                      Known::kProxyAuthorization})
+    if (headers.has(known)) headers.remove(known);
+}
+
+// x_forwarded_for and its like: some servers read them as the header with dashes.
+bool is_trusted_alias(std::string_view name) {
+  char dashed[16];
+  const size_t n = name.size() < sizeof(dashed) ? name.size() : sizeof(dashed);
+  for (size_t i = 0; i < n; ++i) dashed[i] = name[i] == '_' ? '-' : name[i];
+  const std::string_view text(dashed, n);
+  return text.starts_with("x-forwarded-") || text.starts_with("x-envoy-") ||
+         text.starts_with("x-real-ip") || text == "forwarded" || text.starts_with("x-request-id");
+}
+
+bool check_underscores(const HcmConfig& hcm, RequestHead& head, LocalReply& refusal) {
+  bool rejected = false;
+  head.headers.for_each([&](http::Header& line) {
+    if (line.known != Known::kNone || line.name.find('_') == std::string_view::npos) return;
+    if (hcm.underscores == HcmConfig::Underscores::kReject) rejected = true;
+    if (hcm.underscores == HcmConfig::Underscores::kDrop || is_trusted_alias(line.name))
+      head.headers.remove(line);
+  });
+  return !rejected || refuse(refusal, 400, "http1.unexpected_underscore");
+}
+
+bool check_host(const HcmConfig& hcm, RequestHead& head, LocalReply& refusal) {
+  if (head.authority.empty()) return refuse(refusal, 400, "http1.missing_host");
+  if (!http::valid_host(head.authority)) return refuse(refusal, 400, "http1.invalid_host");
+  if (hcm.strip_any_host_port && head.method != http::Method::kConnect) {
+    head.authority = http::host_without_port(head.authority);
+  } else if (hcm.strip_matching_host_port &&
+             http::port_of_host(head.authority) == hcm.strip_matching_host_port) {
+    head.authority = http::host_without_port(head.authority);
+  }
+  if (hcm.strip_trailing_host_dot && head.authority.size() > 1 && head.authority.ends_with('.'))
+    head.authority.remove_suffix(1);
+  return true;
+}
+
+bool check_path(Request& request, RequestHead& head, LocalReply& refusal) {
+  if (head.method == http::Method::kConnect && head.path.empty()) return true;
+  std::string_view path;
+  switch (http::canonicalize(head.path, request.hcm().path, request.arena(), path)) {
+    case http::PathVerdict::kUnchanged:
+      return true;
+    case http::PathVerdict::kChanged:
+      head.path = path;
+      return true;
+    case http::PathVerdict::kReject:
+      return refuse(refusal, 400, "path_normalization_failed");
+    case http::PathVerdict::kRedirect:
+      request.worker().stats().inc(request.hcm().stats.rq_redirected_with_normalized_path);
+      refuse(refusal, 307, "path_normalization_failed");
+      refusal.body = {};
+      refusal.headers = {{"location", path}};
+      return false;
+  }
+  return true;
+}
+
+bool in_cidr(const net::Address& address, const HcmConfig::Cidr& cidr) {
+  if (address.family() != cidr.address.family()) return false;
+  const uint32_t bytes = cidr.bits / 8;
+  if (std::memcmp(address.ip_bytes(), cidr.address.ip_bytes(), bytes) != 0) return false;
+  const uint32_t rest = cidr.bits % 8;
+  if (rest == 0) return true;
+  const auto mask = static_cast<uint8_t>(0xff << (8 - rest));
+  return ((address.ip_bytes()[bytes] ^ cidr.address.ip_bytes()[bytes]) & mask) == 0;
+}
+
+// Only what the config calls internal is: a private address is not trust.
+bool is_internal(const HcmConfig& hcm, const net::Address& address) {
+  if (address.family() == net::Address::Family::kUnix) return hcm.internal_unix_sockets;
+  for (const HcmConfig::Cidr& cidr : hcm.internal_cidrs)
+    if (in_cidr(address, cidr)) return true;
+  return false;
+}
+
+// The `hops`-th address from the right of x-forwarded-for, 0 being the last.
+bool address_in_xff(std::string_view list, uint32_t hops, net::Address& out) {
+  for (;;) {
+    const size_t comma = list.rfind(',');
+    const std::string_view entry =
+        http::trim(comma == std::string_view::npos ? list : list.substr(comma + 1));
+    if (hops == 0) {
+      Result<net::Address> parsed = net::Address::ip(entry, 0);
+      if (!parsed) return false;
+      out = parsed.take();
+      return true;
+    }
+    if (comma == std::string_view::npos) return false;
+    list = list.substr(0, comma);
+    --hops;
+  }
+}
+
+void append_forwarded_for(Request& request, HeaderMap& headers, const net::Address& peer) {
+  if (!peer.is_ip()) return;
+  char text[net::Address::kMaxTextBytes];
+  const std::string_view ip(text, peer.write_ip_text(text));
+  bool present = false;
+  const std::string_view old = headers.joined("x-forwarded-for", present);
+  headers.set(Known::kForwardedFor, old.empty() ? request.arena().copy(ip)
+                                                : request.arena().concat({old, ",", ip}));
+}
+
+// Who the client is, and what the headers say of it.
+bool note_client(Request& request, RequestHead& head, net::Address& client) {
+  const HcmConfig& hcm = request.hcm();
+  http::StreamInfo& info = request.info();
+  HeaderMap& headers = head.headers;
+  const uint32_t hops = hcm.xff_num_trusted_hops;
+  bool present = false;
+  if (hcm.use_remote_address) {
+    if (hops > 0 &&
+        address_in_xff(headers.joined("x-forwarded-for", present), hops - 1, client))
+      info.downstream_remote = &client;
+    if (!hcm.skip_xff_append)
+      append_forwarded_for(request, headers, *info.downstream_direct_remote);
+    if (hops == 0 || !headers.has(Known::kForwardedProto))
+      headers.set(Known::kForwardedProto, head.scheme);
+  } else {
+    if (headers.has(Known::kForwardedFor) &&
+        address_in_xff(headers.joined("x-forwarded-for", present), hops, client))
+      info.downstream_remote = &client;
+    if (!headers.has(Known::kForwardedProto)) headers.add(Known::kForwardedProto, head.scheme);
+  }
+  return is_internal(hcm, *info.downstream_remote);
+}
+
+// Headers by which one proxy speaks to another: from outside they are somebody's wishes.
+void drop_untrusted(HeaderMap& headers) {
+  headers.for_each([&](http::Header& line) {
+    if (line.name.starts_with("x-envoy-")) headers.remove(line);
+  });
+}
+
+void add_request_id(Request& request, HeaderMap& headers, bool edge) {
+  const HcmConfig& hcm = request.hcm();
+  if (hcm.generate_request_id &&
+      (!headers.has(Known::kRequestId) || (edge && !hcm.preserve_external_request_id))) {
+    char* text = request.arena().text(36);
+    write_uuid4(request.worker().loop().random(), request.worker().loop().random(), text);
+    headers.set(Known::kRequestId, {text, 36});
+  }
+  request.info().request_id = headers.get(Known::kRequestId);
+}
+
+void append_via(Request& request, HeaderMap& headers) {
+  const std::string_view via = request.hcm().via;
+  bool present = false;
+  const std::string_view old = headers.joined("via", present);
+  const std::string_view version =
+      request.info().protocol == http::Protocol::kHttp10 ? "1.0 " : "1.1 ";
+  headers.set(Known::kVia, old.empty() ? request.arena().concat({version, via})
+                                       : request.arena().concat({old, ", ", version, via}));
+}
+
+http::FormatInput format_input(Request& request, const http::ResponseHead* response) {
+  http::FormatInput input;
+  input.request = &request.head();
+  input.response = response;
+  input.info = &request.info();
+  return input;
+}
+
+}  // namespace
+
+void write_uuid4(uint64_t high, uint64_t low, char* out) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  high = (high & ~0xf000ull) | 0x4000ull;                   // version 4
+  low = (low & 0x3fffffffffffffffull) | 0x8000000000000000ull;  // variant 10
+  int at = 0;
+  for (int i = 0; i < 32; ++i) {
+    if (i == 8 || i == 12 || i == 16 || i == 20) out[at++] = '-';
+    const uint64_t word = i < 16 ? high : low;
+    out[at++] = kHex[(word >> (60 - 4 * (i % 16))) & 15];
+  }
+}
+
+bool make_canonical(Request& request, net::Address& client, LocalReply& refusal) {
+  const HcmConfig& hcm = request.hcm();
+  RequestHead& head = request.head();
+  if (head.scheme.empty()) head.scheme = "http";
+  if (!check_host(hcm, head, refusal) || !check_path(request, head, refusal)) return false;
+  drop_hop_by_hop(head.headers);
+  if (!check_underscores(hcm, head, refusal)) return false;
+  const bool internal = note_client(request, head, client);
+  const bool edge = hcm.use_remote_address && !internal;
+  if (!internal) drop_untrusted(head.headers);
+  if (edge && request.info().downstream_remote->is_ip()) {
+    char text[net::Address::kMaxTextBytes];
+    const size_t n = request.info().downstream_remote->write_ip_text(text);
+    head.headers.set(Known::kEnvoyExternalAddress, request.arena().copy({text, n}));
+  }
+  if (internal) head.headers.set(Known::kEnvoyInternal, "true");
+  add_request_id(request, head.headers, edge);
+  if (!hcm.via.empty()) append_via(request, head.headers);
+  return true;
+}
+
+void finish_request_headers(Request& request, const http::WeightedCluster* weighted, int64_t timeout_ms) {
+  RequestHead& head = request.head();
+  const http::Route& route = *request.route();
+  if (!request.hcm().suppress_envoy_headers && timeout_ms > 0)
+    head.headers.set(Known::kEnvoyExpectedRqTimeoutMs, number(request.arena(), timeout_ms));
+  http::change_request_headers(route, weighted, head, format_input(request, nullptr));
+  if (route.host->include_attempt_count_in_request)
+    head.headers.set(Known::kEnvoyAttemptCount, "1");
+}
+
+void finish_upstream_response(Request& request, const http::WeightedCluster* weighted, int64_t sent_ms) {
+  http::ResponseHead& response = request.response();
+  const http::Route& route = *request.route();
+  drop_hop_by_hop_of_response(response);
+  if (!request.hcm().suppress_envoy_headers) {
+    const int64_t took = request.worker().loop().now_ms() - sent_ms;
+    response.headers.set(Known::kEnvoyUpstreamServiceTime, number(request.arena(), took));
+  }
+  if (route.host->include_attempt_count_in_response)
+    response.headers.set(Known::kEnvoyAttemptCount,
+                         number(request.arena(), request.info().attempts));
+  http::change_response_headers(route, weighted, response.headers,
+                                format_input(request, &response));
+}
+
+void drop_hop_by_hop_of_response(http::ResponseHead& response) {
+  HeaderMap& headers = response.headers;
+  // 101 carries Upgrade as part of its meaning; the codec writes it.
+  const http::Header* upgrade =
+      response.status == 101 ? headers.find(Known::kUpgrade) : nullptr;
+  const std::string_view to = upgrade != nullptr ? upgrade->value : std::string_view();
+  drop_hop_by_hop(headers);
+  if (!to.empty()) headers.add(Known::kUpgrade, to);
+}
+
+void finish_response_headers(Request& request, http::ResponseHead& response, bool local) {
+  const HcmConfig& hcm = request.hcm();
+  HeaderMap& headers = response.headers;
+  switch (hcm.server_header) {
+    case HcmConfig::ServerHeader::kOverwrite:
+      headers.set(Known::kServer, hcm.server_name);
+      break;
+    case HcmConfig::ServerHeader::kAppendIfAbsent:
+      if (!headers.has(Known::kServer)) headers.add(Known::kServer, hcm.server_name);
+      break;
+    case HcmConfig::ServerHeader::kPassThrough:
+      break;
+  }
+  if (!hcm.via.empty()) append_via(request, headers);
+  if (hcm.always_set_request_id_in_response && !request.info().request_id.empty())
+    headers.set(Known::kRequestId, request.info().request_id);
+  const http::Route* route = request.route();
+  const bool by_route =
+      local && route != nullptr && !std::holds_alternative<http::ForwardAction>(route->action);
+  if (by_route)
+    http::change_response_headers(*route, nullptr, headers, format_input(request, &response));
+}
+
+}  // namespace weir

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+
+#include "proxy/hcm_config.h"
+#include "proxy/http/filter.h"
+#include "proxy/http/route.h"
+#include "proxy/net/address.h"
+
+// What happens to headers on their way through: before routing, before the upstream, and before
+// the client. Part of request's story, kept apart for length.
+namespace weir {
+
+class Request;
+
+// Makes the request's host, path and headers canonical and adds what says where it came from.
+// False: `refusal` is the answer. `client` is storage for the client's address when it is not the
+// peer's.
+bool make_canonical(Request& request, net::Address& client, http::LocalReply& refusal);
+
+// The last changes before the request goes to its upstream.
+void finish_request_headers(Request& request, const http::WeightedCluster* weighted, int64_t timeout_ms);
+
+// Changes to what came from the upstream: the route's, and Envoy's own headers.
+void finish_upstream_response(Request& request, const http::WeightedCluster* weighted, int64_t sent_ms);
+
+// What every response gets: Server, Via, x-request-id. `local`: it is an answer of our own.
+void finish_response_headers(Request& request, http::ResponseHead& response, bool local);
+
+void drop_hop_by_hop_of_response(http::ResponseHead& response);
+
+// 36 characters of a version 4 UUID (RFC 9562) from 128 random bits.
+void write_uuid4(uint64_t high, uint64_t low, char* out);
+
+}  // namespace weir

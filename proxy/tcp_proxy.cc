@@ -1,0 +1,210 @@
+#include "proxy/tcp_proxy.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "proxy/worker.h"
+
+namespace weir {
+namespace {
+
+constexpr int kMaxReadsPerEvent = 32;
+
+}  // namespace
+
+TcpRelay::TcpRelay(Worker& worker, std::shared_ptr<const TcpProxyConfig> config,
+                   size_t buffer_limit)
+    : worker_(worker),
+      config_(std::move(config)),
+      client_(*this, worker.loop()),
+      timer_(*this),
+      buffer_limit_(buffer_limit) {}
+
+TcpRelay::~TcpRelay() = default;
+
+void TcpRelay::start(int fd, const net::Address& peer, const net::Address& local) {
+  net::Loop& loop = worker_.loop();
+  started_ms_ = last_activity_ms_ = loop.now_ms();
+  peer_ = peer;
+  local_ = local;
+  info_.start_ns = loop.now_ns();
+  info_.start_wall_us = loop.wall_us();
+  info_.downstream_direct_remote = info_.downstream_remote = &peer_;
+  info_.downstream_local = &local_;
+  info_.connection_id = worker_.next_connection_id();
+  worker_.stats().inc(config_->cx_total);
+  client_.connection.set_limit(buffer_limit_);
+  client_.connection.adopt(fd);
+  client_.connection.pause_reading(true);
+  touch();
+  connect();
+}
+
+std::string_view TcpRelay::choose_cluster() {
+  if (config_->total_weight == 0) return config_->cluster;
+  uint64_t at = worker_.loop().random() % config_->total_weight;
+  for (const TcpProxyConfig::Weighted& entry : config_->weighted) {
+    if (at < entry.weight) return entry.cluster;
+    at -= entry.weight;
+  }
+  return {};
+}
+
+void TcpRelay::connect() {
+  if (cluster_ == nullptr) cluster_ = worker_.cluster(choose_cluster());
+  if (cluster_ == nullptr) {
+    worker_.stats().inc(config_->cx_no_route);
+    return give_up("cluster_not_found", http::kNoClusterFound);
+  }
+  info_.cluster = cluster_->config().name;
+  if (!holds_slot_ && !cluster_->connections(false).try_acquire()) {
+    worker_.stats().inc(cluster_->stats().cx_overflow);
+    return give_up("overflow", http::kUpstreamOverflow);
+  }
+  holds_slot_ = true;
+  upstream::Host* chosen = cluster_->pick(std::nullopt, {});
+  if (chosen == nullptr) {
+    worker_.stats().inc(cluster_->stats().cx_none_healthy);
+    return give_up("no_healthy_upstream", http::kNoHealthyUpstream);
+  }
+  host_ = chosen;
+  cluster_->begin(*host_);
+  ++attempts_;
+  info_.attempts = attempts_;
+  upstream_address_ = host_->endpoint().address;
+  info_.upstream_remote = &upstream_address_;
+  worker_.stats().inc(cluster_->stats().cx_total);
+  upstream_ = std::make_unique<End>(*this, worker_.loop());
+  upstream_->other = &client_;
+  client_.other = upstream_.get();
+  upstream_->connection.set_limit(buffer_limit_);
+  connecting_ = true;
+  const auto& config = cluster_->config();
+  const net::Address* from = config.bind_address ? &*config.bind_address : nullptr;
+  const int error = upstream_->connection.connect(upstream_address_, from);
+  if (error != 0) return connected(error);
+  timer_.set(worker_.loop().timers(), worker_.loop().now_ms() + config.connect_timeout_ms);
+}
+
+void TcpRelay::connected(int error) {
+  connecting_ = false;
+  if (error == 0) {
+    touch();
+    client_.connection.pause_reading(false);
+    return;
+  }
+  worker_.stats().inc(cluster_->stats().cx_connect_fail);
+  release_host();
+  worker_.loop().retire(std::move(upstream_));
+  client_.other = nullptr;
+  if (attempts_ < config_->max_connect_attempts) return connect();
+  give_up("upstream_connection_failure", http::kUpstreamConnectionFailure);
+}
+
+void TcpRelay::release_host() {
+  if (host_ == nullptr) return;
+  cluster_->end(*host_);
+  host_ = nullptr;
+}
+
+void TcpRelay::give_up(std::string_view details, uint32_t flags) {
+  info_.flags |= flags;
+  info_.details = details;
+  close();
+}
+
+void TcpRelay::touch() {
+  last_activity_ms_ = worker_.loop().now_ms();
+  if (timer_.armed()) return;
+  const int64_t idle = config_->idle_timeout_ms;
+  const int64_t most = config_->max_connection_duration_ms;
+  int64_t at = idle > 0 ? last_activity_ms_ + idle : INT64_MAX;
+  if (most > 0) at = std::min(at, started_ms_ + most);
+  if (at != INT64_MAX) timer_.set(worker_.loop().timers(), at);
+}
+
+void TcpRelay::on_timer(net::Timer& /*timer*/) {
+  if (closed_) return;
+  const int64_t now = worker_.loop().now_ms();
+  if (connecting_) {
+    upstream_->connection.close();
+    return connected(ETIMEDOUT);
+  }
+  const int64_t idle = config_->idle_timeout_ms;
+  const int64_t most = config_->max_connection_duration_ms;
+  if (most > 0 && now >= started_ms_ + most) return give_up("max_duration", http::kDurationTimeout);
+  if (idle > 0 && now >= last_activity_ms_ + idle) {
+    worker_.stats().inc(config_->idle_timeout);
+    return give_up("idle_timeout", http::kStreamIdleTimeout);
+  }
+  // There was activity since: look again when that is too old.
+  const int64_t active = last_activity_ms_;
+  touch();
+  last_activity_ms_ = active;
+}
+
+void TcpRelay::side_ended(End& end) {
+  end.ended = true;
+  if (end.other == nullptr || end.other->ended) return close();
+  end.other->connection.shutdown_when_sent();
+}
+
+void TcpRelay::close() {
+  if (closed_) return;
+  closed_ = true;
+  timer_.cancel();
+  worker_.loop().flush();
+  client_.connection.close();
+  if (upstream_ != nullptr) {
+    upstream_->connection.close();
+    worker_.stats().inc(cluster_->stats().cx_destroy);
+    worker_.stats().inc(config_->tx_bytes, upstream_->bytes_read);
+  }
+  worker_.stats().inc(config_->rx_bytes, client_.bytes_read);
+  release_host();
+  if (holds_slot_) cluster_->connections(false).release();
+  holds_slot_ = false;
+  log();
+  worker_.remove_relay(*this);
+}
+
+void TcpRelay::log() {
+  if (config_->access_logs == nullptr) return;
+  info_.end_ns = worker_.loop().now_ns();
+  info_.bytes_received = client_.bytes_read;
+  info_.bytes_sent = upstream_ != nullptr ? upstream_->bytes_read : 0;
+  http::FormatInput input;
+  input.info = &info_;
+  worker_.log(*config_->access_logs, input);
+}
+
+// ---- one side ----
+
+void TcpRelay::End::on_connected(int error) { relay_.connected(error); }
+
+void TcpRelay::End::on_readable() {
+  net::Loop& loop = connection.loop();
+  for (int i = 0; i < kMaxReadsPerEvent; ++i) {
+    char* const scratch = loop.read_scratch();
+    const net::Connection::Read read = connection.read(scratch, net::Loop::kReadBytes);
+    if (read.bytes == 0) return relay_.side_ended(*this);
+    if (read.bytes == -2) return relay_.give_up("connection_reset", 0);
+    if (read.bytes < 0) return;
+    bytes_read += static_cast<uint64_t>(read.bytes);
+    relay_.touch();
+    if (other == nullptr) return;
+    other->connection.expect_more(read.more);
+    other->connection.write({scratch, static_cast<size_t>(read.bytes)});
+    loop.flush(read.more);
+    if (relay_.closed_ || !read.more || connection.reading_paused()) return;
+  }
+  connection.pause_reading(connection.reading_paused());
+}
+
+void TcpRelay::End::on_full(bool full) {
+  if (other != nullptr) other->connection.pause_reading(full);
+}
+
+void TcpRelay::End::on_write_error(int /*error*/) { relay_.give_up("connection_reset", 0); }
+
+}  // namespace weir

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/net/connection.h"
+#include "proxy/net/timer_wheel.h"
+#include "proxy/http/access_log.h"
+#include "proxy/stats/registry.h"
+#include "proxy/upstream/worker_cluster.h"
+
+namespace weir {
+
+class Worker;
+
+// extensions.filters.network.tcp_proxy.v3.TcpProxy, compiled. Immutable.
+struct TcpProxyConfig {
+  struct Weighted {
+    std::string cluster;
+    uint32_t weight = 0;
+  };
+  std::string stat_prefix;
+  std::string cluster;  // or weighted
+  std::vector<Weighted> weighted;
+  uint32_t total_weight = 0;
+  int64_t idle_timeout_ms = 3'600'000;  // 0: none
+  int64_t max_connection_duration_ms = 0;
+  uint32_t max_connect_attempts = 1;
+  std::shared_ptr<const http::AccessLogs> access_logs;  // null: none
+  stats::CounterId cx_total, cx_no_route, rx_bytes, tx_bytes, idle_timeout;
+};
+
+// One client connection relayed to an upstream, byte for byte. Each side stops being read while the
+// other is full; the end of one side is passed on while the other still speaks. One loop; owned by
+// its worker.
+class TcpRelay : private net::Timer::Owner {
+ public:
+  TcpRelay(Worker& worker, std::shared_ptr<const TcpProxyConfig> config, size_t buffer_limit);
+  ~TcpRelay() override;
+
+  // Takes the socket over and looks for an upstream.
+  void start(int fd, const net::Address& peer, const net::Address& local);
+  void close();
+
+  uint32_t slot = 0;  // the worker's
+
+ private:
+  // One of the two sides.
+  class End : public net::Connection::Owner {
+   public:
+    End(TcpRelay& relay, net::Loop& loop) : connection(loop, *this), relay_(relay) {}
+    void on_connected(int error) override;
+    void on_readable() override;
+    void on_full(bool full) override;
+    void on_write_error(int error) override;
+
+    net::Connection connection;
+    End* other = nullptr;
+    uint64_t bytes_read = 0;
+    bool ended = false;  // no more bytes come from here
+
+   private:
+    TcpRelay& relay_;
+  };
+
+  void on_timer(net::Timer& timer) override;
+  std::string_view choose_cluster();
+  void connect();
+  void connected(int error);
+  void side_ended(End& end);
+  void give_up(std::string_view details, uint32_t flags);
+  void release_host();
+  void touch();
+  void log();
+
+  Worker& worker_;
+  std::shared_ptr<const TcpProxyConfig> config_;
+  End client_;
+  std::unique_ptr<End> upstream_;
+  net::Timer timer_;
+  upstream::WorkerCluster* cluster_ = nullptr;
+  upstream::Host* host_ = nullptr;
+  net::Address peer_;
+  net::Address local_;
+  net::Address upstream_address_;
+  http::StreamInfo info_;
+  size_t buffer_limit_;
+  int64_t started_ms_ = 0;
+  int64_t last_activity_ms_ = 0;
+  uint32_t attempts_ = 0;
+  bool connecting_ = false;
+  bool holds_slot_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace weir

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "proxy/stats/registry.h"
+#include "proxy/upstream/breaker.h"
+#include "proxy/upstream/cluster_config.h"
+
+namespace weir::upstream {
+
+// The names under `cluster.<name>.` that the data path counts.
+struct ClusterStats {
+  ClusterStats(stats::Registry& registry, const std::string& stat_name);
+
+  stats::CounterId cx_total, cx_http1_total, cx_connect_fail, cx_connect_timeout, cx_destroy,
+      cx_destroy_remote_with_active_rq, cx_overflow, cx_max_requests, cx_protocol_error,
+      cx_idle_timeout, cx_none_healthy;
+  stats::GaugeId cx_active;
+  stats::CounterId rq_total, rq_completed, rq_pending_total, rq_pending_overflow,
+      rq_pending_failure_eject, rq_timeout, rq_per_try_timeout, rq_cancelled, rq_rx_reset,
+      rq_tx_reset, rq_retry, rq_retry_success, rq_retry_overflow, rq_retry_limit_exceeded,
+      rq_retry_backoff_exponential, rq_1xx, rq_2xx, rq_3xx, rq_4xx, rq_5xx, rq_maintenance_mode,
+      bytes_rx, bytes_tx, update_success, no_route_host;
+  stats::GaugeId rq_active, rq_pending_active;
+  stats::HistogramId rq_time, cx_connect_ms;
+
+  stats::CounterId by_class(uint16_t status) const;
+};
+
+// The limits of one routing priority, shared by all workers.
+struct ClusterLimits {
+  ClusterLimits(const Thresholds& thresholds, uint32_t workers)
+      : connections(thresholds.max_connections, workers),
+        pending(thresholds.max_pending_requests, workers),
+        requests(thresholds.max_requests, workers),
+        retries(thresholds.max_retries, workers) {}
+  SharedLimit connections;
+  SharedLimit pending;
+  SharedLimit requests;
+  SharedLimit retries;
+};
+
+// What all workers share of one cluster. Made on the main thread; the limits are the only part
+// that is written afterwards.
+struct Cluster {
+  Cluster(std::shared_ptr<const ClusterConfig> cluster_config, stats::Registry& registry,
+          uint32_t workers)
+      : config(std::move(cluster_config)),
+        stats(registry, config->stat_name),
+        limits{{config->thresholds[0], workers}, {config->thresholds[1], workers}} {}
+
+  std::shared_ptr<const ClusterConfig> config;
+  ClusterStats stats;
+  ClusterLimits limits[2];  // default, high
+};
+
+}  // namespace weir::upstream

@@ -1,0 +1,135 @@
+#include "proxy/upstream/worker_cluster.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+namespace weir::upstream {
+namespace {
+
+http::H1ClientOptions h1_options_of(const ClusterConfig& config) {
+  http::H1ClientOptions options;
+  options.limits.max_header_count = config.max_response_headers_count;
+  options.limits.max_head_bytes = size_t{config.max_response_headers_kb} * 1024;
+  if (config.header_case == ClusterConfig::HeaderCase::kProper)
+    options.header_case = http::h1::HeaderCase::kProper;
+  return options;
+}
+
+struct AddressHash {
+  size_t operator()(const net::Address& address) const { return address.hash(); }
+};
+
+}  // namespace
+
+WorkerCluster::WorkerCluster(std::shared_ptr<Cluster> cluster,
+                             std::shared_ptr<const BalancerPlan> plan,
+                             std::shared_ptr<const HostSet> hosts, net::Loop& loop,
+                             stats::Shard& stats)
+    : cluster_(std::move(cluster)),
+      loop_(loop),
+      stats_(stats),
+      connections_{Lease(cluster_->limits[0].connections), Lease(cluster_->limits[1].connections)},
+      pending_{Lease(cluster_->limits[0].pending), Lease(cluster_->limits[1].pending)},
+      requests_{Lease(cluster_->limits[0].requests), Lease(cluster_->limits[1].requests)},
+      retries_{Lease(cluster_->limits[0].retries), Lease(cluster_->limits[1].retries)},
+      h1_options_(h1_options_of(*cluster_->config)) {
+  update(std::move(plan), std::move(hosts));
+}
+
+WorkerCluster::~WorkerCluster() = default;
+
+void WorkerCluster::update(std::shared_ptr<const BalancerPlan> plan,
+                           std::shared_ptr<const HostSet> hosts) {
+  std::unordered_map<net::Address, std::unique_ptr<Host>, AddressHash> old;
+  for (auto& host : hosts_) old.emplace(host->endpoint().address, std::move(host));
+  for (auto& host : removed_) old.emplace(host->endpoint().address, std::move(host));
+  hosts_.clear();
+  removed_.clear();
+  active_.assign(hosts->endpoints.size(), 0);
+  for (const Endpoint& endpoint : hosts->endpoints) {
+    auto& kept = old[endpoint.address];
+    std::unique_ptr<Host> host =
+        kept != nullptr ? std::move(kept) : std::make_unique<Host>(*this, loop_, endpoint);
+    host->update(endpoint);
+    host->removed = false;
+    host->index = static_cast<uint32_t>(hosts_.size());
+    active_[host->index] = host->requests;
+    hosts_.push_back(std::move(host));
+  }
+  for (auto& [address, host] : old) {
+    if (host == nullptr) continue;
+    host->removed = true;
+    host->drain();
+    removed_.push_back(std::move(host));
+  }
+  sweep_removed();
+  host_set_ = std::move(hosts);
+  picker_ = make_picker(std::move(plan), loop_.random());
+}
+
+void WorkerCluster::drain() {
+  for (auto& host : hosts_) host->drain();
+}
+
+bool WorkerCluster::unused() const {
+  const auto idle = [](const std::unique_ptr<Host>& host) { return host->unused(); };
+  return std::all_of(hosts_.begin(), hosts_.end(), idle) &&
+         std::all_of(removed_.begin(), removed_.end(), idle);
+}
+
+void WorkerCluster::sweep_removed() {
+  // Their connections may still be on the loop's list of things to delete.
+  std::erase_if(removed_, [this](std::unique_ptr<Host>& host) {
+    if (!host->unused()) return false;
+    loop_.retire(std::move(host));
+    return true;
+  });
+}
+
+Host* WorkerCluster::pick(std::optional<uint64_t> hash, std::span<Host* const> avoid) {
+  avoid_scratch_.clear();
+  for (Host* host : avoid)
+    if (!host->removed) avoid_scratch_.push_back(host->index);
+  PickInput input;
+  input.random = loop_.random();
+  input.hash = hash;
+  input.active = active_;
+  input.avoid = avoid_scratch_;
+  input.now_ms = loop_.now_ms();
+  const int index = picker_->pick(input);
+  return index == Picker::kNone ? nullptr : hosts_[static_cast<size_t>(index)].get();
+}
+
+Host* WorkerCluster::host_for(const net::Address& address) {
+  for (auto& host : hosts_)
+    if (host->endpoint().address == address) return host.get();
+  Endpoint endpoint;
+  endpoint.address = address;
+  endpoint.address_text = address.text();
+  endpoint.hostname = endpoint.address_text;
+  auto host = std::make_unique<Host>(*this, loop_, std::move(endpoint));
+  host->index = static_cast<uint32_t>(hosts_.size());
+  active_.push_back(0);
+  hosts_.push_back(std::move(host));
+  return hosts_.back().get();
+}
+
+void WorkerCluster::begin(Host& host) {
+  ++host.requests;
+  if (!host.removed) ++active_[host.index];
+  stats_.inc(stats().rq_total);
+  stats_.add(stats().rq_active, 1);
+}
+
+void WorkerCluster::end(Host& host) {
+  --host.requests;
+  stats_.add(stats().rq_active, -1);
+  if (!host.removed) {
+    --active_[host.index];
+  } else {
+    sweep_removed();
+  }
+}
+
+}  // namespace weir::upstream

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "proxy/http/filter.h"
+#include "proxy/http/route.h"
+#include "proxy/http/stream.h"
+
+// Decisions about an upstream request that depend on config and headers alone.
+namespace weir {
+
+class Request;
+
+// Timeouts and retries of one request: the route's, over which the x-envoy-* headers of a trusted
+// client go. Those headers are taken off the request.
+struct UpstreamPolicy {
+  int64_t timeout_ms = 0;  // 0: none
+  int64_t per_try_timeout_ms = 0;
+  uint32_t retry_on = 0;  // RetryPolicy::On bits
+  uint32_t num_retries = 0;
+};
+UpstreamPolicy read_policy(Request& request, const http::ForwardAction& action);
+
+// Whether the response that has just come asks for another attempt.
+bool wants_retry(uint32_t retry_on, Request& request);
+
+// What the client is told when no response could be had.
+http::LocalReply failure_reply(http::ResetReason reason, std::string_view details, Arena& arena);
+
+// The hash of the route's hash policies. A missing cookie with a lifetime is made and its
+// Set-Cookie value put into `new_cookie`, in the request's arena.
+std::optional<uint64_t> request_hash(Request& request, const http::ForwardAction& action,
+                                     std::string_view& new_cookie);
+
+}  // namespace weir

@@ -1,0 +1,157 @@
+#include "proxy/worker.h"
+
+#include <time.h>
+
+#include <algorithm>
+
+#include "proxy/request.h"
+
+namespace weir {
+
+Worker::Worker(uint32_t index, stats::Shard& stats) : stats_(stats), index_(index) {}
+
+Worker::~Worker() = default;
+
+void Worker::start() {
+  thread_ = std::thread([this] { loop_.run(); });
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+// ---- clusters ----
+
+upstream::WorkerCluster* Worker::cluster(std::string_view name) {
+  const auto found = clusters_.find(name);
+  return found == clusters_.end() ? nullptr : found->second.get();
+}
+
+void Worker::set_cluster(const PublishedCluster& published) {
+  auto& place = clusters_[published.cluster->config->name];
+  if (place != nullptr) {
+    place->drain();
+    old_clusters_.push_back(std::move(place));
+  }
+  place = std::make_unique<upstream::WorkerCluster>(published.cluster, published.plan,
+                                                    published.hosts, loop_, stats_);
+  sweep();
+}
+
+void Worker::remove_cluster(const std::string& name) {
+  const auto found = clusters_.find(name);
+  if (found == clusters_.end()) return;
+  found->second->drain();
+  old_clusters_.push_back(std::move(found->second));
+  clusters_.erase(found);
+  sweep();
+}
+
+void Worker::update_hosts(const std::string& name, std::shared_ptr<const upstream::HostSet> hosts,
+                          std::shared_ptr<const upstream::BalancerPlan> plan) {
+  if (upstream::WorkerCluster* found = cluster(name)) found->update(std::move(plan), std::move(hosts));
+}
+
+// ---- listeners ----
+
+void Worker::set_listener(std::shared_ptr<const ListenerConfig> config, std::vector<int> sockets) {
+  auto& place = listeners_[config->name];
+  if (place != nullptr && sockets.empty()) {
+    place->replace(std::move(config));
+    return;
+  }
+  place = std::make_unique<WorkerListener>(*this, std::move(config), std::move(sockets));
+}
+
+void Worker::remove_listener(const std::string& name) {
+  const auto found = listeners_.find(name);
+  if (found == listeners_.end()) return;
+  found->second->stop_accepting();
+  found->second->hand_over_doors();
+  listeners_.erase(found);
+}
+
+void Worker::retire_door(std::unique_ptr<HttpDoor> door) {
+  door->drain();
+  old_doors_.push_back(std::move(door));
+  sweep();
+}
+
+// What was replaced goes when nothing needs it any more.
+void Worker::sweep() {
+  std::erase_if(old_doors_, [](const auto& door) { return door->connections() == 0; });
+  std::erase_if(old_clusters_, [this](auto& cluster) {
+    if (!cluster->unused()) return false;
+    loop_.retire(std::move(cluster));
+    return true;
+  });
+}
+
+void Worker::drain() {
+  draining_ = true;
+  for (auto& [name, listener] : listeners_) {
+    listener->stop_accepting();
+    listener->drain();
+  }
+}
+
+void Worker::close_connections() {
+  for (auto& [name, listener] : listeners_) listener->close_connections();
+  for (auto& door : old_doors_) door->close_all();
+  while (!relays_.empty()) relays_.back()->close();
+}
+
+size_t Worker::connections() const {
+  size_t sum = 0;
+  for (const auto& [name, listener] : listeners_) sum += listener->connections();
+  for (const auto& door : old_doors_) sum += door->connections();
+  return sum + relays_.size();
+}
+
+// ---- requests ----
+
+Request& Worker::take_request() {
+  if (free_requests_.empty()) {
+    requests_.push_back(std::make_unique<Request>(*this));
+    return *requests_.back();
+  }
+  Request& request = *free_requests_.back();
+  free_requests_.pop_back();
+  return request;
+}
+
+void Worker::take_back(Request& request) {
+  request.recycle();
+  free_requests_.push_back(&request);
+}
+
+void Worker::log(const http::AccessLogs& logs, const http::FormatInput& input) {
+  logs.log(input, index_, loop_.random(), log_scratch_);
+}
+
+void Worker::add_relay(std::unique_ptr<TcpRelay> relay) {
+  relay->slot = static_cast<uint32_t>(relays_.size());
+  relays_.push_back(std::move(relay));
+}
+
+void Worker::remove_relay(TcpRelay& relay) {
+  std::unique_ptr<TcpRelay>& place = relays_[relay.slot];
+  loop_.retire(std::move(place));
+  place = std::move(relays_.back());
+  if (place != nullptr) place->slot = relay.slot;
+  relays_.pop_back();
+}
+
+std::string_view Worker::date() {
+  const int64_t second = loop_.wall_us() / 1'000'000;
+  if (second != date_second_) {
+    date_second_ = second;
+    const time_t at = static_cast<time_t>(second);
+    tm parts;
+    gmtime_r(&at, &parts);
+    strftime(date_, sizeof(date_), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  }
+  return {date_, 29};
+}
+
+}  // namespace weir

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/http/formatter.h"
+#include "proxy/http_door.h"
+#include "proxy/listener_config.h"
+#include "proxy/net/loop.h"
+#include "proxy/stats/registry.h"
+#include "proxy/upstream/worker_cluster.h"
+#include "proxy/worker_listener.h"
+
+namespace weir {
+
+class Request;
+
+// A cluster as the main thread publishes it.
+struct PublishedCluster {
+  std::shared_ptr<upstream::Cluster> cluster;
+  std::shared_ptr<const upstream::HostSet> hosts;
+  std::shared_ptr<const upstream::BalancerPlan> plan;
+};
+
+// One thread of the data path, with a loop, listening sockets, upstream pools and counters of its
+// own. What others want of it they post to its loop.
+class Worker {
+ public:
+  Worker(uint32_t index, stats::Shard& stats);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void start();  // the thread
+  void join();
+
+  // ---- from the worker's own thread (post to loop()) ----
+  void set_cluster(const PublishedCluster& published);
+  void remove_cluster(const std::string& name);
+  void update_hosts(const std::string& name, std::shared_ptr<const upstream::HostSet> hosts,
+                    std::shared_ptr<const upstream::BalancerPlan> plan);
+  // Takes over a listening socket, or gives a listener that is there a new config.
+  void set_listener(std::shared_ptr<const ListenerConfig> config, std::vector<int> sockets);
+  void remove_listener(const std::string& name);
+  // Stops accepting; open connections end with their responses.
+  void drain();
+  void close_connections();
+  size_t connections() const;
+
+  net::Loop& loop() { return loop_; }
+  stats::Shard& stats() { return stats_; }
+  uint32_t index() const { return index_; }
+  upstream::WorkerCluster* cluster(std::string_view name);
+  bool draining() const { return draining_; }
+  uint64_t next_connection_id() { return ++connection_ids_ * kIdStride + index_; }
+  uint64_t next_stream_id() { return ++stream_ids_ * kIdStride + index_; }
+  std::string_view date();
+
+  Request& take_request();
+  // An idle one goes back at once; one that has run, at the end of the turn.
+  void take_back(Request& request);
+  void log(const http::AccessLogs& logs, const http::FormatInput& input);
+
+  // Relays of raw connections live here until they end themselves.
+  void add_relay(std::unique_ptr<TcpRelay> relay);
+  void remove_relay(TcpRelay& relay);
+
+  // Doors whose config was replaced live until their last connection is gone.
+  void retire_door(std::unique_ptr<HttpDoor> door);
+  void sweep();
+
+ private:
+  static constexpr uint64_t kIdStride = 1024;
+
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+  };
+
+  net::Loop loop_;
+  stats::Shard& stats_;
+  uint32_t index_;
+  std::thread thread_;
+  std::unordered_map<std::string, std::unique_ptr<upstream::WorkerCluster>, NameHash,
+                     std::equal_to<>>
+      clusters_;
+  std::vector<std::unique_ptr<upstream::WorkerCluster>> old_clusters_;
+  std::unordered_map<std::string, std::unique_ptr<WorkerListener>> listeners_;
+  std::vector<std::unique_ptr<HttpDoor>> old_doors_;
+  std::vector<std::unique_ptr<Request>> requests_;
+  std::vector<Request*> free_requests_;
+  std::vector<std::unique_ptr<TcpRelay>> relays_;
+  uint64_t connection_ids_ = 0;
+  uint64_t stream_ids_ = 0;
+  int64_t date_second_ = -1;
+  char date_[32] = {};
+  bool draining_ = false;
+  std::string log_scratch_;
+};
+
+}  // namespace weir
