@@ -10,11 +10,8 @@ namespace weir::filters {
 
 std::span<const http::FilterType> http_filters() {
   static const http::FilterType kFilters[] = {
-      health_check(),
-      header_mutation(),
-      local_ratelimit::local_ratelimit(),
-      webhook::webhook_hmac(),
-      router(),
+      health_check(),          header_mutation(), local_ratelimit::local_ratelimit(),
+      webhook::webhook_hmac(), router(),
   };
   return kFilters;
 }

@@ -23,7 +23,9 @@ int64_t load(int64_t& deadline) {
   return std::atomic_ref(deadline).load(std::memory_order_acquire);
 }
 
-uint64_t load(uint64_t& key) { return std::atomic_ref(key).load(std::memory_order_acquire); }
+uint64_t load(uint64_t& key) {
+  return std::atomic_ref(key).load(std::memory_order_acquire);
+}
 
 class Turn {
  public:
@@ -42,7 +44,9 @@ class Turn {
 
 }  // namespace
 
-void DeadlineTable::Unmap::operator()(void* memory) const { munmap(memory, bytes); }
+void DeadlineTable::Unmap::operator()(void* memory) const {
+  munmap(memory, bytes);
+}
 
 // Each key may live in either of two groups of eight, which fills two thirds of the slots before
 // the first key finds no room.

@@ -23,7 +23,9 @@ Asked ask(DeadlineTable& table, uint64_t key, int64_t now, int64_t deadline) {
   return asked;
 }
 
-uint64_t spread(uint64_t i) { return std::mt19937_64(i)(); }
+uint64_t spread(uint64_t i) {
+  return std::mt19937_64(i)();
+}
 
 TEST(DeadlineTable, RemembersUntilTheDeadline) {
   DeadlineTable table(100);
@@ -118,8 +120,8 @@ TEST(DeadlineTable, AddsAKeyOnceWhoeverComesFirst) {
   EXPECT_GE(added, kKeys - kKeys / 1000);
 }
 
-// A thread keeps moving its own key's deadline while others fill the table: what it finds is what it
-// left, unless the time had come.
+// A thread keeps moving its own key's deadline while others fill the table: what it finds is what
+// it left, unless the time had come.
 void keep_own_key(DeadlineTable& table, std::atomic<int64_t>& clock, uint64_t key, int& lost) {
   int64_t left = 0;
   for (int i = 0; i < 50'000; ++i) {

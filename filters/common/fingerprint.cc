@@ -5,7 +5,9 @@
 
 namespace weir::filters {
 
-Fingerprint::Fingerprint() { RAND_bytes(reinterpret_cast<uint8_t*>(key_), sizeof(key_)); }
+Fingerprint::Fingerprint() {
+  RAND_bytes(reinterpret_cast<uint8_t*>(key_), sizeof(key_));
+}
 
 uint64_t Fingerprint::of(std::string_view text) const {
   return SIPHASH_24(key_, reinterpret_cast<const uint8_t*>(text.data()), text.size());

@@ -112,8 +112,8 @@ std::unique_ptr<Mutations> compile_mutations(const v3::Mutations& config,
   out->response_trailers =
       compile_list(config.response_trailers_mutations(), "response_trailers_mutations", build);
   const auto mutations = build.path.field("mutations");
-  out->query = QueryMutations::compile(config.query_parameter_mutations(), mutations,
-                                       build.diagnostics);
+  out->query =
+      QueryMutations::compile(config.query_parameter_mutations(), mutations, build.diagnostics);
   return build.diagnostics.error_count() == errors ? std::move(out) : nullptr;
 }
 
@@ -134,11 +134,11 @@ std::unique_ptr<http::FilterConfig> compile_route(const google::protobuf::Messag
 }  // namespace
 
 http::FilterType header_mutation() {
-  return {.message = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
-          .compile = compile,
-          .route_message =
-              "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute",
-          .compile_route = compile_route};
+  return {
+      .message = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+      .compile = compile,
+      .route_message = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute",
+      .compile_route = compile_route};
 }
 
 }  // namespace weir::filters

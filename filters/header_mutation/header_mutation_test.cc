@@ -29,10 +29,8 @@ mutations:
 )",
                           {.headers = {{"x-old", "1"}, {"x-user", "a"}, {"x-kept", "k"}}},
                           {.status = 201, .headers = {{"server", "s"}}});
-  EXPECT_EQ(out.request_headers, (HeaderLines{{"x-user", "a"},
-                                              {"x-kept", "k"},
-                                              {"x-old", "new a"},
-                                              {"x-user", "b"}}));
+  EXPECT_EQ(out.request_headers,
+            (HeaderLines{{"x-user", "a"}, {"x-kept", "k"}, {"x-old", "new a"}, {"x-user", "b"}}));
   EXPECT_FALSE(value_of(out.response_headers, "server"));
   EXPECT_TRUE(value_of(out.response_headers, "x-code"));
 }

@@ -105,8 +105,8 @@ void QueryMutations::apply_one(const Mutation& mutation, std::string_view value,
     found |= same;
   }
   if (mutation.action == Action::kAppend ||
-      (!found && (mutation.action == Action::kAddIfAbsent ||
-                  mutation.action == Action::kOverwriteOrAdd)))
+      (!found &&
+       (mutation.action == Action::kAddIfAbsent || mutation.action == Action::kOverwriteOrAdd)))
     append(out, added);
   query = std::move(out);
 }

@@ -33,7 +33,13 @@ class QueryMutations {
 
  private:
   // KeyValueAppend.action in its order, and removal.
-  enum class Action : uint8_t { kAppend, kAddIfAbsent, kOverwriteOrAdd, kOverwriteIfExists, kRemove };
+  enum class Action : uint8_t {
+    kAppend,
+    kAddIfAbsent,
+    kOverwriteOrAdd,
+    kOverwriteIfExists,
+    kRemove,
+  };
   struct Mutation {
     Action action;
     std::string key;

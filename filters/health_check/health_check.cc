@@ -26,9 +26,9 @@ class CachedAnswer {
   };
 
   void store(Answer answer, int64_t until_ms) {
-    word_.store(static_cast<uint64_t>(until_ms) << 16 | (answer.degraded ? 1u << 15 : 0u) |
-                    answer.status,
-                std::memory_order_relaxed);
+    word_.store(
+        static_cast<uint64_t>(until_ms) << 16 | (answer.degraded ? 1u << 15 : 0u) | answer.status,
+        std::memory_order_relaxed);
   }
   Answer load(int64_t now_ms) const {
     const uint64_t word = word_.load(std::memory_order_relaxed);
@@ -106,8 +106,7 @@ std::unique_ptr<http::FilterConfig> compile(const google::protobuf::Message& mes
   const size_t errors = build.diagnostics.error_count();
   auto out = std::make_unique<HealthCheckConfig>();
   out->pass_through = config.pass_through_mode().value();
-  out->cache_ms =
-      config.cache_time().seconds() * 1000 + config.cache_time().nanos() / 1'000'000;
+  out->cache_ms = config.cache_time().seconds() * 1000 + config.cache_time().nanos() / 1'000'000;
   out->failing_flag = build.health_check_failing;
   out->service_cluster = build.service_cluster;
   if (config.has_cache_time() && !out->pass_through)

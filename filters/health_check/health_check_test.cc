@@ -11,8 +11,12 @@ const http::FilterType kType = health_check();
 constexpr const char* kHeaders =
     "headers: [{name: ':path', string_match: {exact: /healthz}}]\npass_through_mode: ";
 
-FakeRequest check() { return {.method = "GET", .path = "/healthz"}; }
-FakeRequest other() { return {.method = "GET", .path = "/"}; }
+FakeRequest check() {
+  return {.method = "GET", .path = "/healthz"};
+}
+FakeRequest other() {
+  return {.method = "GET", .path = "/"};
+}
 
 TEST(HealthCheck, AnswersByItself) {
   FilterDriver driver(kType);

@@ -31,8 +31,9 @@ Result<BucketRate> BucketRate::make(uint64_t max_tokens, uint64_t tokens_per_fil
     return rate;
   }
   return Error{.code = "bucket-too-slow",
-               .message = "the bucket would take more than 70 years to fill: lower max_tokens or "
-                          "fill_interval, or raise tokens_per_fill"};
+               .message =
+                   "the bucket would take more than 70 years to fill: lower max_tokens or "
+                   "fill_interval, or raise tokens_per_fill"};
 }
 
 Taken BucketRate::take(int64_t state, int64_t now, int64_t& next) const {

@@ -16,8 +16,7 @@ using config::FieldPath;
 constexpr int64_t kMinFillNs = 50'000'000;
 
 std::optional<BucketRate> compile_bucket(const envoy::type::v3::TokenBucket& config,
-                                         const FieldPath& path,
-                                         config::Diagnostics& diagnostics) {
+                                         const FieldPath& path, config::Diagnostics& diagnostics) {
   const int64_t fill_ns =
       config.fill_interval().seconds() * 1'000'000'000 + config.fill_interval().nanos();
   if (fill_ns < kMinFillNs) {
@@ -55,8 +54,7 @@ Limiter::Options compile_limits(const v3::LocalRateLimit& config, const http::Fi
   for (int i = 0; i < config.descriptors_size(); ++i) {
     const FieldPath at = build.path.field("descriptors", i);
     const FieldPath path = at.field("token_bucket");
-    const auto rate =
-        compile_bucket(config.descriptors(i).token_bucket(), path, build.diagnostics);
+    const auto rate = compile_bucket(config.descriptors(i).token_bucket(), path, build.diagnostics);
     if (!rate) continue;
     LimitRule rule{.rate = *rate};
     for (const auto& entry : config.descriptors(i).entries())
@@ -82,8 +80,8 @@ void compile_answers(const v3::LocalRateLimit& config, const http::FilterBuild& 
       http::compile_header_changes(config.response_headers_to_add(), "response_headers_to_add",
                                    none, "", build.path, build.diagnostics);
   out.unenforced_headers = http::compile_header_changes(
-      config.request_headers_to_add_when_not_enforced(),
-      "request_headers_to_add_when_not_enforced", none, "", build.path, build.diagnostics);
+      config.request_headers_to_add_when_not_enforced(), "request_headers_to_add_when_not_enforced",
+      none, "", build.path, build.diagnostics);
 }
 
 void name_counters(const std::string& stat_prefix, stats::Registry& stats, LimitConfig& out) {
@@ -121,8 +119,8 @@ std::unique_ptr<http::FilterConfig> compile(const google::protobuf::Message& mes
                             "Weir does not share limits between the members of a cluster yet");
   out->enabled = compile_share(config.filter_enabled());
   out->enforced = compile_share(config.filter_enforced());
-  out->own_limits = http::compile_rate_limits(config.rate_limits(), "rate_limits", build.path,
-                                              build.diagnostics);
+  out->own_limits =
+      http::compile_rate_limits(config.rate_limits(), "rate_limits", build.path, build.diagnostics);
   out->host_limits = compile_host_limits(config.vh_rate_limits());
   out->stage = config.stage();
   out->runtime = build.runtime;

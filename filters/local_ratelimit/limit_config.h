@@ -41,9 +41,9 @@ struct LimitConfig : http::FilterConfig {
 
   uint16_t status = 429;
   bool resource_exhausted = false;
-  bool tells_limits = false;  // x-ratelimit-* on responses
-  http::HeaderChanges response_headers;      // of a refusal
-  http::HeaderChanges unenforced_headers;    // of a request that would have been refused
+  bool tells_limits = false;               // x-ratelimit-* on responses
+  http::HeaderChanges response_headers;    // of a refusal
+  http::HeaderChanges unenforced_headers;  // of a request that would have been refused
 
   stats::CounterId enabled_total;
   stats::CounterId ok_total;

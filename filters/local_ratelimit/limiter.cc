@@ -36,7 +36,8 @@ std::string text_of(const LimitRule& rule) {
 }  // namespace
 
 bool LimitRule::has_wildcard() const {
-  return std::any_of(entries.begin(), entries.end(), [](const auto& e) { return e.second.empty(); });
+  return std::any_of(entries.begin(), entries.end(),
+                     [](const auto& entry) { return entry.second.empty(); });
 }
 
 bool LimitRule::matches(http::Descriptor descriptor) const {

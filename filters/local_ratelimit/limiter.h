@@ -36,9 +36,9 @@ class Limiter {
   struct Options {
     std::optional<BucketRate> fallback;  // for requests that no rule matches
     std::vector<LimitRule> rules;
-    bool per_connection = false;         // each connection has its own buckets
-    bool always_ask_fallback = true;     // even of a request that a rule matched
-    size_t max_keys = 65'536;            // values, or connections, per rule
+    bool per_connection = false;      // each connection has its own buckets
+    bool always_ask_fallback = true;  // even of a request that a rule matched
+    size_t max_keys = 65'536;         // values, or connections, per rule
   };
   explicit Limiter(Options options);
 
@@ -69,7 +69,7 @@ class Limiter {
   bool per_connection_;
   bool always_ask_fallback_;
   std::optional<Buckets> fallback_;
-  std::vector<Buckets> buckets_;  // by rule
+  std::vector<Buckets> buckets_;                        // by rule
   std::unordered_map<std::string_view, size_t> exact_;  // rules without wildcard, by text
   std::vector<std::string> exact_texts_;
   std::vector<size_t> wildcards_;

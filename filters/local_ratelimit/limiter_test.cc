@@ -95,7 +95,8 @@ TEST(Limiter, AsksEveryMatchingRuleTheSlowestFirst) {
 }
 
 TEST(Limiter, TellsTheBucketWithTheFewestTokens) {
-  Limited limited({.fallback = bucket(10), .rules = {{.entries = {{"k", "v"}}, .rate = bucket(3)}}});
+  Limited limited(
+      {.fallback = bucket(10), .rules = {{.entries = {{"k", "v"}}, .rate = bucket(3)}}});
   const Decision decision = limited.ask({{{"k", "v"}}});
   EXPECT_EQ(decision.max_tokens, 3u);
   EXPECT_EQ(decision.taken.remaining, 2u);

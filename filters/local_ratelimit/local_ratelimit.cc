@@ -29,9 +29,9 @@ struct LimitLists {
       lists[0] = &config.own_limits;
     } else if (route != nullptr) {
       lists[0] = route->rate_limits.get();
-      const bool with_host =
-          route->include_host_rate_limits || config.host_limits == HostLimits::kInclude ||
-          (config.host_limits == HostLimits::kOverride && lists[0] == nullptr);
+      const bool with_host = route->include_host_rate_limits ||
+                             config.host_limits == HostLimits::kInclude ||
+                             (config.host_limits == HostLimits::kOverride && lists[0] == nullptr);
       if (with_host && route->host != nullptr) lists[1] = route->host->rate_limits.get();
     }
   }
@@ -74,9 +74,7 @@ class LimitFilter : public http::Filter {
 
  private:
   static http::FormatInput input(http::FilterContext& context) {
-    return {.request = &context.request(),
-            .response = context.response(),
-            .info = &context.info()};
+    return {.request = &context.request(), .response = context.response(), .info = &context.info()};
   }
 
   Verdict refuse(http::FilterContext& context) {

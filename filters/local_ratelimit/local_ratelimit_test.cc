@@ -72,9 +72,8 @@ request_headers_to_add_when_not_enforced:
 
 TEST(LocalRatelimit, AsksTheRuntime) {
   FilterDriver driver(kType);
-  driver.set_runtime([](std::string_view key, uint32_t fallback) {
-    return key == "limit.on" ? 0u : fallback;
-  });
+  driver.set_runtime(
+      [](std::string_view key, uint32_t fallback) { return key == "limit.on" ? 0u : fallback; });
   ASSERT_TRUE(driver.configure(R"(
 stat_prefix: t
 filter_enabled: {default_value: {numerator: 100}, runtime_key: limit.on}
@@ -147,8 +146,7 @@ descriptors:
 
 TEST(LocalRatelimit, LimitsEachConnection) {
   FilterDriver driver(kType);
-  ASSERT_TRUE(
-      driver.configure(kOn + kTwo + "local_rate_limit_per_downstream_connection: true"));
+  ASSERT_TRUE(driver.configure(kOn + kTwo + "local_rate_limit_per_downstream_connection: true"));
   EXPECT_EQ(allowed(driver), 2);
   driver.set_connection(2);
   EXPECT_EQ(allowed(driver), 2);
@@ -175,7 +173,8 @@ TEST(LocalRatelimit, KnowsTheActionsOfRateLimits) {
       {"masked_remote_address: {}", "{key: masked_remote_address, value: 192.0.2.7/32}", true},
       {"header_value_match: {descriptor_value: fits, headers: [{name: x-user}]}",
        "{key: header_match, value: fits}", true},
-      {"header_value_match: {descriptor_value: fits, expect_match: false, headers: [{name: x-user}]}",
+      {"header_value_match: {descriptor_value: fits, expect_match: false, headers: "
+       "[{name: x-user}]}",
        "{key: header_match, value: fits}", false},
       {"query_parameter_value_match: {descriptor_value: q, query_parameters: [{name: q, "
        "string_match: {exact: '1'}}]}",
@@ -200,8 +199,9 @@ TEST(LocalRatelimit, AMissingHeaderEndsTheDescriptorOrIsSkipped) {
   for (const bool skip : {false, true}) {
     FilterDriver driver(kType);
     ASSERT_TRUE(driver.configure(
-        kOn + "rate_limits: [{actions: [{generic_key: {descriptor_value: g}}, {request_headers: "
-              "{header_name: x-none, descriptor_key: u, skip_if_absent: " +
+        kOn +
+        "rate_limits: [{actions: [{generic_key: {descriptor_value: g}}, {request_headers: "
+        "{header_name: x-none, descriptor_key: u, skip_if_absent: " +
         (skip ? "true" : "false") +
         "}}]}]\ndescriptors: [{entries: [{key: generic_key, value: g}], "
         "token_bucket: {max_tokens: 1, fill_interval: 3600s}}]"));
@@ -215,8 +215,8 @@ std::shared_ptr<const http::RateLimits> generic(const std::string& value, uint32
   limit->mutable_stage()->set_value(stage);
   limit->add_actions()->mutable_generic_key()->set_descriptor_value(value);
   config::Diagnostics diagnostics;
-  return std::make_shared<const http::RateLimits>(http::compile_rate_limits(
-      config, "rate_limits", config::FieldPath::root(), diagnostics));
+  return std::make_shared<const http::RateLimits>(
+      http::compile_rate_limits(config, "rate_limits", config::FieldPath::root(), diagnostics));
 }
 
 // Which of the route's (2 tokens) and the virtual host's (1 token) limits apply.

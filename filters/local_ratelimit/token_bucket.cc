@@ -15,7 +15,9 @@ Taken take_from(std::atomic<int64_t>& state, const BucketRate& rate, int64_t now
 
 }  // namespace
 
-Taken TokenBucket::take(int64_t now_ns) { return take_from(state_, rate_, rate_.units(now_ns)); }
+Taken TokenBucket::take(int64_t now_ns) {
+  return take_from(state_, rate_, rate_.units(now_ns));
+}
 
 Taken KeyedBuckets::take(std::string_view key, int64_t now_ns) {
   const uint64_t fingerprint = fingerprint_.of(key);

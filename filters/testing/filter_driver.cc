@@ -52,7 +52,7 @@ std::optional<std::string> value_of(const HeaderLines& lines, std::string_view n
 
 std::unique_ptr<http::FilterConfig> FilterDriver::compile(std::string_view yaml,
                                                           std::string_view message_name,
-                                                          http::FilterType::Compile compile_message) {
+                                                          http::FilterType::Compile compile_it) {
   const auto message = new_message(message_name);
   const config::Source& source = diagnostics_.add_source("filter.yaml", std::string(yaml));
   const auto tree = config::read_yaml(source, {}, diagnostics_);
@@ -69,7 +69,7 @@ std::unique_ptr<http::FilterConfig> FilterDriver::compile(std::string_view yaml,
                                 .kept = &kept_,
                                 .runtime = runtime_,
                                 .service_cluster = "here"};
-  return compile_message(*message, build);
+  return compile_it(*message, build);
 }
 
 bool FilterDriver::configure(std::string_view yaml) {

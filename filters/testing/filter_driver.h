@@ -92,7 +92,7 @@ class FilterDriver : private http::FilterChainOwner {
   struct Exchange;
 
   std::unique_ptr<http::FilterConfig> compile(std::string_view yaml, std::string_view message,
-                                              http::FilterType::Compile compile_message);
+                                              http::FilterType::Compile compile_it);
   void feed_request(const FakeRequest& request);
   void feed_response(const FakeResponse& response);
 

@@ -28,6 +28,8 @@ constexpr std::array<CauseText, kCauses> kTexts = {{
 
 }  // namespace
 
-const CauseText& cause_text(Cause cause) { return kTexts[static_cast<size_t>(cause)]; }
+const CauseText& cause_text(Cause cause) {
+  return kTexts[static_cast<size_t>(cause)];
+}
 
 }  // namespace weir::webhook

@@ -7,8 +7,12 @@ namespace {
 
 using Kind = ContentPart::Kind;
 
-ContentPart literal(std::string_view text) { return {Kind::kLiteral, std::string(text)}; }
-ContentPart field(Kind kind) { return {kind, {}}; }
+ContentPart literal(std::string_view text) {
+  return {Kind::kLiteral, std::string(text)};
+}
+ContentPart field(Kind kind) {
+  return {kind, {}};
+}
 
 // https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 Scheme github() {
@@ -78,7 +82,9 @@ int count(const std::vector<ContentPart>& parts, Kind kind) {
 
 }  // namespace
 
-bool Scheme::signs(ContentPart::Kind kind) const { return count(content, kind) > 0; }
+bool Scheme::signs(ContentPart::Kind kind) const {
+  return count(content, kind) > 0;
+}
 
 std::optional<Scheme> preset(std::string_view name) {
   if (name == "github") return github();
@@ -122,13 +128,15 @@ Result<void> check(const Scheme& scheme) {
   if (scheme.signs(Kind::kTimestamp) && !timestamp_known)
     return content_error("{timestamp} is signed, but timestamp_header does not say where it is");
   if (!scheme.timestamp_header.empty() && !scheme.signs(Kind::kTimestamp))
-    return content_error("a timestamp that is not signed proves nothing: add {timestamp} to "
-                         "signed_content, or leave timestamp_header out");
+    return content_error(
+        "a timestamp that is not signed proves nothing: add {timestamp} to "
+        "signed_content, or leave timestamp_header out");
   if (scheme.signs(Kind::kId) && scheme.id_header.empty())
     return content_error("{id} is signed, but id_header does not say where it is");
   if (!scheme.id_header.empty() && !scheme.signs(Kind::kId))
-    return content_error("an id that is not signed can be exchanged: add {id} to signed_content, "
-                         "or leave id_header out");
+    return content_error(
+        "an id that is not signed can be exchanged: add {id} to signed_content, "
+        "or leave id_header out");
   return {};
 }
 

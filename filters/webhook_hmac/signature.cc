@@ -123,6 +123,20 @@ Cause read_id(const Scheme& scheme, const http::HeaderMap& headers, Claims& clai
   return Cause::kNone;
 }
 
+std::string_view text_of(const ContentPart& part, const Claims& claims, std::string_view body) {
+  switch (part.kind) {
+    case Kind::kTimestamp:
+      return claims.timestamp;
+    case Kind::kId:
+      return claims.id;
+    case Kind::kBody:
+      return body;
+    case Kind::kLiteral:
+      break;
+  }
+  return part.text;
+}
+
 }  // namespace
 
 Cause read_claims(const Scheme& scheme, const http::HeaderMap& headers, Claims& claims) {
@@ -140,6 +154,12 @@ Cause check_timestamp(const Claims& claims, int64_t now_s, int64_t tolerance_s) 
   return Cause::kNone;
 }
 
+Mac mac_of(const Scheme& scheme, const HmacKey& key, const Claims& claims, std::string_view body) {
+  HmacSha256 running(key);
+  for (const ContentPart& part : scheme.content) running.update(text_of(part, claims, body));
+  return running.finish();
+}
+
 Verifier::Verifier(const Scheme& scheme, std::span<const HmacKey> keys, const Claims& claims)
     : scheme_(scheme), claims_(claims), key_count_(std::min(keys.size(), kMaxSecrets)) {
   for (size_t i = 0; i < key_count_; ++i) running_[i] = HmacSha256(keys[i]);
@@ -153,13 +173,7 @@ void Verifier::body(std::string_view bytes) {
 
 // What is signed before and after the body.
 void Verifier::feed(size_t from, size_t to) {
-  for (size_t i = from; i < to; ++i) {
-    const ContentPart& part = scheme_.content[i];
-    if (part.kind == Kind::kTimestamp)
-      body(claims_.timestamp);
-    else
-      body(part.kind == Kind::kId ? claims_.id : std::string_view(part.text));
-  }
+  for (size_t i = from; i < to; ++i) body(text_of(scheme_.content[i], claims_, {}));
 }
 
 int Verifier::finish(Mac& matched) {

@@ -33,6 +33,9 @@ Cause read_claims(const Scheme& scheme, const http::HeaderMap& headers, Claims& 
 // Whether the claimed timestamp lies further than `tolerance_s` from the present.
 Cause check_timestamp(const Claims& claims, int64_t now_s, int64_t tolerance_s);
 
+// The signature of a whole body under one key.
+Mac mac_of(const Scheme& scheme, const HmacKey& key, const Claims& claims, std::string_view body);
+
 // Computes the signature under each key over a body as it comes. `scheme`, `keys` (at most
 // kMaxSecrets) and what the claims point at must outlive it.
 class Verifier {

@@ -83,8 +83,7 @@ TEST(Signature, MatchesSlacksPublishedExample) {
       "803a0bc887a14d10d2c447fce8b6703c";
   const Lines lines = {
       {"x-slack-request-timestamp", "1531420618"},
-      {"x-slack-signature",
-       "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"}};
+      {"x-slack-signature", "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"}};
   EXPECT_EQ(judge(*preset("slack"), {"8f742231b10e8888abcd99yyyzzz85a5"}, lines, body),
             Cause::kNone);
 }
@@ -140,9 +139,9 @@ TEST(Signature, NamesTheCauseOfAMalformedHeader) {
   EXPECT_EQ(with({}), Cause::kMissingSignature);
   EXPECT_EQ(with({{"x-hub-signature", "sha256=" + hex}}), Cause::kMissingSignature);
   for (const std::string& value : std::vector<std::string>{
-       "", "sha256=", hex, "sha1=" + hex, "sha256=" + hex + "00",
-        "sha256=" + hex.substr(2), "sha256=f", "sha256=" + hex.substr(1) + "g",
-        "sha256=" + hex + ",sha256=" + hex, "sha256=" + std::string(100'000, 'a')})
+           "", "sha256=", hex, "sha1=" + hex, "sha256=" + hex + "00", "sha256=" + hex.substr(2),
+           "sha256=f", "sha256=" + hex.substr(1) + "g", "sha256=" + hex + ",sha256=" + hex,
+           "sha256=" + std::string(100'000, 'a')})
     EXPECT_EQ(with({{"x-hub-signature-256", value}}), Cause::kMalformedSignature) << value;
   EXPECT_EQ(with({{"x-hub-signature-256", "sha256=" + hex}, {"x-hub-signature-256", "x"}}),
             Cause::kMalformedSignature);

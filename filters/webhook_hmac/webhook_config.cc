@@ -122,8 +122,7 @@ void compile_secrets(const v1::WebhookHmac& config, const FieldPath& path, Diagn
   for (int i = 0; i < config.secrets_size(); ++i) {
     const v1::Secret& secret = config.secrets(i);
     const FieldPath at = path.field("secrets", i);
-    const auto text =
-        secret_text(secret, config.allow_inline_secret_for_test(), at, diagnostics);
+    const auto text = secret_text(secret, config.allow_inline_secret_for_test(), at, diagnostics);
     if (!text) continue;
     const auto key = secret_key(form_of(secret.form(), out.scheme), *text);
     if (key)
@@ -166,8 +165,7 @@ void compile_replay(const v1::WebhookHmac& config, const http::FilterBuild& buil
   out.keep_after_failure = replay.keep_after_failure();
   if (replay.has_duplicate_status())
     out.duplicate_status = static_cast<uint16_t>(replay.duplicate_status().value());
-  const size_t events =
-      replay.has_max_events() ? replay.max_events().value() : kDefaultMaxEvents;
+  const size_t events = replay.has_max_events() ? replay.max_events().value() : kDefaultMaxEvents;
   const auto when_full = replay.when_full() == v1::ReplayProtection::DISPLACE_OLDEST
                              ? ReplayGuard::WhenFull::kDisplaceOldest
                              : ReplayGuard::WhenFull::kRefuse;
@@ -183,8 +181,8 @@ void name_counters(const v1::WebhookHmac& config, const http::FilterBuild& build
   std::string prefix = build.stat_prefix + "webhook_hmac.";
   if (!config.stat_prefix().empty()) prefix += config.stat_prefix() + ".";
   for (size_t i = 1; i < kCauses; ++i)
-    out.refused[i] = build.stats.counter(
-        prefix + std::string(cause_text(static_cast<Cause>(i)).name));
+    out.refused[i] =
+        build.stats.counter(prefix + std::string(cause_text(static_cast<Cause>(i)).name));
   out.verified = build.stats.counter(prefix + "verified");
 }
 
@@ -204,8 +202,7 @@ std::unique_ptr<http::FilterConfig> compile(const google::protobuf::Message& mes
   const auto& config = static_cast<const v1::WebhookHmac&>(message);
   auto out = std::make_unique<WebhookConfig>();
   out->per_route_only = config.scheme_case() == v1::WebhookHmac::kPerRouteOnly;
-  if (out->per_route_only)
-    return check_per_route_only(config, build) ? std::move(out) : nullptr;
+  if (out->per_route_only) return check_per_route_only(config, build) ? std::move(out) : nullptr;
   const size_t errors = build.diagnostics.error_count();
   std::optional<Scheme> scheme = compile_scheme(config, build.path, build.diagnostics);
   if (!scheme) return nullptr;

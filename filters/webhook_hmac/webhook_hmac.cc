@@ -16,10 +16,8 @@ constexpr int64_t kSecondUs = 1'000'000;
 
 http::FilterType webhook_hmac() {
   constexpr std::string_view kMessage = "weir.filters.http.webhook_hmac.v1.WebhookHmac";
-  return {.message = kMessage,
-          .compile = compile,
-          .route_message = kMessage,
-          .compile_route = compile};
+  return {
+      .message = kMessage, .compile = compile, .route_message = kMessage, .compile_route = compile};
 }
 
 http::Filter* WebhookConfig::make(http::FilterContext& context) const {
@@ -29,8 +27,7 @@ http::Filter* WebhookConfig::make(http::FilterContext& context) const {
 Verdict WebhookFilter::on_request(http::FilterContext& context, bool end) {
   context.request().headers.remove(kVerifiedHeader);
   if (config_.per_route_only) return Verdict::kContinue;
-  if (const Cause cause = check_head(context); cause != Cause::kNone)
-    return refuse(context, cause);
+  if (const Cause cause = check_head(context); cause != Cause::kNone) return refuse(context, cause);
   verifier_.emplace(config_.scheme, config_.keys, claims_);
   return end ? decide(context) : context.collect_body(config_.max_body_bytes);
 }
@@ -83,9 +80,8 @@ Cause WebhookFilter::check_replay(http::FilterContext& context, const Mac& mac) 
   const bool timed = config_.scheme.signs(ContentPart::Kind::kTimestamp);
   const int64_t now_us = context.loop().wall_us();
   // A timestamp is accepted to the end of the last second that the tolerance allows.
-  const int64_t until_us =
-      timed ? (claims_.timestamp_s + config_.tolerance_s + 1) * kSecondUs
-            : now_us + config_.remember_s * kSecondUs;
+  const int64_t until_us = timed ? (claims_.timestamp_s + config_.tolerance_s + 1) * kSecondUs
+                                 : now_us + config_.remember_s * kSecondUs;
   ReplayGuard::Entry entry;
   switch (config_.replay->record(event, now_us, until_us, entry)) {
     case ReplayGuard::Verdict::kReplayed:

@@ -1,3 +1,5 @@
+#include "filters/webhook_hmac/webhook_hmac.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -8,7 +10,6 @@
 #include "filters/testing/filter_driver.h"
 #include "filters/webhook_hmac/hmac_sha256.h"
 #include "filters/webhook_hmac/text_encoding.h"
-#include "filters/webhook_hmac/webhook_hmac.h"
 
 namespace weir::webhook {
 namespace {

@@ -12,9 +12,9 @@ namespace {
 
 // What an action says of a request.
 enum class Told : uint8_t {
-  kEntry,     // an entry
-  kNothing,   // no entry, but the descriptor may go on
-  kNoLimit,   // the request has no such descriptor
+  kEntry,    // an entry
+  kNothing,  // no entry, but the descriptor may go on
+  kNoLimit,  // the request has no such descriptor
 };
 
 std::string_view address_text(const net::Address& address, Arena& arena) {
@@ -35,8 +35,8 @@ std::string_view network_text(const net::Address& address, int bits, Arena& aren
       net::Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
   char digits[8];
   const auto end = std::to_chars(digits, digits + sizeof(digits), bits).ptr;
-  return arena.concat({address_text(masked, arena), "/",
-                       {digits, static_cast<size_t>(end - digits)}});
+  return arena.concat(
+      {address_text(masked, arena), "/", {digits, static_cast<size_t>(end - digits)}});
 }
 
 Told tell_address(const RateLimitAction& action, const RateLimitInput& input,
