@@ -1,10 +1,11 @@
 #include "tests/harness/case_file.h"
 
-#include <cctype>
+#include <algorithm>
 #include <sstream>
 #include <string_view>
 
 #include "tests/harness/child_process.h"
+#include "tests/harness/config_slots.h"
 #include "tests/harness/escape.h"
 
 namespace weir::test {
@@ -37,26 +38,6 @@ bool is_blank(const std::string& line) {
 
 bool starts_with(const std::string& text, std::string_view with) {
   return text.compare(0, with.size(), with) == 0;
-}
-
-// Puts the blocks in the place of the lines that are just @NAME@, at their indentation; a line
-// whose block was not given goes.
-std::string fill_slots(const std::string& skeleton,
-                       const std::map<std::string, std::vector<std::string>>& blocks) {
-  std::string out;
-  for (const std::string& line : split_lines(skeleton)) {
-    const size_t at = indentation(line);
-    const bool slot = line.size() > at + 2 && line[at] == '@' && line.back() == '@' &&
-                      std::islower(static_cast<unsigned char>(line[at + 1])) != 0;
-    if (!slot) {
-      out += line + '\n';
-      continue;
-    }
-    const auto block = blocks.find(line.substr(at + 1, line.size() - at - 2));
-    if (block == blocks.end()) continue;
-    for (const std::string& inner : block->second) out += std::string(at, ' ') + inner + '\n';
-  }
-  return out;
 }
 
 // Reads a case file from top to bottom.

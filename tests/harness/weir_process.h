@@ -17,6 +17,7 @@ class WeirProcess {
     std::string config;                        // YAML; @NAME@ is replaced as below
     std::map<std::string, std::string> words;  // NAME -> text, besides the ones below
     std::vector<std::string> arguments;        // after `-c config.yaml`
+    std::vector<std::string> environment;      // NAME=value
     rlim_t max_files = 0;
     bool wait_until_ready = true;
   };

@@ -1,0 +1,125 @@
+// Peers that reset, close and stall at the worst moment.
+#include <gtest/gtest.h>
+
+#include "tests/harness/fluent.h"
+
+namespace weir::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(BrokenUpstream, AtEveryByteOfItsResponse) {
+  TestUpstream app;
+  Proxy proxy = weir().upstream(app).start();
+  // What the upstream would send whole: its head is 44 bytes long, its body 10.
+  for (const bool reset : {false, true}) {
+    for (uint64_t bytes = 0; bytes < 54; ++bytes) {
+      const std::string path = "/" + std::to_string(reset) + "/" + std::to_string(bytes);
+      Behaviour& behaviour = app.on(path).respond(200, "0123456789").only(bytes);
+      reset ? behaviour.then_reset() : behaviour.then_close();
+      const Reply reply = proxy.get(path);
+      const bool refused = reply.complete && reply.status >= 500;
+      EXPECT_TRUE(refused || !reply.complete) << path << ": a clean end with " << reply.status;
+      EXPECT_EQ(proxy.get("/good").body, "ok") << "behind " << path;
+    }
+  }
+}
+
+TEST(BrokenUpstream, IsNotPooled) {
+  TestUpstream app;
+  app.on("/cut").respond(200, "0123456789").only(50).then_reset();
+  Proxy proxy = weir().upstream(app).start();
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_FALSE(proxy.get("/cut").complete);
+    EXPECT_EQ(proxy.get("/good").body, "ok");
+  }
+}
+
+TEST(BrokenUpstream, GoesAwayInTheMiddle) {
+  auto app = std::make_unique<TestUpstream>();
+  app->on("/large").large_body(1 << 30);
+  Proxy proxy = weir().upstream(*app).start();
+  RawClient client(proxy);
+  client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.read(100'000);
+  app->stop();
+  EXPECT_TRUE(client.closed_within(5s));
+  EXPECT_EQ(proxy.get("/good").status, 503);
+}
+
+TEST(BrokenUpstream, ComesBack) {
+  TestUpstream app;
+  Proxy proxy = weir().upstream(app).start();
+  EXPECT_EQ(proxy.get("/").status, 200);
+  app.close_all();  // while the connection lies idle in the pool
+  EXPECT_EQ(proxy.get("/").status, 200);
+  EXPECT_EQ(app.requests(), 2);
+}
+
+TEST(BrokenClient, ThatResetsEndsTheUpstreamsRequest) {
+  TestUpstream app;
+  app.on("/large").large_body(1 << 30);
+  app.on("/never").never_respond();
+  Proxy proxy = weir().upstream(app).start();
+  for (const std::string path : {"/large", "/never"}) {
+    RawClient client(proxy);
+    client.send("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    ASSERT_TRUE(eventually([&] { return app.open_connections() == 1; }));
+    client.wire().reset();
+    EXPECT_TRUE(eventually([&] { return app.open_connections() == 0; })) << path;
+  }
+}
+
+TEST(BrokenClient, ThatBreaksOffItsBodyNeverCompletesARequest) {
+  TestUpstream app;
+  Proxy proxy = weir().upstream(app).start();
+  for (int i = 0; i < 10; ++i) {
+    RawClient client(proxy);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nbegin");
+    ASSERT_TRUE(eventually([&] { return app.connections() == i + 1; }));
+    i % 2 == 0 ? client.wire().reset() : client.wire().close();
+    EXPECT_TRUE(eventually([&] { return app.unfinished() == i + 1; }));
+  }
+  EXPECT_EQ(app.requests(), 0);
+}
+
+TEST(EarlyResponse, WhileTheClientStillSends) {
+  TestUpstream app;
+  app.on("/early").respond(413, "too much").stop_reading();
+  Proxy proxy = weir().upstream(app).start();
+  const std::string head = "POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n";
+  const Reply reply = proxy.send(head + std::string(50'000, 'x'));
+  EXPECT_EQ(reply.status, 413);
+  EXPECT_EQ(reply.body, "too much");
+  EXPECT_TRUE(eventually([&] { return app.open_connections() == 0; }));
+}
+
+TEST(Overload, ConnectionsBeyondTheBreakerAreRefusedAtOnce) {
+  TestUpstream app;
+  app.on("/slow").delay(400ms);
+  Proxy proxy =
+      weir()
+          .upstream(app)
+          .with("app",
+                "circuit_breakers: {thresholds: [{max_connections: 2, max_pending_requests: 2}]}")
+          .start();
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(std::make_unique<RawClient>(proxy));
+    clients.back()->send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  int served = 0;
+  int refused = 0;
+  for (const auto& client : clients) {
+    const Reply reply = client->reply();
+    served += reply.status == 200 ? 1 : 0;
+    refused += reply.status == 503 ? 1 : 0;
+  }
+  EXPECT_EQ(served, 4);
+  EXPECT_EQ(refused, 6);
+  EXPECT_EQ(app.connections(), 2);
+  EXPECT_EQ(proxy.stat("cluster.app.upstream_rq_pending_overflow"), 6);
+}
+
+}  // namespace
+}  // namespace weir::test

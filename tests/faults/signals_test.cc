@@ -1,0 +1,163 @@
+// What an operator does to a running proxy: drain, reload, reopen.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "tests/harness/fluent.h"
+
+namespace weir::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+void reload_with(Proxy& proxy, const ProxyBuilder& builder) {
+  write_file(proxy.weir().config_path(), proxy.weir().substitute(builder.config()));
+  proxy.signal(SIGHUP);
+}
+
+bool answers(const Proxy& proxy, const std::string& body) {
+  return eventually([&] { return proxy.get("/").body == body; });
+}
+
+TEST(Terminate, LetsTheRequestUnderWayEnd) {
+  TestUpstream app;
+  app.on("/slow").delay(600ms).respond(200, "to the end");
+  Proxy proxy = weir().upstream(app).argument("--drain-time-s").argument("5").start();
+  RawClient client(proxy);
+  client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return app.requests() == 1; }));
+  proxy.signal(SIGTERM);
+  const Reply reply = client.reply();
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body, "to the end");
+  EXPECT_TRUE(client.closed_within(2s));
+  EXPECT_EQ(proxy.wait(3s), 0);
+}
+
+TEST(Terminate, EndsAtOnceWhenNothingIsUnderWay) {
+  Proxy proxy = weir().direct("/", 200, "hi").start();
+  RawClient idle(proxy);
+  idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_EQ(idle.reply().status, 200);
+  const auto start = std::chrono::steady_clock::now();
+  proxy.signal(SIGTERM);
+  EXPECT_EQ(proxy.wait(5s), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 2s);
+  EXPECT_TRUE(idle.closed_within(1s));
+}
+
+TEST(Terminate, DoesNotWaitForEver) {
+  TestUpstream app;
+  app.on("/never").never_respond();
+  Proxy proxy = weir()
+                    .upstream(app)
+                    .argument("--drain-time-s")
+                    .argument("1")
+                    .route("/", "{cluster: app, timeout: 0s}")
+                    .start();
+  RawClient client(proxy);
+  client.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return app.requests() == 1; }));
+  proxy.signal(SIGTERM);
+  EXPECT_EQ(proxy.wait(4s), 0);
+}
+
+TEST(Terminate, TwiceEndsNow) {
+  TestUpstream app;
+  app.on("/never").never_respond();
+  Proxy proxy = weir().upstream(app).argument("--drain-time-s").argument("60").start();
+  RawClient client(proxy);
+  client.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return app.requests() == 1; }));
+  proxy.signal(SIGTERM);
+  std::this_thread::sleep_for(200ms);
+  proxy.signal(SIGTERM);
+  EXPECT_NE(proxy.wait(3s), ChildProcess::kStillRunning);
+}
+
+TEST(Reload, TakesANewRoute) {
+  Proxy proxy = weir().direct("/", 200, "old").start();
+  ASSERT_TRUE(answers(proxy, "old"));
+  reload_with(proxy, weir().direct("/", 200, "new"));
+  EXPECT_TRUE(answers(proxy, "new"));
+}
+
+TEST(Reload, KeepsConnectionsAndTheRequestUnderWay) {
+  TestUpstream app;
+  app.on("/slow").delay(500ms).respond(200, "old request");
+  Proxy proxy = weir().upstream(app).route("/", "{cluster: app}").start();
+  RawClient busy(proxy);
+  busy.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return app.requests() == 1; }));
+  reload_with(proxy, weir().upstream(app).direct("/", 200, "new"));
+  ASSERT_TRUE(answers(proxy, "new"));
+  EXPECT_EQ(busy.reply().body, "old request");
+}
+
+TEST(Reload, FailsNoRequestUnderTraffic) {
+  TestUpstream app;
+  Proxy proxy = weir().upstream(app).start();
+  std::atomic<bool> done{false};
+  std::atomic<int> failed{0};
+  std::atomic<int> sent{0};
+  std::thread traffic([&] {
+    while (!done) {
+      RawClient client(proxy);
+      for (int i = 0; i < 20 && !done; ++i) {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        const Reply reply = client.reply();
+        ++sent;
+        if (reply.status != 200) ++failed;
+        if (reply.headers.count("connection") > 0) break;
+      }
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    reload_with(proxy, weir().upstream(app).direct("/version", 200, std::to_string(i)).route(
+                           "/", "{cluster: app}"));
+    EXPECT_TRUE(eventually([&] { return proxy.get("/version").body == std::to_string(i); })) << i;
+  }
+  done = true;
+  traffic.join();
+  EXPECT_EQ(failed, 0);
+  EXPECT_GT(sent, 20);
+}
+
+TEST(Reload, KeepsTheLastGoodConfiguration) {
+  Proxy proxy = weir().direct("/", 200, "good").start();
+  ASSERT_TRUE(answers(proxy, "good"));
+  for (const std::string bad :
+       {"not: [yaml", "", "static_resources: {listeners: [{nme: typo}]}", "admin: 17"}) {
+    write_file(proxy.weir().config_path(), bad);
+    const size_t printed = proxy.weir().output().size();
+    proxy.signal(SIGHUP);
+    EXPECT_TRUE(eventually([&] { return proxy.weir().output().size() > printed; }))
+        << "nothing was said of: " << bad;
+    EXPECT_EQ(proxy.get("/").body, "good") << bad;
+  }
+  std::filesystem::remove(proxy.weir().config_path());
+  proxy.signal(SIGHUP);
+  std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(proxy.get("/").body, "good");
+  reload_with(proxy, weir().direct("/", 200, "better"));
+  EXPECT_TRUE(answers(proxy, "better"));
+}
+
+TEST(Reopen, WritesToANewLogFile) {
+  Proxy proxy = weir().direct("/", 200, "hi").start();
+  const std::string log = proxy.weir().folder() + "/access.log";
+  proxy.get("/one");
+  ASSERT_TRUE(eventually([&] { return read_file(log).find("/one") != std::string::npos; }));
+  std::filesystem::rename(log, log + ".1");
+  proxy.get("/two");
+  proxy.signal(SIGUSR1);
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(log); }));
+  proxy.get("/three");
+  EXPECT_TRUE(eventually([&] { return read_file(log).find("/three") != std::string::npos; }));
+  EXPECT_NE(read_file(log + ".1").find("/two"), std::string::npos) << "a line was lost";
+}
+
+}  // namespace
+}  // namespace weir::test
