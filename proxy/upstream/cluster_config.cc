@@ -3,6 +3,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -20,30 +21,40 @@ int64_t to_ms(const google::protobuf::Duration& duration) {
   return duration.seconds() * 1000 + (duration.nanos() + 999'999) / 1'000'000;
 }
 
-void refuse(ClusterBuild& build, const FieldPath& path, std::string_view what) {
-  std::string text = path.str();
-  if (build.diagnostics.has_load_error_under(text)) return;
-  build.diagnostics.error(Code::kNotSupported, std::move(text),
-                          std::string(what) + " exists in Envoy; Weir does not support it yet");
+bool has_error_under(const config::Diagnostics& diagnostics, std::string_view path) {
+  const auto items = diagnostics.items();
+  return std::any_of(items.begin(), items.end(), [path](const config::Diagnostic& item) {
+    const std::string_view at = item.field_path;
+    return item.severity == config::Severity::kError && at.starts_with(path) &&
+           (path.empty() || at.size() == path.size() || at[path.size()] == '.' ||
+            at[path.size()] == '[');
+  });
 }
 
-std::optional<net::Address> read_socket_address(ClusterBuild& build,
+void refuse(config::Diagnostics& diagnostics, const FieldPath& path, std::string_view what) {
+  std::string text = path.str();
+  if (has_error_under(diagnostics, text)) return;
+  diagnostics.error(Code::kNotSupported, std::move(text),
+                    std::string(what) + " exists in Envoy; Weir does not support it yet");
+}
+
+std::optional<net::Address> read_socket_address(config::Diagnostics& diagnostics,
                                                 const core::SocketAddress& address,
                                                 const FieldPath& path, std::string_view hint) {
   if (address.protocol() != core::SocketAddress::TCP) {
-    refuse(build, path.field("protocol"), "a UDP address here");
+    refuse(diagnostics, path.field("protocol"), "a UDP address here");
     return std::nullopt;
   }
   if (!address.named_port().empty()) {
-    build.diagnostics.error(Code::kSemantic, path.field("named_port"),
-                            "a port must be given as a number", "use port_value");
+    diagnostics.error(Code::kSemantic, path.field("named_port"), "a port must be given as a number",
+                      "use port_value");
     return std::nullopt;
   }
   Result<net::Address> read =
       net::Address::ip(address.address(), static_cast<uint16_t>(address.port_value()));
   if (read.ok()) return read.take();
-  build.diagnostics.error(Code::kSemantic, path.field("address"), read.error().message,
-                          std::string(hint));
+  diagnostics.error(Code::kSemantic, path.field("address"), read.error().message,
+                    std::string(hint));
   return std::nullopt;
 }
 
@@ -69,7 +80,7 @@ void refuse_unread(ClusterBuild& build) {
       {c.has_track_cluster_stats(), "track_cluster_stats"},
   };
   for (const auto& [present, name] : unread) {
-    if (present) refuse(build, build.path.field(name), name);
+    if (present) refuse(build.diagnostics, build.path.field(name), name);
   }
 }
 
@@ -106,12 +117,14 @@ std::string stat_name_of(const Cluster& cluster) {
 }  // namespace
 
 std::shared_ptr<const ClusterConfig> compile_cluster(const Cluster& cluster, const FieldPath& path,
-                                                     config::Diagnostics& diagnostics) {
+                                                     config::Diagnostics& diagnostics,
+                                                     const DnsResolvers& default_resolvers) {
   const size_t errors_before = diagnostics.error_count();
   auto out = std::make_shared<ClusterConfig>();
   out->name = cluster.name();
   out->stat_name = stat_name_of(cluster);
   out->hash = hash_of(cluster);
+  out->resolvers = default_resolvers;
   ClusterBuild build{cluster, path, diagnostics, *out};
   refuse_unread(build);
   compile_discovery(build);
@@ -119,7 +132,8 @@ std::shared_ptr<const ClusterConfig> compile_cluster(const Cluster& cluster, con
   compile_balancing(build);
   compile_protocol(build);
   compile_connection(build);
-  if (diagnostics.error_count() != errors_before) return nullptr;
+  const bool failed = diagnostics.error_count() != errors_before;
+  if (failed || has_error_under(diagnostics, path.str())) return nullptr;
   return out;
 }
 

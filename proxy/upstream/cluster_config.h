@@ -13,9 +13,14 @@
 #include "proxy/upstream/endpoint.h"
 #include "proxy/upstream/load_balancing.h"
 
-namespace envoy::config::cluster::v3 {
+namespace envoy::config {
+namespace bootstrap::v3 {
+class Bootstrap;
+}
+namespace cluster::v3 {
 class Cluster;
 }
+}  // namespace envoy::config
 
 namespace weir::upstream {
 
@@ -36,6 +41,13 @@ struct DnsTarget {
   std::string name;
   uint16_t port = 0;
   Endpoint prototype;  // everything but the address
+};
+
+// Who is asked for names.
+struct DnsResolvers {
+  std::vector<net::Address> servers;  // empty: the system's
+  bool over_tcp = false;
+  bool search_domains = true;  // the system's, for names without enough dots
 };
 
 // config.cluster.v3.Cluster, compiled. Immutable.
@@ -80,9 +92,7 @@ struct ClusterConfig {
   int64_t dns_failure_max_ms = 5'000;
   int64_t dns_jitter_ms = 0;
   bool respect_dns_ttl = false;
-  std::vector<net::Address> dns_resolvers;  // empty: the system's
-  bool dns_over_tcp = false;
-  bool dns_search_domains = true;  // the system's, for names without enough dots
+  DnsResolvers resolvers;
 
   // ORIGINAL_DST
   bool original_dst_use_header = false;
@@ -91,9 +101,15 @@ struct ClusterConfig {
   int64_t cleanup_interval_ms = 5'000;
 };
 
-// Null on errors, which are then in `diagnostics`. Main thread.
+// Null when `diagnostics` has an error at `path` or below it, found here or before.
+// `default_resolvers` serve a cluster that names none. Main thread.
 std::shared_ptr<const ClusterConfig> compile_cluster(
     const envoy::config::cluster::v3::Cluster& cluster, const config::FieldPath& path,
-    config::Diagnostics& diagnostics);
+    config::Diagnostics& diagnostics, const DnsResolvers& default_resolvers = {});
+
+// The resolvers that a bootstrap names for its clusters. `path` is the bootstrap's.
+DnsResolvers compile_default_resolvers(const envoy::config::bootstrap::v3::Bootstrap& bootstrap,
+                                       const config::FieldPath& path,
+                                       config::Diagnostics& diagnostics);
 
 }  // namespace weir::upstream

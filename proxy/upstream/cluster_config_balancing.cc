@@ -61,10 +61,10 @@ class BalancingReader {
       out_.panic_threshold_percent = static_cast<uint32_t>(std::lround(percent));
     }
     if (common.close_connections_on_host_set_change())
-      refuse(build_, path.field("close_connections_on_host_set_change"),
+      refuse(build_.diagnostics, path.field("close_connections_on_host_set_change"),
              "close_connections_on_host_set_change");
     if (common.has_override_host_status())
-      refuse(build_, path.field("override_host_status"), "override_host_status");
+      refuse(build_.diagnostics, path.field("override_host_status"), "override_host_status");
   }
 
   // Zone-aware routing starts only when the bootstrap names a local cluster; without one, what
@@ -179,7 +179,7 @@ class BalancingReader {
       names += (names.empty() ? "" : ", ") + extension.name();
     }
     std::string text = path.str();
-    if (build_.diagnostics.has_load_error_under(text)) return;
+    if (has_error_under(build_.diagnostics, text)) return;
     build_.diagnostics.error(Code::kNotSupported, std::move(text),
                              "Weir has none of these load balancing policies: " + names,
                              "it has round_robin, least_request, random, ring_hash, maglev, "

@@ -23,7 +23,7 @@ void read_thresholds(ClusterBuild& build, const CircuitBreakers::Thresholds& fro
   if (from.has_max_retries()) out.max_retries = from.max_retries().value();
   out.track_remaining = from.track_remaining();
   if (from.has_max_connection_pools())
-    refuse(build, path.field("max_connection_pools"), "max_connection_pools");
+    refuse(build.diagnostics, path.field("max_connection_pools"), "max_connection_pools");
   if (!from.has_retry_budget()) return;
   const CircuitBreakers::Thresholds::RetryBudget& budget = from.retry_budget();
   out.retry_budget_percent = budget.has_budget_percent() ? budget.budget_percent().value() : 20.0;
@@ -43,33 +43,35 @@ void read_circuit_breakers(ClusterBuild& build, const CircuitBreakers& breakers)
     read_thresholds(build, breakers.thresholds(i), at, build.out.thresholds[priority]);
   }
   if (breakers.per_host_thresholds_size() > 0)
-    refuse(build, path.field("per_host_thresholds"), "per_host_thresholds");
+    refuse(build.diagnostics, path.field("per_host_thresholds"), "per_host_thresholds");
 }
 
 void read_bind(ClusterBuild& build, const core::BindConfig& bind) {
   const FieldPath path = build.path.field("upstream_bind_config");
-  if (bind.freebind().value()) refuse(build, path.field("freebind"), "freebind of a cluster");
+  if (bind.freebind().value())
+    refuse(build.diagnostics, path.field("freebind"), "freebind of a cluster");
   if (bind.socket_options_size() > 0)
-    refuse(build, path.field("socket_options"), "socket_options of a cluster");
+    refuse(build.diagnostics, path.field("socket_options"), "socket_options of a cluster");
   if (bind.extra_source_addresses_size() > 0)
-    refuse(build, path.field("extra_source_addresses"), "extra_source_addresses");
+    refuse(build.diagnostics, path.field("extra_source_addresses"), "extra_source_addresses");
   if (bind.additional_source_addresses_size() > 0)
-    refuse(build, path.field("additional_source_addresses"), "additional_source_addresses");
+    refuse(build.diagnostics, path.field("additional_source_addresses"),
+           "additional_source_addresses");
   if (bind.has_local_address_selector())
-    refuse(build, path.field("local_address_selector"), "local_address_selector");
+    refuse(build.diagnostics, path.field("local_address_selector"), "local_address_selector");
   if (!bind.has_source_address()) return;
   build.out.bind_address =
-      read_socket_address(build, bind.source_address(), path.field("source_address"));
+      read_socket_address(build.diagnostics, bind.source_address(), path.field("source_address"));
 }
 
 void read_connection_options(ClusterBuild& build) {
   const auto& options = build.proto.upstream_connection_options();
   const FieldPath path = build.path.field("upstream_connection_options");
   if (options.set_local_interface_name_on_upstream_connections())
-    refuse(build, path.field("set_local_interface_name_on_upstream_connections"),
+    refuse(build.diagnostics, path.field("set_local_interface_name_on_upstream_connections"),
            "set_local_interface_name_on_upstream_connections");
   if (options.has_happy_eyeballs_config())
-    refuse(build, path.field("happy_eyeballs_config"), "happy_eyeballs_config");
+    refuse(build.diagnostics, path.field("happy_eyeballs_config"), "happy_eyeballs_config");
   if (!options.has_tcp_keepalive()) return;
   const core::TcpKeepalive& keepalive = options.tcp_keepalive();
   build.out.tcp_keepalive = true;
@@ -85,7 +87,7 @@ void check_transport_socket(ClusterBuild& build) {
                          ? socket.typed_config().Is<RawBuffer>()
                          : socket.name() == "envoy.transport_sockets.raw_buffer";
   if (plain) return;
-  refuse(build, build.path.field("transport_socket"),
+  refuse(build.diagnostics, build.path.field("transport_socket"),
          "the transport socket '" + socket.name() + "'");
 }
 

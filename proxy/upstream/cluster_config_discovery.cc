@@ -1,20 +1,18 @@
 // How the endpoints of a cluster are found: its type, and what belongs to DNS and ORIGINAL_DST.
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "envoy/extensions/clusters/dns/v3/dns_cluster.pb.h"
-#include "envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.pb.h"
 #include "proxy/upstream/cluster_config_parts.h"
 
 namespace weir::upstream {
 
-namespace core = envoy::config::core::v3;
 using config::Code;
 using config::FieldPath;
 using Discovery = ClusterConfig::Discovery;
 using envoy::config::cluster::v3::Cluster;
 using envoy::extensions::clusters::dns::v3::DnsCluster;
-using envoy::extensions::network::dns_resolver::cares::v3::CaresDnsResolverConfig;
 
 namespace {
 
@@ -49,43 +47,6 @@ DnsFamily family_of(envoy::extensions::clusters::common::dns::v3::DnsLookupFamil
   }
 }
 
-void read_resolver_options(ClusterBuild& build, const core::DnsResolverOptions& options) {
-  build.out.dns_over_tcp = options.use_tcp_for_dns_lookups();
-  build.out.dns_search_domains = !options.no_default_search_domain();
-}
-
-// `list` is the place of the repeated field.
-template <class Addresses>
-void read_resolvers(ClusterBuild& build, const Addresses& addresses, const FieldPath& list) {
-  for (int i = 0; i < addresses.size(); ++i) {
-    const FieldPath at = list.at(i);
-    if (!addresses[i].has_socket_address()) {
-      build.diagnostics.error(Code::kSemantic, at, "a DNS resolver needs a socket_address");
-      continue;
-    }
-    core::SocketAddress address = addresses[i].socket_address();
-    address.set_protocol(core::SocketAddress::TCP);  // resolvers are mostly written as UDP
-    if (address.port_value() == 0) address.set_port_value(53);
-    const FieldPath socket = at.field("socket_address");
-    if (auto read = read_socket_address(build, address, socket, "a resolver is an IP address"))
-      build.out.dns_resolvers.push_back(*read);
-  }
-}
-
-void read_resolver_extension(ClusterBuild& build, const core::TypedExtensionConfig& extension,
-                             const FieldPath& path) {
-  const FieldPath config_path = path.field("typed_config");
-  CaresDnsResolverConfig cares;
-  if (!extension.typed_config().UnpackTo(&cares))
-    return refuse(build, config_path, "a DNS resolver other than c-ares");
-  if (cares.use_resolvers_as_fallback())
-    refuse(build, config_path.field("use_resolvers_as_fallback"), "use_resolvers_as_fallback");
-  if (cares.filter_unroutable_families())
-    refuse(build, config_path.field("filter_unroutable_families"), "filter_unroutable_families");
-  read_resolvers(build, cares.resolvers(), config_path.field("resolvers"));
-  read_resolver_options(build, cares.dns_resolver_options());
-}
-
 // The fields that Cluster and DnsCluster have in common.
 template <class Message>
 void read_refresh(ClusterBuild& build, const Message& message, const FieldPath& path) {
@@ -104,20 +65,20 @@ void read_refresh(ClusterBuild& build, const Message& message, const FieldPath& 
                             "max_interval is smaller than base_interval");
 }
 
+void use_resolvers(ClusterBuild& build, const ResolverFields& fields, const FieldPath& path) {
+  if (auto resolvers = read_resolvers(fields, path, build.diagnostics))
+    build.out.resolvers = std::move(*resolvers);
+}
+
 void read_dns_of_cluster(ClusterBuild& build) {
   const Cluster& c = build.proto;
   read_refresh(build, c, build.path);
-  build.out.dns_over_tcp = c.use_tcp_for_dns_lookups();
-  // The newest of the three ways to name resolvers wins, as in Envoy.
-  if (c.has_typed_dns_resolver_config())
-    return read_resolver_extension(build, c.typed_dns_resolver_config(),
-                                   build.path.field("typed_dns_resolver_config"));
-  if (c.has_dns_resolution_config()) {
-    const FieldPath resolvers = build.path.field("dns_resolution_config.resolvers");
-    read_resolvers(build, c.dns_resolution_config().resolvers(), resolvers);
-    return read_resolver_options(build, c.dns_resolution_config().dns_resolver_options());
-  }
-  read_resolvers(build, c.dns_resolvers(), build.path.field("dns_resolvers"));
+  ResolverFields fields;
+  if (c.has_typed_dns_resolver_config()) fields.extension = &c.typed_dns_resolver_config();
+  if (c.has_dns_resolution_config()) fields.resolution = &c.dns_resolution_config();
+  if (c.dns_resolvers_size() > 0) fields.addresses = &c.dns_resolvers();
+  use_resolvers(build, fields, build.path);
+  if (c.use_tcp_for_dns_lookups()) build.out.resolvers.over_tcp = true;
 }
 
 void read_dns_cluster(ClusterBuild& build, const DnsCluster& dns, const FieldPath& path) {
@@ -125,9 +86,9 @@ void read_dns_cluster(ClusterBuild& build, const DnsCluster& dns, const FieldPat
       dns.all_addresses_in_single_endpoint() ? Discovery::kLogicalDns : Discovery::kStrictDns;
   read_refresh(build, dns, path);
   build.out.dns_jitter_ms = to_ms(dns.dns_jitter());
-  if (dns.has_typed_dns_resolver_config())
-    read_resolver_extension(build, dns.typed_dns_resolver_config(),
-                            path.field("typed_dns_resolver_config"));
+  ResolverFields fields;
+  if (dns.has_typed_dns_resolver_config()) fields.extension = &dns.typed_dns_resolver_config();
+  use_resolvers(build, fields, path);
 }
 
 void read_original_dst(ClusterBuild& build) {
@@ -143,7 +104,8 @@ void read_original_dst(ClusterBuild& build) {
   if (lb.has_upstream_port_override())
     build.out.original_dst_port = lb.upstream_port_override().value();
   if (lb.has_metadata_key())
-    refuse(build, build.path.field("original_dst_lb_config.metadata_key"), "metadata_key");
+    refuse(build.diagnostics, build.path.field("original_dst_lb_config.metadata_key"),
+           "metadata_key");
 }
 
 void read_type(ClusterBuild& build, Cluster::DiscoveryType type) {
@@ -157,7 +119,7 @@ void read_type(ClusterBuild& build, Cluster::DiscoveryType type) {
     case Cluster::ORIGINAL_DST:
       return read_original_dst(build);
     case Cluster::EDS:
-      return refuse(build, build.path.field("type"), "EDS");
+      return refuse(build.diagnostics, build.path.field("type"), "EDS");
     default:
       build.out.discovery = Discovery::kStatic;
   }
@@ -169,7 +131,7 @@ void read_named_type(ClusterBuild& build, const std::string& name, const FieldPa
   if (name == "envoy.cluster.strict_dns") return read_type(build, Cluster::STRICT_DNS);
   if (name == "envoy.cluster.logical_dns") return read_type(build, Cluster::LOGICAL_DNS);
   if (name == "envoy.cluster.original_dst") return read_type(build, Cluster::ORIGINAL_DST);
-  refuse(build, path.field("name"), "the cluster type '" + name + "'");
+  refuse(build.diagnostics, path.field("name"), "the cluster type '" + name + "'");
 }
 
 }  // namespace
@@ -182,7 +144,7 @@ void compile_discovery(ClusterBuild& build) {
   const FieldPath config_path = path.field("typed_config");
   DnsCluster dns;
   if (custom.typed_config().UnpackTo(&dns)) return read_dns_cluster(build, dns, config_path);
-  refuse(build, config_path, "the cluster type " + custom.typed_config().type_url());
+  refuse(build.diagnostics, config_path, "the cluster type " + custom.typed_config().type_url());
 }
 
 }  // namespace weir::upstream

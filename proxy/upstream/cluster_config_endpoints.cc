@@ -48,7 +48,7 @@ class AssignmentReader {
 
   void read(const ep::ClusterLoadAssignment& assignment, const FieldPath& path) {
     if (assignment.named_endpoints_size() > 0)
-      refuse(build_, path.field("named_endpoints"), "named_endpoints");
+      refuse(build_.diagnostics, path.field("named_endpoints"), "named_endpoints");
     read_policy(assignment.policy(), path.field("policy"));
     for (int i = 0; i < assignment.endpoints_size(); ++i)
       read_locality(assignment.endpoints(i), path.field("endpoints", i));
@@ -67,7 +67,7 @@ class AssignmentReader {
 
   void read_policy(const ep::ClusterLoadAssignment::Policy& policy, const FieldPath& path) {
     if (policy.drop_overloads_size() > 0)
-      refuse(build_, path.field("drop_overloads"), "drop_overloads");
+      refuse(build_.diagnostics, path.field("drop_overloads"), "drop_overloads");
     HostSet& hosts = build_.out.hosts;
     if (policy.has_overprovisioning_factor())
       hosts.overprovisioning_factor = policy.overprovisioning_factor().value();
@@ -91,9 +91,10 @@ class AssignmentReader {
 
   void read_locality(const ep::LocalityLbEndpoints& group, const FieldPath& path) {
     if (group.has_leds_cluster_locality_config())
-      refuse(build_, path.field("leds_cluster_locality_config"), "leds_cluster_locality_config");
+      refuse(build_.diagnostics, path.field("leds_cluster_locality_config"),
+             "leds_cluster_locality_config");
     if (group.has_load_balancer_endpoints())
-      refuse(build_, path.field("load_balancer_endpoints"), "load_balancer_endpoints");
+      refuse(build_.diagnostics, path.field("load_balancer_endpoints"), "load_balancer_endpoints");
     const uint32_t locality = locality_index(group);
     uint64_t& weight_sum = endpoint_weights_[locality];
     for (int i = 0; i < group.lb_endpoints_size(); ++i) {
@@ -110,7 +111,7 @@ class AssignmentReader {
   void read_endpoint(const ep::LbEndpoint& from, Endpoint endpoint, const FieldPath& path,
                      uint64_t& weight_sum) {
     if (!from.has_endpoint())
-      return refuse(build_, path.field("endpoint_name"), "an endpoint by name");
+      return refuse(build_.diagnostics, path.field("endpoint_name"), "an endpoint by name");
     endpoint.health = health_of(from.health_status());
     endpoint.hash_key = hash_key_in(from.metadata());
     if (from.has_load_balancing_weight())
@@ -119,22 +120,23 @@ class AssignmentReader {
     endpoint.hostname = from.endpoint().hostname();
     const FieldPath at = path.field("endpoint");
     if (from.endpoint().additional_addresses_size() > 0)
-      refuse(build_, at.field("additional_addresses"), "additional_addresses");
+      refuse(build_.diagnostics, at.field("additional_addresses"), "additional_addresses");
     read_address(from.endpoint().address(), std::move(endpoint), at.field("address"));
   }
 
   void read_address(const core::Address& address, Endpoint endpoint, const FieldPath& path) {
     if (address.has_envoy_internal_address())
-      return refuse(build_, path.field("envoy_internal_address"), "envoy_internal_address");
+      return refuse(build_.diagnostics, path.field("envoy_internal_address"),
+                    "envoy_internal_address");
     if (address.has_pipe()) return read_pipe(address.pipe(), std::move(endpoint), path);
     if (!address.has_socket_address())
       return error(path, "the endpoint has no address", "add socket_address or pipe");
     const FieldPath at = path.field("socket_address");
     if (!address.socket_address().resolver_name().empty())
-      return refuse(build_, at.field("resolver_name"), "resolver_name");
+      return refuse(build_.diagnostics, at.field("resolver_name"), "resolver_name");
     if (dns()) return read_name(address.socket_address(), std::move(endpoint), at);
     const auto read =
-        read_socket_address(build_, address.socket_address(), at,
+        read_socket_address(build_.diagnostics, address.socket_address(), at,
                             "a name needs a cluster of type STRICT_DNS or LOGICAL_DNS");
     if (!read) return;
     endpoint.address = *read;
@@ -159,7 +161,7 @@ class AssignmentReader {
 
   void read_name(const core::SocketAddress& address, Endpoint endpoint, const FieldPath& path) {
     if (address.protocol() != core::SocketAddress::TCP)
-      return refuse(build_, path.field("protocol"), "an UDP upstream");
+      return refuse(build_.diagnostics, path.field("protocol"), "an UDP upstream");
     if (!address.named_port().empty())
       return error(path.field("named_port"), "a port must be given as a number", "use port_value");
     if (endpoint.hostname.empty()) endpoint.hostname = address.address();

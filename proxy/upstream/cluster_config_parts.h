@@ -9,6 +9,8 @@
 #include "config/field_path.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/core/v3/address.pb.h"
+#include "envoy/config/core/v3/extension.pb.h"
+#include "envoy/config/core/v3/resolver.pb.h"
 #include "google/protobuf/duration.pb.h"
 #include "proxy/net/address.h"
 #include "proxy/upstream/cluster_config.h"
@@ -24,6 +26,18 @@ struct ClusterBuild {
   ClusterConfig& out;
 };
 
+// The ways in which messages name DNS resolvers; null: not given.
+struct ResolverFields {
+  const envoy::config::core::v3::TypedExtensionConfig* extension = nullptr;
+  const envoy::config::core::v3::DnsResolutionConfig* resolution = nullptr;
+  const google::protobuf::RepeatedPtrField<envoy::config::core::v3::Address>* addresses = nullptr;
+};
+
+// The first of the ways that is used; nothing if none is. `path` is that of the message.
+std::optional<DnsResolvers> read_resolvers(const ResolverFields& fields,
+                                           const config::FieldPath& path,
+                                           config::Diagnostics& diagnostics);
+
 // In this order: later parts look at what earlier ones found.
 void compile_discovery(ClusterBuild& build);   // how endpoints are found; DNS; ORIGINAL_DST
 void compile_endpoints(ClusterBuild& build);   // load_assignment
@@ -34,13 +48,16 @@ void compile_connection(ClusterBuild& build);  // limits, time-outs, sockets
 // Milliseconds, rounded up, so that a short time does not become none.
 int64_t to_ms(const google::protobuf::Duration& duration);
 
+// Whether an error is known at `path` or below it.
+bool has_error_under(const config::Diagnostics& diagnostics, std::string_view path);
+
 // Reports that Envoy has what is at `path` and Weir does not, unless an error there is known.
-void refuse(ClusterBuild& build, const config::FieldPath& path, std::string_view what);
+void refuse(config::Diagnostics& diagnostics, const config::FieldPath& path, std::string_view what);
 
 // A literal IP address and port; nothing, and an error, if it is a name or not TCP.
 // `hint` says what to do about a name.
 std::optional<net::Address> read_socket_address(
-    ClusterBuild& build, const envoy::config::core::v3::SocketAddress& address,
+    config::Diagnostics& diagnostics, const envoy::config::core::v3::SocketAddress& address,
     const config::FieldPath& path, std::string_view hint = {});
 
 }  // namespace weir::upstream

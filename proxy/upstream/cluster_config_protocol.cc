@@ -42,7 +42,7 @@ void read_header_case(ClusterBuild& build, const core::Http1ProtocolOptions& opt
                        PreserveCaseFormatterConfig>())
     build.out.header_case = HeaderCase::kPreserve;
   else
-    refuse(build, path.field("header_key_format.stateful_formatter.typed_config"),
+    refuse(build.diagnostics, path.field("header_key_format.stateful_formatter.typed_config"),
            "a header formatter other than preserve_case");
 }
 
@@ -52,18 +52,18 @@ void read_http1(ClusterBuild& build, const core::Http1ProtocolOptions& options,
   read_header_case(build, options, path);
   build.out.pass_trailers = options.enable_trailers();
   if (options.allow_chunked_length())
-    refuse(build, path.field("allow_chunked_length"), "allow_chunked_length");
+    refuse(build.diagnostics, path.field("allow_chunked_length"), "allow_chunked_length");
   if (options.send_fully_qualified_url())
-    refuse(build, path.field("send_fully_qualified_url"), "send_fully_qualified_url");
+    refuse(build.diagnostics, path.field("send_fully_qualified_url"), "send_fully_qualified_url");
 }
 
 // One of the three messages that say which versions of HTTP are spoken.
 template <class Message>
 void read_versions(ClusterBuild& build, const Message& message, const FieldPath& path) {
   if (message.has_http2_protocol_options())
-    refuse(build, path.field("http2_protocol_options"), "HTTP/2 to an upstream");
+    refuse(build.diagnostics, path.field("http2_protocol_options"), "HTTP/2 to an upstream");
   if (message.has_http3_protocol_options())
-    refuse(build, path.field("http3_protocol_options"), "HTTP/3 to an upstream");
+    refuse(build.diagnostics, path.field("http3_protocol_options"), "HTTP/3 to an upstream");
   read_http1(build, message.http_protocol_options(), path.field("http_protocol_options"));
 }
 
@@ -73,7 +73,7 @@ void check_filters(ClusterBuild& build, const HttpProtocolOptions& options, cons
     // The codec is the end of every chain of upstream filters; alone it changes nothing.
     if (options.http_filters(i).typed_config().Is<UpstreamCodec>()) continue;
     const FieldPath at = path.field("http_filters", i);
-    refuse(build, at.field("typed_config"), "an HTTP filter of a cluster");
+    refuse(build.diagnostics, at.field("typed_config"), "an HTTP filter of a cluster");
   }
 }
 
@@ -81,7 +81,7 @@ void read_options(ClusterBuild& build, const HttpProtocolOptions& options, const
   read_common(build.out, options.common_http_protocol_options());
   check_filters(build, options, path);
   if (options.has_header_validation_config())
-    refuse(build, path.field("header_validation_config"), "header_validation_config");
+    refuse(build.diagnostics, path.field("header_validation_config"), "header_validation_config");
   switch (options.upstream_protocol_options_case()) {
     case HttpProtocolOptions::kExplicitHttpConfig:
       return read_versions(build, options.explicit_http_config(),
@@ -114,7 +114,7 @@ void compile_protocol(ClusterBuild& build) {
     const FieldPath path = map_path.key(key);
     HttpProtocolOptions options;
     if (!any.UnpackTo(&options)) {
-      refuse(build, path, "protocol options of type " + any.type_url());
+      refuse(build.diagnostics, path, "protocol options of type " + any.type_url());
       continue;
     }
     if (key != kOptionsKey)

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 
+#include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/clusters/dns/v3/dns_cluster.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
@@ -305,21 +306,45 @@ TEST(ClusterDiscovery, Resolvers) {
                                      "use_tcp_for_dns_lookups: true no_default_search_domain: "
                                      "true }") +
                        " } }");
-  ASSERT_EQ(typed->dns_resolvers.size(), 1u);
-  EXPECT_EQ(typed->dns_resolvers[0].text(), "10.1.1.1:5353");
-  EXPECT_TRUE(typed->dns_over_tcp);
-  EXPECT_FALSE(typed->dns_search_domains);
-  EXPECT_EQ(
-      Compiled("type: STRICT_DNS dns_resolution_config { " + address + "}")->dns_resolvers.size(),
-      1u);
+  ASSERT_EQ(typed->resolvers.servers.size(), 1u);
+  EXPECT_EQ(typed->resolvers.servers[0].text(), "10.1.1.1:5353");
+  EXPECT_TRUE(typed->resolvers.over_tcp);
+  EXPECT_FALSE(typed->resolvers.search_domains);
+  EXPECT_EQ(Compiled("type: STRICT_DNS dns_resolution_config { " + address + "}")
+                ->resolvers.servers.size(),
+            1u);
   EXPECT_EQ(Compiled("type: STRICT_DNS dns_resolvers { socket_address { address: '::1' } }")
-                ->dns_resolvers[0]
+                ->resolvers.servers[0]
                 .text(),
             "[::1]:53");
   expect_problem("type: STRICT_DNS dns_resolvers { socket_address { address: 'ns' } }", "semantic",
                  "dns_resolvers[0].socket_address.address", "'ns'");
   expect_problem("type: STRICT_DNS dns_resolvers { pipe { path: '/x' } }", "semantic",
                  "dns_resolvers[0]", "socket_address");
+}
+
+TEST(ClusterDiscovery, ResolversOfTheBootstrapServeClustersThatNameNone) {
+  envoy::config::bootstrap::v3::Bootstrap bootstrap;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      "dns_resolution_config { resolvers { socket_address { address: '10.1.1.1' port_value: 53 } } "
+      "dns_resolver_options { no_default_search_domain: true } }",
+      &bootstrap));
+  config::Diagnostics diagnostics;
+  const config::FieldPath root = config::FieldPath::root();
+  const DnsResolvers defaults = compile_default_resolvers(bootstrap, root, diagnostics);
+  EXPECT_FALSE(diagnostics.has_errors());
+
+  envoy::config::cluster::v3::Cluster cluster;
+  cluster.set_type(envoy::config::cluster::v3::Cluster::STRICT_DNS);
+  const auto without = compile_cluster(cluster, root, diagnostics, defaults);
+  ASSERT_NE(without, nullptr);
+  EXPECT_EQ(without->resolvers.servers.at(0).text(), "10.1.1.1:53");
+  EXPECT_FALSE(without->resolvers.search_domains);
+  cluster.add_dns_resolvers()->mutable_socket_address()->set_address("10.2.2.2");
+  const auto with = compile_cluster(cluster, root, diagnostics, defaults);
+  ASSERT_NE(with, nullptr);
+  EXPECT_EQ(with->resolvers.servers.at(0).text(), "10.2.2.2:53");
+  EXPECT_TRUE(with->resolvers.search_domains);
 }
 
 TEST(ClusterDiscovery, OriginalDst) {
@@ -564,6 +589,16 @@ TEST(ClusterConnection, TransportSockets) {
   expect_problem("transport_socket { name: 'tls' typed_config { " +
                      any("transport_sockets.tls.v3.UpstreamTlsContext") + " } }",
                  "not-supported", "transport_socket", "'tls'");
+}
+
+TEST(ClusterConfig, WhatIsRefusedAlreadyIsNotRefusedAgain) {
+  config::Diagnostics diagnostics;
+  diagnostics.error(config::Code::kNotSupported, "c.health_checks[0]", "no health checks yet");
+  envoy::config::cluster::v3::Cluster cluster;
+  cluster.add_health_checks();
+  EXPECT_EQ(compile_cluster(cluster, config::FieldPath::root("c"), diagnostics), nullptr);
+  EXPECT_NE(compile_cluster({}, config::FieldPath::root("d"), diagnostics), nullptr);
+  EXPECT_EQ(diagnostics.error_count(), 1u);
 }
 
 TEST(ClusterConfig, WhatWouldChangeTheRequestIsNeverSilentlyLeftOut) {

@@ -11,9 +11,9 @@ namespace {
 
 DnsSettings settings_of(const ClusterConfig& config) {
   DnsSettings settings;
-  settings.servers = config.dns_resolvers;
-  settings.over_tcp = config.dns_over_tcp;
-  settings.search_domains = config.dns_search_domains;
+  settings.servers = config.resolvers.servers;
+  settings.over_tcp = config.resolvers.over_tcp;
+  settings.search_domains = config.resolvers.search_domains;
   return settings;
 }
 

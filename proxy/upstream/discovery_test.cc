@@ -25,8 +25,8 @@ class DiscoveryTest : public ::testing::Test, private net::Timer::Owner {
     auto config = std::make_shared<ClusterConfig>();
     config->name = name;
     config->discovery = ClusterConfig::Discovery::kStrictDns;
-    config->dns_resolvers = {server_.address()};
-    config->dns_search_domains = false;
+    config->resolvers.servers = {server_.address()};
+    config->resolvers.search_domains = false;
     config->dns_family = DnsFamily::kV4Only;
     config->dns_refresh_ms = 20;
     config->dns_failure_base_ms = config->dns_failure_max_ms = 20;
