@@ -16,14 +16,11 @@ Bootstrap: node node_context_params static_resources cluster_manager stats_confi
   stats_server_version_override perf_tracing_file_path
 Bootstrap.StaticResources: listeners clusters
 Admin: address profile_path access_log ignore_global_conn_limit
-ClusterManager: local_cluster_name enable_deferred_cluster_creation
+ClusterManager: enable_deferred_cluster_creation
 RuntimeLayer: name static_layer admin_layer
 
 package envoy.extensions.network.dns_resolver.cares.v3
-extension CaresDnsResolverConfig: resolvers dns_resolver_options use_resolvers_as_fallback
-  filter_unroutable_families
-package envoy.extensions.network.dns_resolver.getaddrinfo.v3
-extension GetAddrInfoDnsResolverConfig: *
+extension CaresDnsResolverConfig: resolvers dns_resolver_options udp_max_queries
 package envoy.extensions.regex_engines.v3
 extension GoogleRE2: *
 )";
@@ -142,19 +139,18 @@ Cluster: name alt_stat_name type cluster_type connect_timeout per_connection_buf
   maglev_lb_config original_dst_lb_config least_request_lb_config round_robin_lb_config
   common_lb_config transport_socket metadata upstream_connection_options
   close_connections_on_host_health_failure ignore_health_on_host_removal load_balancing_policy
-  track_cluster_stats connection_pool_per_downstream_connection
-  -type=EDS -lb_policy=CLUSTER_PROVIDED
-Cluster.OriginalDstLbConfig: *
-Cluster.CommonLbConfig: healthy_panic_threshold locality_weighted_lb_config update_merge_window
-  ignore_new_hosts_until_first_hc close_connections_on_host_set_change
-  consistent_hashing_lb_config
+  upstream_bind_config -type=EDS
+Cluster.OriginalDstLbConfig: * -metadata_key
+Cluster.CommonLbConfig: healthy_panic_threshold locality_weighted_lb_config zone_aware_lb_config
+  update_merge_window ignore_new_hosts_until_first_hc consistent_hashing_lb_config
 CircuitBreakers: thresholds
 CircuitBreakers.Thresholds: priority max_connections max_pending_requests max_requests
   max_retries track_remaining
 
 package envoy.config.endpoint.v3
 ClusterLoadAssignment: cluster_name endpoints policy
-ClusterLoadAssignment.Policy: overprovisioning_factor
+ClusterLoadAssignment.Policy: overprovisioning_factor weighted_priority_health
+  endpoint_stale_after
 LocalityLbEndpoints: locality metadata lb_endpoints load_balancing_weight priority proximity
 LbEndpoint: endpoint health_status metadata load_balancing_weight
 Endpoint: address hostname health_check_config
@@ -164,10 +160,14 @@ extension DnsCluster: *
 
 package envoy.extensions.upstreams.http.v3
 extension HttpProtocolOptions: common_http_protocol_options upstream_http_protocol_options
-  explicit_http_config use_downstream_protocol_config auto_config
+  explicit_http_config use_downstream_protocol_config auto_config http_filters
 HttpProtocolOptions.ExplicitHttpConfig: http_protocol_options
 HttpProtocolOptions.UseDownstreamHttpConfig: http_protocol_options
 HttpProtocolOptions.AutoHttpConfig: http_protocol_options
+
+# What ends every chain of upstream filters; alone it changes nothing.
+package envoy.extensions.filters.http.upstream_codec.v3
+extension UpstreamCodec: *
 
 package envoy.extensions.load_balancing_policies.round_robin.v3
 extension RoundRobin: *
@@ -184,7 +184,7 @@ extension WrrLocality: *
 package envoy.extensions.load_balancing_policies.cluster_provided.v3
 extension ClusterProvided: *
 package envoy.extensions.load_balancing_policies.common.v3
-LocalityLbConfig: locality_weighted_lb_config
+LocalityLbConfig: *
 )";
 
 constexpr std::string_view kLogs = R"(
