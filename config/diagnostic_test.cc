@@ -129,6 +129,13 @@ TEST(DiagnosticFormat, CutsALongLineAroundTheColumn) {
   EXPECT_TRUE(item.source_line.ends_with("b..."));
 }
 
+TEST(DiagnosticFormat, KeepsTheCaretWithinTheLine) {
+  Diagnostics diagnostics;
+  const Source& source = diagnostics.add_source("f", "ab\r");
+  diagnostics.add(placed("at the end", source, 3));
+  EXPECT_EQ(diagnostics.items()[0].caret, 2u);
+}
+
 TEST(DiagnosticFormat, WritesJson) {
   Diagnostics diagnostics;
   const Source& source = diagnostics.add_source("f.yaml", "a: \"b\"\n");

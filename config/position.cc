@@ -18,6 +18,7 @@ struct Excerpt {
 };
 
 Excerpt excerpt_of(std::string_view line, std::size_t caret) {
+  caret = std::min(caret, line.size());  // the end of a line with a carriage return is behind it
   if (line.size() <= kMaxExcerpt) return {std::string(line), caret};
   std::size_t begin = caret > kMaxExcerpt / 2 ? caret - kMaxExcerpt / 2 : 0;
   while (begin > 0 && utf8_is_continuation(line[begin])) --begin;

@@ -15,8 +15,10 @@ namespace weir::config {
 struct YamlLimits {
   std::size_t max_bytes = std::size_t{64} << 20;
   int max_depth = 100;
-  // Nodes of the document with its aliases followed and its merge keys applied.
+  // Nodes of the document with its aliases followed and its merge keys applied, and those of them
+  // that aliases and merge keys add.
   std::uint32_t max_nodes = 4'000'000;
+  std::uint64_t max_aliased_nodes = 1'000'000;
 };
 
 struct YamlError {

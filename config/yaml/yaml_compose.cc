@@ -84,7 +84,16 @@ bool YamlParser::alias(YamlNode& out) {
     return fail(begin, "alias '" + std::string(begin, p_) + "' names no anchor above it");
   }
   out = found->second.node;
-  return true;
+  return count_aliased(begin, out);
+}
+
+bool YamlParser::count_aliased(const char* at, const YamlNode& node) {
+  aliased_nodes_ += node.expanded_count();
+  if (aliased_nodes_ <= limits_.max_aliased_nodes) return true;
+  return fail(at,
+              "aliases and merge keys add more than " + std::to_string(limits_.max_aliased_nodes) +
+                  " values",
+              "", YamlError::Kind::kLimit);
 }
 
 void YamlParser::close_sequence(std::size_t base, const char* begin, YamlNode& out) {
@@ -157,10 +166,7 @@ bool YamlParser::merge_into(const YamlNode& from) {
   }
   for (const YamlEntry& entry : from.entries()) {
     if (!keys_.insert(entry.key.text()).second) continue;
-    if (++merged_ > limits_.max_nodes) {
-      return fail(begin_ + from.offset(), "merge keys add too many entries", "",
-                  YamlError::Kind::kLimit);
-    }
+    if (!count_aliased(begin_ + from.offset(), entry.value)) return false;
     entries_.push_back(entry);
   }
   return true;

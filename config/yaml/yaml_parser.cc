@@ -26,9 +26,7 @@ bool YamlParser::parse() {
   if (std::string_view(begin_, offset(end_)).starts_with("\xef\xbb\xbf")) p_ = line_ = begin_ + 3;
   if (!document()) return false;
   if (tree_.root().expanded_count() <= limits_.max_nodes) return true;
-  return fail(begin_,
-              "the document has more than " + std::to_string(limits_.max_nodes) +
-                  " values once its aliases are followed",
+  return fail(begin_, "the document has more than " + std::to_string(limits_.max_nodes) + " values",
               "", YamlError::Kind::kLimit);
 }
 

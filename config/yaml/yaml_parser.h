@@ -112,6 +112,7 @@ class YamlParser {
   static bool is_text_tag(const Properties& properties);
   bool finish(const Properties& properties, YamlNode& node);
   bool alias(YamlNode& out);
+  bool count_aliased(const char* at, const YamlNode& node);
   void close_sequence(std::size_t base, const char* begin, YamlNode& out);
   bool close_mapping(std::size_t base, const char* begin, YamlNode& out);
   bool apply_merge_keys(std::size_t base);
@@ -149,7 +150,7 @@ class YamlParser {
   const char* flow_open_ = nullptr;  // the innermost open bracket
   bool done_ = false;                // the document is over
   int depth_ = 0;
-  std::size_t merged_ = 0;
+  std::uint64_t aliased_nodes_ = 0;
   std::vector<YamlNode> nodes_;     // items of the sequences that are open
   std::vector<YamlEntry> entries_;  // entries of the mappings that are open
   std::unordered_map<std::string_view, Anchor> anchors_;
