@@ -16,4 +16,11 @@ std::span<const http::FilterType> http_filters() {
   return kFilters;
 }
 
+std::string_view own_messages() {
+  return R"(
+package weir.filters.http.webhook_hmac.v1
+extension WebhookHmac: *
+)";
+}
+
 }  // namespace weir::filters
