@@ -62,7 +62,9 @@ AdminResponse home_page() {
   return out;
 }
 
-bool is_read(const std::string& method) { return method == "GET" || method == "HEAD"; }
+bool is_read(const std::string& method) {
+  return method == "GET" || method == "HEAD";
+}
 
 AdminResponse wrong_method(std::string_view path, std::string allow) {
   AdminResponse out = error_response(

@@ -25,7 +25,8 @@ class AdminTest : public testing::Test {
     hooks_.clusters = [this] { return clusters_; };
     hooks_.listeners = [this] { return listeners_; };
     hooks_.runtime = [] {
-      return std::vector<RuntimeLayer>{{"base", {{"a", "1"}, {"b", "\"x\""}}}, {"top", {{"a", "2"}}}};
+      return std::vector<RuntimeLayer>{{"base", {{"a", "1"}, {"b", "\"x\""}}},
+                                       {"top", {{"a", "2"}}}};
     };
     hooks_.drain_listeners = [this](const DrainRequest& drain) {
       note(std::string("drain") + (drain.graceful ? " graceful" : "") +
@@ -39,8 +40,9 @@ class AdminTest : public testing::Test {
     facts_.drain_time_s = 600;
     facts_.concurrency = 4;
     clusters_.push_back(example_cluster());
-    listeners_.push_back({"edge", {net::Address::ip("127.0.0.1", 8080).take(),
-                                   net::Address::ip("::1", 8080).take()}});
+    listeners_.push_back(
+        {"edge",
+         {net::Address::ip("127.0.0.1", 8080).take(), net::Address::ip("::1", 8080).take()}});
   }
 
   static ClusterState example_cluster() {

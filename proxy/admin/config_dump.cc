@@ -136,8 +136,10 @@ class Selection {
  public:
   Selection(const ConfigDumpQuery& query, ConfigDump& out) : query_(query), out_(out) {}
   void add(const Message& dump) {
-    if (query_.resource.empty()) out_.add_configs()->PackFrom(dump);
-    else found_ = add_resource(dump, query_.resource, out_) || found_;
+    if (query_.resource.empty())
+      out_.add_configs()->PackFrom(dump);
+    else
+      found_ = add_resource(dump, query_.resource, out_) || found_;
   }
   bool complete() const { return query_.resource.empty() || found_; }
 

@@ -30,13 +30,19 @@ Bootstrap example() {
                 typed_config {
                   [type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3
                        .HttpConnectionManager] {
-                    route_config { name: "routes" virtual_hosts { name: "all" domains: "*" } }
+                    route_config {
+                      name: "routes"
+                      virtual_hosts { name: "all" domains: "*" }
+                    }
                   }
                 }
               }
             }
           }
-          clusters { name: "app" load_assignment { cluster_name: "app" } }
+          clusters {
+            name: "app"
+            load_assignment { cluster_name: "app" }
+          }
           clusters { name: "db" }
           secrets {
             name: "server"
@@ -73,10 +79,10 @@ TEST(ConfigDumpTest, HasEnvoysParts) {
   std::vector<std::string> types;
   for (const auto& config : configs) types.push_back(config["@type"]);
   const std::string prefix = "type.googleapis.com/envoy.admin.v3.";
-  EXPECT_EQ(types, (std::vector<std::string>{
-                       prefix + "BootstrapConfigDump", prefix + "ClustersConfigDump",
-                       prefix + "ListenersConfigDump", prefix + "RoutesConfigDump",
-                       prefix + "SecretsConfigDump"}));
+  EXPECT_EQ(types,
+            (std::vector<std::string>{prefix + "BootstrapConfigDump", prefix + "ClustersConfigDump",
+                                      prefix + "ListenersConfigDump", prefix + "RoutesConfigDump",
+                                      prefix + "SecretsConfigDump"}));
   EXPECT_EQ(configs[0]["bootstrap"]["node"]["id"], "n1");
   EXPECT_EQ(configs[0]["last_updated"], "2026-01-02T03:04:05Z");
   EXPECT_EQ(configs[1]["static_clusters"][1]["cluster"]["name"], "db");

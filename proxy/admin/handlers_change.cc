@@ -7,7 +7,9 @@
 namespace weir::admin {
 namespace {
 
-AdminResponse ok() { return text_response("OK\n"); }
+AdminResponse ok() {
+  return text_response("OK\n");
+}
 
 AdminResponse drain_listeners(const AdminHooks& hooks, const AdminRequest& request) {
   if (!hooks.drain_listeners) return not_available(request.path);
@@ -78,7 +80,9 @@ constexpr std::array<Endpoint, 6> kEndpoints = {{
 
 }  // namespace
 
-std::span<const Endpoint> change_endpoints() { return kEndpoints; }
+std::span<const Endpoint> change_endpoints() {
+  return kEndpoints;
+}
 
 AdminResponse handle_logging(const AdminHooks& hooks, const AdminRequest& request) {
   if (request.query.empty()) return text_response(levels_text(*hooks.log));

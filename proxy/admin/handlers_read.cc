@@ -17,7 +17,9 @@ AdminResponse json_or_error(const Result<std::string>& json) {
   return error_response(json.error().code == "bad-query" ? 400 : 500, json.error().message);
 }
 
-bool wants_json(const AdminRequest& request) { return request.param("format") == "json"; }
+bool wants_json(const AdminRequest& request) {
+  return request.param("format") == "json";
+}
 
 AdminResponse certs(const AdminHooks&, const AdminRequest&) {
   return json_response("{\n \"certificates\": []\n}\n");
@@ -109,14 +111,16 @@ constexpr std::array<Endpoint, 11> kEndpoints = {{
     {"/ready", false, "print server state, with status 200 if LIVE, otherwise 503", "", ready},
     {"/runtime", false, "print runtime values", "", runtime},
     {"/server_info", false, "print server version and status information", "", server_info},
-    {"/stats", false, "print server stats",
-     "format=json, usedonly, filter=regex, type=Counters", stats_page},
+    {"/stats", false, "print server stats", "format=json, usedonly, filter=regex, type=Counters",
+     stats_page},
     {"/stats/prometheus", false, "print server stats in Prometheus format",
      "usedonly, filter=regex", prometheus},
 }};
 
 }  // namespace
 
-std::span<const Endpoint> read_endpoints() { return kEndpoints; }
+std::span<const Endpoint> read_endpoints() {
+  return kEndpoints;
+}
 
 }  // namespace weir::admin

@@ -12,13 +12,13 @@ namespace weir::admin {
 // A request to the admin port, without its body, which no endpoint reads.
 struct AdminRequest {
   std::string method;
-  std::string path;  // without the query
+  std::string path;                                        // without the query
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
   std::string host;    // the Host header; empty when there is none
   std::string origin;  // the Origin header; empty when there is none
 
-  bool has(std::string_view name) const;                    // a parameter, also without a value
-  std::string param(std::string_view name) const;           // "" when it is not there
+  bool has(std::string_view name) const;           // a parameter, also without a value
+  std::string param(std::string_view name) const;  // "" when it is not there
 };
 
 // `target` as in the request line: "/stats?filter=a%2Eb&usedonly".

@@ -31,10 +31,10 @@ bool trusted(std::string_view host, std::string_view origin = "") {
 }
 
 TEST(OriginTest, HostsThatNoForeignPageCanHave) {
-  for (const char* host : {"127.0.0.1:9901", "10.1.2.3", "[::1]:9901", "[2001:db8::1]",
-                           "localhost:9901", "LOCALHOST", "gateway", "weir.mesh.svc:9901",
-                           "weir.svc.cluster.local", "node1.internal", "admin.example.com:9901",
-                           "Admin.Example.Com", ""})
+  for (const char* host :
+       {"127.0.0.1:9901", "10.1.2.3", "[::1]:9901", "[2001:db8::1]", "localhost:9901", "LOCALHOST",
+        "gateway", "weir.mesh.svc:9901", "weir.svc.cluster.local", "node1.internal",
+        "admin.example.com:9901", "Admin.Example.Com", ""})
     EXPECT_TRUE(trusted(host)) << host;
 }
 

@@ -54,8 +54,8 @@ Result<void> check_origin(const AdminRequest& request, const std::vector<std::st
   if (request.origin.empty()) return {};
   const std::string origin = lower(request.origin);
   if (!host.empty() && (origin == "http://" + host || origin == "https://" + host)) return {};
-  return Error{"foreign-origin", "the admin port does not answer pages of '" + request.origin +
-                                     "'"};
+  return Error{"foreign-origin",
+               "the admin port does not answer pages of '" + request.origin + "'"};
 }
 
 }  // namespace weir::admin

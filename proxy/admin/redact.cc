@@ -73,8 +73,7 @@ bool is_map_key(const FieldDescriptor& field) {
 }
 
 void redact_field(Message& message, const FieldDescriptor& field, bool inherited) {
-  const bool sensitive =
-      inherited || field.options().GetExtension(udpa::annotations::sensitive);
+  const bool sensitive = inherited || field.options().GetExtension(udpa::annotations::sensitive);
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
     redact_children(message, field, sensitive);
   } else if (sensitive && !is_map_key(field)) {
@@ -94,6 +93,8 @@ void redact_message(Message& message, bool sensitive) {
 
 }  // namespace
 
-void redact(Message& message) { redact_message(message, false); }
+void redact(Message& message) {
+  redact_message(message, false);
+}
 
 }  // namespace weir::admin

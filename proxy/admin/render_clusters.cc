@@ -151,8 +151,7 @@ Result<std::string> clusters_json(const std::vector<ClusterState>& clusters) {
     auto& breakers = *status.mutable_circuit_breakers();
     set_breaker(cluster.default_priority, envoy::config::core::v3::DEFAULT,
                 *breakers.add_thresholds());
-    set_breaker(cluster.high_priority, envoy::config::core::v3::HIGH,
-                *breakers.add_thresholds());
+    set_breaker(cluster.high_priority, envoy::config::core::v3::HIGH, *breakers.add_thresholds());
     for (const EndpointState& endpoint : cluster.endpoints)
       set_host(endpoint, *status.add_host_statuses());
   }

@@ -19,10 +19,14 @@ using envoy::admin::v3::ServerInfo;
 
 ServerInfo::State proto_state(ServerState state) {
   switch (state) {
-    case ServerState::kLive: return ServerInfo::LIVE;
-    case ServerState::kDraining: return ServerInfo::DRAINING;
-    case ServerState::kPreInitializing: return ServerInfo::PRE_INITIALIZING;
-    case ServerState::kInitializing: return ServerInfo::INITIALIZING;
+    case ServerState::kLive:
+      return ServerInfo::LIVE;
+    case ServerState::kDraining:
+      return ServerInfo::DRAINING;
+    case ServerState::kPreInitializing:
+      return ServerInfo::PRE_INITIALIZING;
+    case ServerState::kInitializing:
+      return ServerInfo::INITIALIZING;
   }
   return ServerInfo::LIVE;
 }
@@ -102,10 +106,14 @@ Result<std::string> message_json(const google::protobuf::Message& message, Unset
 
 std::string_view state_text(ServerState state) {
   switch (state) {
-    case ServerState::kLive: return "LIVE";
-    case ServerState::kDraining: return "DRAINING";
-    case ServerState::kPreInitializing: return "PRE_INITIALIZING";
-    case ServerState::kInitializing: return "INITIALIZING";
+    case ServerState::kLive:
+      return "LIVE";
+    case ServerState::kDraining:
+      return "DRAINING";
+    case ServerState::kPreInitializing:
+      return "PRE_INITIALIZING";
+    case ServerState::kInitializing:
+      return "INITIALIZING";
   }
   return "";
 }

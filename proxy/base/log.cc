@@ -18,8 +18,8 @@ constexpr std::array<std::string_view, 7> kLevelNames = {"trace", "debug",    "i
                                                          "error", "critical", "off"};
 constexpr size_t kComponents = static_cast<size_t>(Component::kCount);
 constexpr std::array<std::string_view, kComponents> kComponentNames = {
-    "admin", "config",       "connection", "dns",  "file", "filter", "health_checker", "http",
-    "conn_handler", "main",  "misc",       "pool", "router", "runtime", "upstream"};
+    "admin",        "config", "connection", "dns",  "file",   "filter",  "health_checker", "http",
+    "conn_handler", "main",   "misc",       "pool", "router", "runtime", "upstream"};
 
 template <class Names>
 std::string joined(const Names& names) {
@@ -88,7 +88,9 @@ std::string_view component_name(Component component) {
   return kComponentNames[static_cast<size_t>(component)];
 }
 
-Logger::Logger() : fd_(STDERR_FILENO) { set_level(LogLevel::kInfo); }
+Logger::Logger() : fd_(STDERR_FILENO) {
+  set_level(LogLevel::kInfo);
+}
 
 Logger::~Logger() {
   if (fd_ != STDERR_FILENO) ::close(fd_);

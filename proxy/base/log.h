@@ -54,8 +54,8 @@ class Logger {
   Result<void> reopen();
 
   LogLevel level(Component component) const {
-    return static_cast<LogLevel>(levels_[static_cast<size_t>(component)].load(
-        std::memory_order_relaxed));
+    return static_cast<LogLevel>(
+        levels_[static_cast<size_t>(component)].load(std::memory_order_relaxed));
   }
   void set_level(LogLevel level);  // of all components
   void set_level(Component component, LogLevel level);
@@ -109,9 +109,8 @@ class Logger {
     out += value ? "true" : "false";
   }
   template <class Number>
-    requires((std::integral<Number> && !std::same_as<Number, bool>) ||
-             std::floating_point<Number>)
-  static void append(std::string& out, Number value) {
+  requires((std::integral<Number> && !std::same_as<Number, bool>) ||
+           std::floating_point<Number>) static void append(std::string& out, Number value) {
     char text[32];
     out.append(text, std::to_chars(text, text + sizeof(text), value).ptr);
   }

@@ -31,7 +31,8 @@ std::optional<LogFormat> format_of(const FileAccessLog& config, const FieldPath&
     case FileAccessLog::kFormat:
       if (config.format().empty()) break;
       return LogFormat::of_text(config.format(), path.field("format"), diagnostics);
-    case FileAccessLog::ACCESS_LOG_FORMAT_NOT_SET: break;
+    case FileAccessLog::ACCESS_LOG_FORMAT_NOT_SET:
+      break;
   }
   return LogFormat::envoy_default();
 }
@@ -43,9 +44,15 @@ std::optional<LogFormat> format_of(const StreamAccessLog& config, const FieldPat
   return LogFormat::compile(config.log_format(), path.field("log_format"), diagnostics);
 }
 
-std::string path_of(const FileAccessLog& config) { return config.path(); }
-std::string path_of(const StdoutAccessLog&) { return "/dev/stdout"; }
-std::string path_of(const StderrAccessLog&) { return "/dev/stderr"; }
+std::string path_of(const FileAccessLog& config) {
+  return config.path();
+}
+std::string path_of(const StdoutAccessLog&) {
+  return "/dev/stdout";
+}
+std::string path_of(const StderrAccessLog&) {
+  return "/dev/stderr";
+}
 
 }  // namespace
 

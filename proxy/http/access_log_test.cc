@@ -112,7 +112,8 @@ TEST_F(AccessLogTest, OldAndDefaultFormats) {
     logs->log(input_, 0, 0, scratch);
   }
   const std::string default_line =
-      "[1970-01-01T00:00:00.000Z] \"GET / HTTP/1.1\" 200 - 0 0 20 - \"-\" \"-\" \"-\" \"-\" \"-\"\n";
+      "[1970-01-01T00:00:00.000Z] \"GET / HTTP/1.1\" 200 - 0 0 20 - \"-\" \"-\" \"-\" \"-\" "
+      "\"-\"\n";
   EXPECT_EQ(written(), "old 200\n" + default_line + default_line + "{\"c\":200}\n{\"c\":200}\n");
 }
 
@@ -167,9 +168,10 @@ TEST_F(AccessLogTest, RuntimeFilterSamples) {
   EXPECT_TRUE(passes(half, 149));
   EXPECT_FALSE(passes(half, 150));
   EXPECT_FALSE(passes("runtime_filter { runtime_key: 'k' }"));
-  EXPECT_TRUE(passes("runtime_filter { runtime_key: 'k' "
-                     "percent_sampled { numerator: 7 denominator: TEN_THOUSAND } }",
-                     10'006));
+  EXPECT_TRUE(
+      passes("runtime_filter { runtime_key: 'k' "
+             "percent_sampled { numerator: 7 denominator: TEN_THOUSAND } }",
+             10'006));
   info_.request_id = "5e9d6c4e-2f0a-4b6e-9c34-8f7e4e3b2a10";
   EXPECT_EQ(passes(half, 0), passes(half, 99)) << "the id decides, not chance";
   const char* independent =
@@ -179,10 +181,12 @@ TEST_F(AccessLogTest, RuntimeFilterSamples) {
 }
 
 TEST_F(AccessLogTest, AndOrFilters) {
-  const std::string ok = "filters { status_code_filter { comparison { value { default_value: 200 } "
-                         "} } } ";
-  const std::string bad = "filters { status_code_filter { comparison { value { default_value: 500 } "
-                          "} } } ";
+  const std::string ok =
+      "filters { status_code_filter { comparison { value { default_value: 200 } "
+      "} } } ";
+  const std::string bad =
+      "filters { status_code_filter { comparison { value { default_value: 500 } "
+      "} } } ";
   EXPECT_TRUE(passes("and_filter { " + ok + ok + "}"));
   EXPECT_FALSE(passes("and_filter { " + ok + bad + "}"));
   EXPECT_TRUE(passes("or_filter { " + bad + ok + "}"));

@@ -10,7 +10,9 @@ namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
 
-bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+bool is_plain(unsigned char c) {
+  return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
 
 // Length of the run of plain ASCII at the front: what is copied as it is.
 size_t plain_run(std::string_view text) {
@@ -22,12 +24,18 @@ size_t plain_run(std::string_view text) {
 // The letter of a two-character escape that C and JSON share, or 0.
 char short_escape(unsigned char c) {
   switch (c) {
-    case '\n': return 'n';
-    case '\r': return 'r';
-    case '\t': return 't';
-    case '\\': return '\\';
-    case '"': return '"';
-    default: return 0;
+    case '\n':
+      return 'n';
+    case '\r':
+      return 'r';
+    case '\t':
+      return 't';
+    case '\\':
+      return '\\';
+    case '"':
+      return '"';
+    default:
+      return 0;
   }
 }
 

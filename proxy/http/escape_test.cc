@@ -28,13 +28,15 @@ TEST(TextEscapeTest, ControlBytesNeverReachTheLine) {
   EXPECT_EQ(as_text("a\r\nb\tc"), "a\\r\\nb\\tc");
   EXPECT_EQ(as_text("\x1b[31mred"), "\\x1b[31mred");
   EXPECT_EQ(as_text(std::string_view("\0\x7f", 2)), "\\x00\\x7f");
-  EXPECT_EQ(as_text("\xc2\x9b" "31m"), "\\xc2\\x9b31m");
+  EXPECT_EQ(as_text("\xc2\x9b"
+                    "31m"),
+            "\\xc2\\x9b31m");
   EXPECT_EQ(as_text("\xe2\x80\xa8"), "\\xe2\\x80\\xa8");
 }
 
 TEST(TextEscapeTest, InvalidUtf8IsEscapedByteByByte) {
   EXPECT_EQ(as_text("\xff\xc3"), "\\xff\\xc3");
-  EXPECT_EQ(as_text("\xc0\xaf"), "\\xc0\\xaf");          // overlong
+  EXPECT_EQ(as_text("\xc0\xaf"), "\\xc0\\xaf");           // overlong
   EXPECT_EQ(as_text("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // surrogate
 }
 
@@ -53,7 +55,10 @@ TEST(JsonEscapeTest, EveryByteGivesValidJson) {
     const std::string line = as_json(text);
     const auto parsed = nlohmann::json::parse(line, nullptr, false);
     ASSERT_FALSE(parsed.is_discarded()) << byte;
-    EXPECT_EQ(parsed.get<std::string>(), byte < 0x80 ? text : "a\xef\xbf\xbd" "b") << byte;
+    EXPECT_EQ(parsed.get<std::string>(), byte < 0x80 ? text
+                                                     : "a\xef\xbf\xbd"
+                                                       "b")
+        << byte;
     EXPECT_EQ(line.find_first_of("\r\n\x1b\x7f"), std::string::npos) << byte;
   }
 }

@@ -70,6 +70,8 @@ constexpr CommandSpec kCommands[] = {
 
 }  // namespace
 
-std::span<const CommandSpec> connection_commands() { return kCommands; }
+std::span<const CommandSpec> connection_commands() {
+  return kCommands;
+}
 
 }  // namespace weir::http

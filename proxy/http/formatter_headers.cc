@@ -20,8 +20,8 @@ HeaderChoice choose(std::string_view name) {
 
 // Envoy prints the first line of several, so this does not join them.
 FormatValue first_of(const HeaderMap& headers, const HeaderChoice& choice) {
-  const Header* line = choice.known != Known::kNone ? headers.find(choice.known)
-                                                    : headers.find(choice.name);
+  const Header* line =
+      choice.known != Known::kNone ? headers.find(choice.known) : headers.find(choice.name);
   return line == nullptr ? FormatValue::missing() : FormatValue::of(line->value);
 }
 
@@ -56,7 +56,9 @@ FormatValue read_header(const Format::Part& part, const FormatInput& in, FormatS
   return lookup(*message, part.alternative, scratch);
 }
 
-std::string_view without_query(std::string_view path) { return path.substr(0, path.find('?')); }
+std::string_view without_query(std::string_view path) {
+  return path.substr(0, path.find('?'));
+}
 
 FormatValue read_header_without_query(const Format::Part& part, const FormatInput& in,
                                       FormatScratch& scratch) {
@@ -105,8 +107,7 @@ Result<void> parse_name(std::string_view parameter, Format::Part& part) {
 }
 
 // The value as it stands in the path, percent escapes kept.
-FormatValue read_query_parameter(const Format::Part& part, const FormatInput& in,
-                                 FormatScratch&) {
+FormatValue read_query_parameter(const Format::Part& part, const FormatInput& in, FormatScratch&) {
   if (in.request == nullptr) return FormatValue::missing();
   const std::string_view path = in.request->path;
   const size_t mark = path.find('?');
@@ -238,7 +239,9 @@ constexpr CommandSpec kCommands[] = {
 
 }  // namespace
 
-std::span<const CommandSpec> header_commands() { return kCommands; }
+std::span<const CommandSpec> header_commands() {
+  return kCommands;
+}
 
 Result<void> parse_header_choice(std::string_view parameter, Format::Part& part) {
   const size_t mark = parameter.find('?');

@@ -50,8 +50,8 @@ struct CommandSpec {
   std::string_view name;
   ReadValue read;
   CommandSyntax syntax = CommandSyntax::kPlain;
-  bool length_allowed = false;       // %NAME(...):10%
-  ParseParameter parse = nullptr;    // called with "" when an optional parameter is not there
+  bool length_allowed = false;     // %NAME(...):10%
+  ParseParameter parse = nullptr;  // called with "" when an optional parameter is not there
 };
 
 std::span<const CommandSpec> header_commands();      // formatter_headers.cc
@@ -71,10 +71,10 @@ struct Format::Part {
   ReadValue read = nullptr;  // null: a literal
   bool quoted = false;       // stands between quotation marks
   uint32_t max_length = kNoLimit;
-  std::string text;          // the literal, or the parameter where a command keeps it
+  std::string text;  // the literal, or the parameter where a command keeps it
   HeaderChoice header;
   HeaderChoice alternative;
-  uint8_t options[3] = {};   // a command's own, from its parameter
+  uint8_t options[3] = {};  // a command's own, from its parameter
   std::optional<TimeFormat> time;
 
   FormatValue value(const FormatInput& input, FormatScratch& scratch) const;

@@ -59,8 +59,7 @@ Result<void> parse_details(std::string_view parameter, Format::Part& part) {
   return {};
 }
 
-FormatValue read_details(const Format::Part& part, const FormatInput& in,
-                         FormatScratch& scratch) {
+FormatValue read_details(const Format::Part& part, const FormatInput& in, FormatScratch& scratch) {
   if (in.info == nullptr || in.info->details.empty()) return FormatValue::missing();
   const std::string_view details = in.info->details.substr(0, FormatScratch::kBytes);
   if (part.options[0] == kKeepSpaces || details.find_first_of(" \t") == std::string_view::npos)
@@ -159,6 +158,8 @@ constexpr CommandSpec kCommands[] = {
 
 }  // namespace
 
-std::span<const CommandSpec> stream_commands() { return kCommands; }
+std::span<const CommandSpec> stream_commands() {
+  return kCommands;
+}
 
 }  // namespace weir::http

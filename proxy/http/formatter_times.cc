@@ -137,13 +137,14 @@ constexpr CommandSpec kCommands[] = {
     {"REQUEST_DURATION", read_span<&Info::start_ns, &Info::last_downstream_rx_ns>},
     {"REQUEST_TX_DURATION", read_span<&Info::start_ns, &Info::last_upstream_tx_ns>},
     {"RESPONSE_DURATION", read_span<&Info::start_ns, &Info::first_upstream_rx_ns>},
-    {"RESPONSE_TX_DURATION",
-     read_span<&Info::first_upstream_rx_ns, &Info::last_downstream_tx_ns>},
+    {"RESPONSE_TX_DURATION", read_span<&Info::first_upstream_rx_ns, &Info::last_downstream_tx_ns>},
     {"COMMON_DURATION", read_common_duration, kParameter, false, parse_common_duration},
 };
 
 }  // namespace
 
-std::span<const CommandSpec> time_commands() { return kCommands; }
+std::span<const CommandSpec> time_commands() {
+  return kCommands;
+}
 
 }  // namespace weir::http

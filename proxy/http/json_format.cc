@@ -57,13 +57,19 @@ class JsonFormat::Compiler {
  private:
   Node value(const Value& value, const config::FieldPath& path) {
     switch (value.kind_case()) {
-      case Value::kStructValue: return object(value.struct_value(), path);
-      case Value::kListValue: return list(value, path);
-      case Value::kStringValue: return text(value.string_value(), path);
-      case Value::kNumberValue: return literal(number_text(value.number_value()));
-      case Value::kBoolValue: return literal(value.bool_value() ? "true" : "false");
+      case Value::kStructValue:
+        return object(value.struct_value(), path);
+      case Value::kListValue:
+        return list(value, path);
+      case Value::kStringValue:
+        return text(value.string_value(), path);
+      case Value::kNumberValue:
+        return literal(number_text(value.number_value()));
+      case Value::kBoolValue:
+        return literal(value.bool_value() ? "true" : "false");
       case Value::kNullValue:
-      case Value::KIND_NOT_SET: break;
+      case Value::KIND_NOT_SET:
+        break;
     }
     return literal("null");
   }
@@ -111,10 +117,18 @@ class JsonFormat::Writer {
 
   void write(const Node& node) {
     switch (node.kind) {
-      case Node::Kind::kLiteral: out_ += node.literal; break;
-      case Node::Kind::kFormat: write_format(node); break;
-      case Node::Kind::kObject: write_children(node, '{', '}'); break;
-      case Node::Kind::kList: write_children(node, '[', ']'); break;
+      case Node::Kind::kLiteral:
+        out_ += node.literal;
+        break;
+      case Node::Kind::kFormat:
+        write_format(node);
+        break;
+      case Node::Kind::kObject:
+        write_children(node, '{', '}');
+        break;
+      case Node::Kind::kList:
+        write_children(node, '[', ']');
+        break;
     }
   }
 
@@ -128,8 +142,10 @@ class JsonFormat::Writer {
       out_ += child.key;
       left_out_ = false;
       write(child);
-      if (left_out_) out_.resize(before);
-      else first = false;
+      if (left_out_)
+        out_.resize(before);
+      else
+        first = false;
       left_out_ = false;
     }
     out_ += close;
@@ -143,16 +159,22 @@ class JsonFormat::Writer {
     out_ += '"';
     for (const Format::Part& part : *node.format->parts_) {
       const FormatValue value = part.value(input_, scratch_);
-      if (value.kind != FormatValue::Kind::kMissing) append_json_escaped(value.text, out_);
-      else if (!omit_empty_) out_ += '-';
+      if (value.kind != FormatValue::Kind::kMissing)
+        append_json_escaped(value.text, out_);
+      else if (!omit_empty_)
+        out_ += '-';
     }
     out_ += '"';
   }
 
   void write_value(const FormatValue& value) {
     switch (value.kind) {
-      case FormatValue::Kind::kText: append_json_string(value.text, out_); break;
-      case FormatValue::Kind::kNumber: out_ += value.text; break;
+      case FormatValue::Kind::kText:
+        append_json_string(value.text, out_);
+        break;
+      case FormatValue::Kind::kNumber:
+        out_ += value.text;
+        break;
       case FormatValue::Kind::kMissing:
         out_ += "null";
         left_out_ = omit_empty_;
@@ -188,8 +210,8 @@ void JsonFormat::append(const FormatInput& input, std::string& out) const {
 
 void report_format_error(const Error& error, const config::FieldPath& path,
                          config::Diagnostics& diagnostics) {
-  const auto code = error.code == "not-supported" ? config::Code::kNotSupported
-                                                  : config::Code::kInvalidValue;
+  const auto code =
+      error.code == "not-supported" ? config::Code::kNotSupported : config::Code::kInvalidValue;
   diagnostics.error(code, path, error.message);
 }
 

@@ -43,9 +43,12 @@ bool judge(const Comparison& comparison, const FormatInput& input, uint64_t) {
     actual = static_cast<uint64_t>((end_ns - input.info->start_ns) / 1'000'000);
   }
   switch (comparison.op) {
-    case ComparisonFilter::GE: return actual >= comparison.value;
-    case ComparisonFilter::LE: return actual <= comparison.value;
-    default: return actual == comparison.value;
+    case ComparisonFilter::GE:
+      return actual >= comparison.value;
+    case ComparisonFilter::LE:
+      return actual <= comparison.value;
+    default:
+      return actual == comparison.value;
   }
 }
 
@@ -112,8 +115,10 @@ class LogFilter::Compiler {
         return comparison(config.status_code_filter().comparison(), Subject::kStatus);
       case AccessLogFilter::kDurationFilter:
         return comparison(config.duration_filter().comparison(), Subject::kDurationMs);
-      case AccessLogFilter::kNotHealthCheckFilter: return Node{NotHealthCheck{}};
-      case AccessLogFilter::kRuntimeFilter: return fraction(config.runtime_filter());
+      case AccessLogFilter::kNotHealthCheckFilter:
+        return Node{NotHealthCheck{}};
+      case AccessLogFilter::kRuntimeFilter:
+        return fraction(config.runtime_filter());
       case AccessLogFilter::kHeaderFilter:
         return header(config, path.field("header_filter.header"));
       case AccessLogFilter::kResponseFlagFilter:
@@ -126,7 +131,8 @@ class LogFilter::Compiler {
         diagnostics_.error(Code::kConstraint, path, "the filter is empty",
                            "name one, or leave the whole filter out");
         return std::nullopt;
-      default: return not_supported(config, path);
+      default:
+        return not_supported(config, path);
     }
   }
 

@@ -29,8 +29,10 @@ constexpr std::string_view kDefaultFormat =
 std::optional<std::string> read_source(const DataSource& source, const FieldPath& path,
                                        Diagnostics& diagnostics) {
   switch (source.specifier_case()) {
-    case DataSource::kInlineString: return source.inline_string();
-    case DataSource::kInlineBytes: return source.inline_bytes();
+    case DataSource::kInlineString:
+      return source.inline_string();
+    case DataSource::kInlineBytes:
+      return source.inline_bytes();
     case DataSource::kFilename:
       return config::read_file(source.filename(), LogFormat::kMaxSourceBytes, diagnostics);
     case DataSource::kEnvironmentVariable: {
@@ -40,10 +42,12 @@ std::optional<std::string> read_source(const DataSource& source, const FieldPath
                         "the environment has no variable '" + source.environment_variable() + "'");
       return std::nullopt;
     }
-    case DataSource::SPECIFIER_NOT_SET: break;
+    case DataSource::SPECIFIER_NOT_SET:
+      break;
   }
-  diagnostics.error(Code::kConstraint, path, "one of filename, inline_string, inline_bytes and "
-                                             "environment_variable must be set");
+  diagnostics.error(Code::kConstraint, path,
+                    "one of filename, inline_string, inline_bytes and "
+                    "environment_variable must be set");
   return std::nullopt;
 }
 

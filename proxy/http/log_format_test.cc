@@ -51,20 +51,50 @@ class LogFormatTest : public testing::Test {
 
 constexpr char kJson[] = R"pb(
   json_format {
-    fields { key: "status" value { string_value: "%RESPONSE_CODE%" } }
-    fields { key: "path" value { string_value: "%REQ(:path)%" } }
-    fields { key: "agent" value { string_value: "%REQ(user-agent)%" } }
-    fields { key: "mix" value { string_value: "%PROTOCOL% %REQ(none)%" } }
-    fields { key: "fixed" value { string_value: "100%%" } }
-    fields { key: "number" value { number_value: 1.5 } }
-    fields { key: "yes" value { bool_value: true } }
-    fields { key: "nothing" value { null_value: NULL_VALUE } }
+    fields {
+      key: "status"
+      value { string_value: "%RESPONSE_CODE%" }
+    }
+    fields {
+      key: "path"
+      value { string_value: "%REQ(:path)%" }
+    }
+    fields {
+      key: "agent"
+      value { string_value: "%REQ(user-agent)%" }
+    }
+    fields {
+      key: "mix"
+      value { string_value: "%PROTOCOL% %REQ(none)%" }
+    }
+    fields {
+      key: "fixed"
+      value { string_value: "100%%" }
+    }
+    fields {
+      key: "number"
+      value { number_value: 1.5 }
+    }
+    fields {
+      key: "yes"
+      value { bool_value: true }
+    }
+    fields {
+      key: "nothing"
+      value { null_value: NULL_VALUE }
+    }
     fields {
       key: "nested"
       value {
         struct_value {
-          fields { key: "b" value { string_value: "%DURATION%" } }
-          fields { key: "a" value { string_value: "%ROUTE_NAME%" } }
+          fields {
+            key: "b"
+            value { string_value: "%DURATION%" }
+          }
+          fields {
+            key: "a"
+            value { string_value: "%ROUTE_NAME%" }
+          }
         }
       }
     }
@@ -81,11 +111,10 @@ constexpr char kJson[] = R"pb(
 )pb";
 
 TEST_F(LogFormatTest, JsonKeepsTypesAndSortsKeys) {
-  EXPECT_EQ(line(kJson),
-            R"({"agent":null,"fixed":"100%","list":[null,"GET"],"mix":"HTTP/1.1 -",)"
-            R"("nested":{"a":null,"b":3},"nothing":null,"number":1.5,)"
-            R"("path":"/x?y=\"1\"\n","status":404,"yes":true})"
-            "\n");
+  EXPECT_EQ(line(kJson), R"({"agent":null,"fixed":"100%","list":[null,"GET"],"mix":"HTTP/1.1 -",)"
+                         R"("nested":{"a":null,"b":3},"nothing":null,"number":1.5,)"
+                         R"("path":"/x?y=\"1\"\n","status":404,"yes":true})"
+                         "\n");
 }
 
 TEST_F(LogFormatTest, OmittingEmptyValuesLeavesMembersOut) {
@@ -145,13 +174,19 @@ TEST_F(LogFormatTest, TextFromTheEnvironment) {
 TEST_F(LogFormatTest, EveryErrorIsReportedAtItsPlace) {
   EXPECT_FALSE(compile(R"pb(
     json_format {
-      fields { key: "a" value { string_value: "%REQQ(x)%" } }
+      fields {
+        key: "a"
+        value { string_value: "%REQQ(x)%" }
+      }
       fields {
         key: "b"
         value { list_value { values { string_value: "%DYNAMIC_METADATA(x)%" } } }
       }
     }
-    formatters { name: "m" typed_config { type_url: "x/y.Z" } }
+    formatters {
+      name: "m"
+      typed_config { type_url: "x/y.Z" }
+    }
   )pb"));
   std::string all;
   for (const auto& item : diagnostics_.items())
@@ -168,7 +203,8 @@ TEST_F(LogFormatTest, KnownFormattersAreAccepted) {
     formatters {
       name: "q"
       typed_config {
-        type_url: "type.googleapis.com/envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"
+        type_url: "type.googleapis.com/envoy.extensions.formatter."
+                  "req_without_query.v3.ReqWithoutQuery"
       }
     }
   )pb"));

@@ -11,9 +11,13 @@ namespace {
 constexpr int64_t kDaySeconds = 86'400;
 constexpr std::string_view kStrftimeConversions = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%";
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
-int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+int64_t floor_divide(int64_t a, int64_t b) {
+  return a / b - (a % b < 0 ? 1 : 0);
+}
 
 // The Gregorian date of a day counted from 1970-01-01. Years are counted from March here, so that
 // the leap day is the last of its year. gmtime_r is not used because it takes a lock.
@@ -93,8 +97,7 @@ class TimeFormat::Writer {
   void fraction(int64_t micros, int digits) {
     char text_of[9];
     for (int i = 8; i >= 6; --i) text_of[i] = '0';
-    for (int i = 5; i >= 0; --i, micros /= 10)
-      text_of[i] = static_cast<char>('0' + micros % 10);
+    for (int i = 5; i >= 0; --i, micros /= 10) text_of[i] = static_cast<char>('0' + micros % 10);
     text({text_of, static_cast<size_t>(digits)});
   }
   void strftime(const std::string& conversion, const std::tm& fields) {
@@ -134,18 +137,21 @@ Result<size_t> TimeFormat::add_conversion(std::string_view rest) {
     add(Kind::kFraction, rest[0] - '0');
     return size_t{2};
   }
-  switch (rest[0]) {
-    case 'E': return add_extended(rest);
-    case 'Y': add(Kind::kYear); return size_t{1};
-    case 'm': add(Kind::kMonth); return size_t{1};
-    case 'd': add(Kind::kDay); return size_t{1};
-    case 'H': add(Kind::kHour); return size_t{1};
-    case 'M': add(Kind::kMinute); return size_t{1};
-    case 'S': add(Kind::kSecond); return size_t{1};
-    case 's': add(Kind::kEpochSeconds); return size_t{1};
-    case 'f': add(Kind::kFraction, 9); return size_t{1};
-    case '%': add_literal("%"); return size_t{1};
-    default: break;
+  if (rest[0] == 'E') return add_extended(rest);
+  struct Simple {
+    char letter;
+    Kind kind;
+    int digits;
+  };
+  static constexpr Simple kSimple[] = {
+      {'Y', Kind::kYear, 0},     {'m', Kind::kMonth, 0},        {'d', Kind::kDay, 0},
+      {'H', Kind::kHour, 0},     {'M', Kind::kMinute, 0},       {'S', Kind::kSecond, 0},
+      {'f', Kind::kFraction, 9}, {'s', Kind::kEpochSeconds, 0},
+  };
+  for (const Simple& simple : kSimple) {
+    if (simple.letter != rest[0]) continue;
+    add(simple.kind, simple.digits);
+    return size_t{1};
   }
   if (kStrftimeConversions.find(rest[0]) == std::string_view::npos)
     return bad_time_format("the unknown conversion '%" + std::string(1, rest[0]) + "'");
@@ -193,19 +199,27 @@ size_t TimeFormat::write(int64_t wall_us, char* to) const {
 void TimeFormat::write_segment(const Segment& segment, const Moment& moment, Writer& writer) {
   const std::tm& fields = moment.fields;
   switch (segment.kind) {
-    case Kind::kLiteral: return writer.text(segment.text);
-    case Kind::kYear: return writer.number(fields.tm_year + 1900);
-    case Kind::kMonth: return writer.padded(fields.tm_mon + 1, 2);
-    case Kind::kDay: return writer.padded(fields.tm_mday, 2);
-    case Kind::kHour: return writer.padded(fields.tm_hour, 2);
-    case Kind::kMinute: return writer.padded(fields.tm_min, 2);
+    case Kind::kLiteral:
+      return writer.text(segment.text);
+    case Kind::kYear:
+      return writer.number(fields.tm_year + 1900);
+    case Kind::kMonth:
+      return writer.padded(fields.tm_mon + 1, 2);
+    case Kind::kDay:
+      return writer.padded(fields.tm_mday, 2);
+    case Kind::kHour:
+      return writer.padded(fields.tm_hour, 2);
+    case Kind::kMinute:
+      return writer.padded(fields.tm_min, 2);
     case Kind::kSecond:
       writer.padded(fields.tm_sec, 2);
       if (segment.digits == 0) return;
       writer.text(".");
       return writer.fraction(moment.micros, segment.digits);
-    case Kind::kFraction: return writer.fraction(moment.micros, segment.digits);
-    case Kind::kEpochSeconds: return writer.number(moment.seconds);
+    case Kind::kFraction:
+      return writer.fraction(moment.micros, segment.digits);
+    case Kind::kEpochSeconds:
+      return writer.number(moment.seconds);
     case Kind::kOffsetWithColon: {
       const int64_t offset_s = fields.tm_gmtoff;
       const int64_t minutes = (offset_s < 0 ? -offset_s : offset_s) / 60;
@@ -214,7 +228,8 @@ void TimeFormat::write_segment(const Segment& segment, const Moment& moment, Wri
       writer.text(":");
       return writer.padded(minutes % 60, 2);
     }
-    case Kind::kStrftime: return writer.strftime(segment.text, fields);
+    case Kind::kStrftime:
+      return writer.strftime(segment.text, fields);
   }
 }
 

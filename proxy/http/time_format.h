@@ -37,8 +37,8 @@ class TimeFormat {
     kDay,
     kHour,
     kMinute,
-    kSecond,           // followed by `digits` of fraction when that is not 0
-    kFraction,         // `digits` digits
+    kSecond,    // followed by `digits` of fraction when that is not 0
+    kFraction,  // `digits` digits
     kEpochSeconds,
     kOffsetWithColon,  // +hh:mm
     kStrftime,         // `text` is the conversion

@@ -34,7 +34,8 @@ Result<MetricFilter> MetricFilter::compile(bool used_only, std::string_view patt
     return Error{"bad-query", "'filter' is longer than 1024 bytes"};
   const std::string text(pattern);
   auto regex = std::make_unique<re2::RE2>(text, re2::RE2::Quiet);
-  if (!regex->ok()) return Error{"bad-query", "'filter' is no regular expression: " + regex->error()};
+  if (!regex->ok())
+    return Error{"bad-query", "'filter' is no regular expression: " + regex->error()};
   out.pattern_ = std::move(regex);
   return out;
 }

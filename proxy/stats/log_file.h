@@ -11,10 +11,11 @@ namespace weir::stats {
 
 // Where lines for one log gather until the writer's thread takes them. Each worker has a lane of
 // its own, whose lock the writer holds for a pointer swap only, so a worker never waits for a disk
-// or a pipe. Thread-safe; memory is bounded: a line that finds its lane full is counted and dropped.
+// or a pipe. Thread-safe; memory is bounded: a line that finds its lane full is counted and
+// dropped.
 class LogFile {
  public:
-  static constexpr size_t kWakeBytes = 64 * 1024;         // a lane this full wakes the writer
+  static constexpr size_t kWakeBytes = 64 * 1024;  // a lane this full wakes the writer
   static constexpr size_t kMaxLaneBytes = 1024 * 1024;
 
   // `wake_fd`: an eventfd that outlives this object.

@@ -22,8 +22,8 @@ int stream_number(std::string_view path) {
 }
 
 // O_NONBLOCK belongs to the open file, which a shell or a container runtime may share with us, so a
-// pipe or terminal is opened once more. A regular file never blocks and must keep the offset that it
-// shares; a socket cannot be opened and is written with MSG_DONTWAIT.
+// pipe or terminal is opened once more. A regular file never blocks and must keep the offset that
+// it shares; a socket cannot be opened and is written with MSG_DONTWAIT.
 int open_stream(int number) {
   struct stat status {};
   if (fstat(number, &status) != 0) return -1;
@@ -58,7 +58,9 @@ Result<LogOutput> LogOutput::open(const std::string& path) {
   return LogOutput(fd, is_socket(fd) ? Kind::kSocket : Kind::kFile);
 }
 
-LogOutput::~LogOutput() { close(); }
+LogOutput::~LogOutput() {
+  close();
+}
 
 LogOutput::LogOutput(LogOutput&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
@@ -83,9 +85,12 @@ void LogOutput::close() {
 
 int64_t LogOutput::write_some(std::string_view bytes) {
   switch (kind_) {
-    case Kind::kNowhere: return static_cast<int64_t>(bytes.size());
-    case Kind::kSocket: return send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    case Kind::kFile: return ::write(fd_, bytes.data(), bytes.size());
+    case Kind::kNowhere:
+      return static_cast<int64_t>(bytes.size());
+    case Kind::kSocket:
+      return send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    case Kind::kFile:
+      return ::write(fd_, bytes.data(), bytes.size());
   }
   return -1;
 }

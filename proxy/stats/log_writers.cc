@@ -100,7 +100,8 @@ bool LogWriters::wait(const std::vector<Log*>& logs) {
   // A descriptor that failed is not watched: its error would end each poll at once.
   for (const Log* log : logs)
     if (log->last == Outcome::kWouldBlock) watched.push_back({log->output.fd(), POLLOUT, 0});
-  const int ready = poll(watched.data(), watched.size(), static_cast<int>(options_.flush_interval_ms));
+  const int ready =
+      poll(watched.data(), watched.size(), static_cast<int>(options_.flush_interval_ms));
   eventfd_t ignored = 0;
   if (watched[0].revents != 0) eventfd_read(wake_fd_, &ignored);
   return ready == 0;

@@ -17,9 +17,12 @@ namespace {
 
 prometheus::MetricType type_of(Kind kind) {
   switch (kind) {
-    case Kind::kCounter: return prometheus::MetricType::Counter;
-    case Kind::kGauge: return prometheus::MetricType::Gauge;
-    case Kind::kHistogram: return prometheus::MetricType::Histogram;
+    case Kind::kCounter:
+      return prometheus::MetricType::Counter;
+    case Kind::kGauge:
+      return prometheus::MetricType::Gauge;
+    case Kind::kHistogram:
+      return prometheus::MetricType::Histogram;
   }
   return prometheus::MetricType::Untyped;
 }

@@ -20,8 +20,7 @@ double quantile(const std::vector<uint64_t>& buckets, double q) {
     if (buckets[i] == 0) continue;
     const auto low = static_cast<double>(Histogram::bucket_lower_bound(i));
     const auto high = static_cast<double>(Histogram::bucket_upper_bound(i));
-    const double share =
-        (rank - static_cast<double>(below)) / static_cast<double>(buckets[i]);
+    const double share = (rank - static_cast<double>(below)) / static_cast<double>(buckets[i]);
     if (share <= 1) return low + (high - low) * std::max(share, 0.0);
     below += buckets[i];
     last = high;

@@ -30,7 +30,8 @@ uint64_t Histogram::bucket_lower_bound(int index) {
 }
 
 uint64_t Histogram::bucket_upper_bound(int index) {
-  return index + 1 == kBuckets ? (uint64_t{1} << kValueBits) - 1 : bucket_lower_bound(index + 1) - 1;
+  return index + 1 == kBuckets ? (uint64_t{1} << kValueBits) - 1
+                               : bucket_lower_bound(index + 1) - 1;
 }
 
 Shard::Shard()
@@ -67,9 +68,12 @@ void Shard::record(HistogramId id, uint64_t value) {
 
 std::string_view kind_name(Kind kind) {
   switch (kind) {
-    case Kind::kCounter: return "counter";
-    case Kind::kGauge: return "gauge";
-    case Kind::kHistogram: return "histogram";
+    case Kind::kCounter:
+      return "counter";
+    case Kind::kGauge:
+      return "gauge";
+    case Kind::kHistogram:
+      return "histogram";
   }
   return "";
 }
@@ -84,15 +88,20 @@ Shard& Registry::new_shard() {
   return *shards_.back();
 }
 
-CounterId Registry::counter(std::string_view name) { return {intern(name, Kind::kCounter)}; }
-GaugeId Registry::gauge(std::string_view name) { return {intern(name, Kind::kGauge)}; }
+CounterId Registry::counter(std::string_view name) {
+  return {intern(name, Kind::kCounter)};
+}
+GaugeId Registry::gauge(std::string_view name) {
+  return {intern(name, Kind::kGauge)};
+}
 HistogramId Registry::histogram(std::string_view name) {
   return {intern(name, Kind::kHistogram)};
 }
 
 uint32_t Registry::intern(std::string_view name, Kind kind) {
   std::string clean(name);
-  std::replace_if(clean.begin(), clean.end(), [](char c) { return !is_name_char(c); }, '_');
+  std::replace_if(
+      clean.begin(), clean.end(), [](char c) { return !is_name_char(c); }, '_');
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(clean);
   if (found != entries_.end()) return found->second.kind == kind ? found->second.index : 0;

@@ -101,11 +101,13 @@ class Shard {
   };
 
   Slot& slot(uint32_t index) const {
-    return chunks_[index >> kChunkBits].load(std::memory_order_acquire)
+    return chunks_[index >> kChunkBits]
+        .load(std::memory_order_acquire)
         ->slots[index & (kChunkSlots - 1)];
   }
   std::atomic<Histogram*>& histogram_slot(uint32_t index) const {
-    return histogram_chunks_[index >> kHistogramChunkBits].load(std::memory_order_acquire)
+    return histogram_chunks_[index >> kHistogramChunkBits]
+        .load(std::memory_order_acquire)
         ->slots[index & (kHistogramChunkSlots - 1)];
   }
   // A plain load and store: there is one writer.

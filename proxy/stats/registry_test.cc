@@ -11,9 +11,9 @@ namespace weir::stats {
 namespace {
 
 TEST(HistogramTest, EveryValueFallsIntoABucketThatHoldsIt) {
-  for (uint64_t value : {uint64_t{0}, uint64_t{1}, uint64_t{15}, uint64_t{16}, uint64_t{17},
-                         uint64_t{31}, uint64_t{32}, uint64_t{1000}, uint64_t{123456789},
-                         (uint64_t{1} << 40) - 1}) {
+  for (uint64_t value :
+       {uint64_t{0}, uint64_t{1}, uint64_t{15}, uint64_t{16}, uint64_t{17}, uint64_t{31},
+        uint64_t{32}, uint64_t{1000}, uint64_t{123456789}, (uint64_t{1} << 40) - 1}) {
     const int index = Histogram::bucket_of(value);
     EXPECT_LE(Histogram::bucket_lower_bound(index), value);
     EXPECT_GE(Histogram::bucket_upper_bound(index), value);

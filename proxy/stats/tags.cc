@@ -5,7 +5,9 @@
 namespace weir::stats {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // What is left of a metric's name, and what was taken out of it.
 class TagExtractor {
@@ -15,8 +17,7 @@ class TagExtractor {
   TaggedName run() {
     take_response_code();
     if (!take_scope("cluster.", "envoy_cluster_name") && !take_http() && !take_listener() &&
-        !take_server() && !take_virtual_host() &&
-        !take_scope("tcp.", "envoy_tcp_prefix") &&
+        !take_server() && !take_virtual_host() && !take_scope("tcp.", "envoy_tcp_prefix") &&
         !take_scope("local_rate_limit.", "envoy_local_network_ratelimit_prefix") &&
         !take_scope("connection_limit.", "envoy_connection_limit_prefix"))
       take_owner_of("http_local_rate_limit.", "envoy_local_http_ratelimit_prefix");
@@ -123,7 +124,9 @@ class TagExtractor {
 
 }  // namespace
 
-TaggedName extract_tags(std::string_view metric) { return TagExtractor(metric).run(); }
+TaggedName extract_tags(std::string_view metric) {
+  return TagExtractor(metric).run();
+}
 
 std::string prometheus_name(std::string_view name) {
   std::string out = "envoy_";
@@ -131,7 +134,8 @@ std::string prometheus_name(std::string_view name) {
   const auto allowed = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_';
   };
-  std::replace_if(out.begin(), out.end(), [&](char c) { return !allowed(c); }, '_');
+  std::replace_if(
+      out.begin(), out.end(), [&](char c) { return !allowed(c); }, '_');
   return out;
 }
 

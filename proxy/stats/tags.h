@@ -7,7 +7,7 @@
 namespace weir::stats {
 
 struct Tag {
-  std::string_view name;   // as in Prometheus: "envoy_cluster_name"
+  std::string_view name;  // as in Prometheus: "envoy_cluster_name"
   std::string value;
 };
 

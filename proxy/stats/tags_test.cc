@@ -63,8 +63,8 @@ TEST(TagsTest, Others) {
 }
 
 TEST(TagsTest, NamesThatEndEarlyAreKept) {
-  for (const char* name : {"cluster", "cluster.", "cluster.app", "http.x", "listener.", "listener.1",
-                           "server.worker_", "_rq_", "", "a._rq_2xx"})
+  for (const char* name : {"cluster", "cluster.", "cluster.app", "http.x", "listener.",
+                           "listener.1", "server.worker_", "_rq_", "", "a._rq_2xx"})
     EXPECT_EQ(exported(name).find("envoy_"), 0u) << name;
   EXPECT_EQ(exported("cluster.app"), "envoy_cluster_app");
 }

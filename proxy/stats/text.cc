@@ -70,8 +70,8 @@ std::string stats_json(const Registry& registry, const MetricFilter& filter) {
     if (sample.kind == Kind::kHistogram) {
       histograms += (histograms.empty() ? "" : ",") + json_histogram(sample);
     } else {
-      values += (values.empty() ? "" : ",") + json_name(sample) + ",\"value\":" +
-                value_text(sample) + "}";
+      values += (values.empty() ? "" : ",") + json_name(sample) +
+                ",\"value\":" + value_text(sample) + "}";
     }
   });
   if (!histograms.empty()) {
