@@ -32,9 +32,11 @@ class SharedLimit {
   void give_back(uint32_t units) { held_.fetch_sub(units, std::memory_order_acq_rel); }
 
   const uint32_t workers_;
-  // Apart from `held_`, so that reading the limit does not wait for those who acquire.
   std::atomic<uint32_t> max_;
-  alignas(64) std::atomic<uint32_t> held_{0};
+  // A cache line on each side, so that who reads a limit does not wait for those who acquire.
+  [[maybe_unused]] char before_[64];
+  std::atomic<uint32_t> held_{0};
+  [[maybe_unused]] char after_[64];
 };
 
 // A worker's share in a SharedLimit. One thread; gives everything back when it ends.
