@@ -83,31 +83,25 @@ struct WeightedCluster {
   RouteFilters filters;
 };
 
-// config.route.v3.RouteAction.
+// config.route.v3.RouteAction. There may be one for each of 100,000 routes, so what is rare is kept
+// behind pointers, and what every request reads stands together.
 struct ForwardAction {
   // Exactly one of cluster, cluster_header and weighted is set.
   std::string cluster;
-  std::string cluster_header;
-  std::vector<WeightedCluster> weighted;
+  int64_t timeout_ms = 15'000;               // 0: none
+  std::shared_ptr<const RetryPolicy> retry;  // null: none
   uint32_t total_weight = 0;
-  std::string weighted_runtime_prefix;
   uint16_t cluster_not_found_status = 503;
-
-  int64_t timeout_ms = 15'000;                    // 0: none
-  std::optional<int64_t> idle_timeout_ms;         // unset: the HCM's stream_idle_timeout; 0: none
-  std::optional<int64_t> max_stream_duration_ms;  // unset: the HCM's
-  std::optional<RetryPolicy> retry;
-  std::vector<HashPolicy> hash;
-  std::vector<Mirror> mirrors;
   bool high_priority = false;
-
-  std::optional<std::string> prefix_rewrite;
-  std::optional<RegexRewrite> regex_rewrite;  // also what a path template is rewritten to
-  std::string host_rewrite;                   // literal
-  std::string host_rewrite_header;
-  std::optional<RegexRewrite> host_rewrite_path_regex;
   bool auto_host_rewrite = false;
   bool append_forwarded_host = false;
+  std::vector<WeightedCluster> weighted;
+  std::string cluster_header;
+
+  std::optional<int64_t> idle_timeout_ms;         // unset: the HCM's stream_idle_timeout; 0: none
+  std::optional<int64_t> max_stream_duration_ms;  // unset: the HCM's
+  std::vector<HashPolicy> hash;
+  std::vector<Mirror> mirrors;
 
   // upgrade_configs of the route, over the HCM's; type in lower case.
   struct Upgrade {
@@ -115,6 +109,13 @@ struct ForwardAction {
     bool enabled = true;
   };
   std::vector<Upgrade> upgrades;
+
+  std::string prefix_rewrite;                         // empty: none
+  std::unique_ptr<const RegexRewrite> regex_rewrite;  // also what a path template is rewritten to
+  std::unique_ptr<const RegexRewrite> host_rewrite_path_regex;
+  std::string host_rewrite;  // literal
+  std::string host_rewrite_header;
+  std::string weighted_runtime_prefix;
 };
 
 // config.route.v3.RedirectAction.
@@ -122,9 +123,9 @@ struct RedirectAction {
   std::string scheme;  // empty: unchanged
   std::string host;
   std::optional<uint16_t> port;
-  std::string path;  // replaces path (and query, when it has one)
-  std::optional<std::string> prefix_rewrite;
-  std::optional<RegexRewrite> regex_rewrite;
+  std::string path;            // replaces path (and query, when it has one)
+  std::string prefix_rewrite;  // empty: none
+  std::unique_ptr<const RegexRewrite> regex_rewrite;
   uint16_t status = 301;
   bool strip_query = false;
 };
@@ -140,25 +141,25 @@ struct VirtualHost;
 // One route: what request does with a request that matched it. How it matches is the table's own
 // business. Immutable; lives as long as its table.
 struct Route {
-  std::string name;
   const VirtualHost* host = nullptr;
-  std::variant<ForwardAction, RedirectAction, DirectAction> action;
-  // The matched prefix's length, for prefix_rewrite; a whole-path match has all of the path.
-  enum class Match : uint8_t { kPrefix, kPath, kRegex, kSeparatedPrefix, kTemplate, kConnect };
-  Match match = Match::kPrefix;
-  std::string match_text;  // the prefix or path
-
   // Of the levels route, virtual host and table, in the order they apply. A weighted cluster has
   // its own: change_request_headers and change_response_headers know the order.
   HeaderChanges request_headers;
   HeaderChanges response_headers;
   // Least specific first: table, virtual host, route.
   std::vector<const RouteFilters*> filters;
-  RouteFilters own_filters;
   uint64_t buffer_limit_bytes = 0;  // per_request_buffer_limit_bytes; 0: the listener's
+  std::string name;
+  std::variant<ForwardAction, RedirectAction, DirectAction> action;
+
+  // The matched prefix's length, for prefix_rewrite; a whole-path match has all of the path.
+  enum class Match : uint8_t { kPrefix, kPath, kRegex, kSeparatedPrefix, kTemplate, kConnect };
+  Match match = Match::kPrefix;
+  bool include_host_rate_limits = false;  // the virtual host's apply too
+  std::string_view match_text;            // the prefix or path; of the table
   // rate_limits of the route, for the filters that limit; null: none.
   std::shared_ptr<const std::vector<RateLimit>> rate_limits;
-  bool include_host_rate_limits = false;  // the virtual host's apply too
+  RouteFilters own_filters;
 };
 
 struct VirtualHost {

@@ -112,12 +112,12 @@ class ForwardCompiler {
       check_path_text(config_.regex_rewrite().substitution(), field.field("substitution"),
                       scope_.diagnostics());
       out_.regex_rewrite =
-          compile_regex_rewrite(config_.regex_rewrite(), field, scope_.diagnostics());
+          keep(compile_regex_rewrite(config_.regex_rewrite(), field, scope_.diagnostics()));
     } else if (config_.has_path_rewrite_policy()) {
       const FieldPath field = path_.field("path_rewrite_policy.typed_config");
-      out_.regex_rewrite = compile_path_template_rewrite(
+      out_.regex_rewrite = keep(compile_path_template_rewrite(
           config_.path_rewrite_policy().typed_config(), match_.path_match_policy().typed_config(),
-          field, scope_.diagnostics());
+          field, scope_.diagnostics()));
     }
   }
 
@@ -139,9 +139,9 @@ class ForwardCompiler {
                           scope_.diagnostics());
         return;
       case RouteAction::kHostRewritePathRegex:
-        out_.host_rewrite_path_regex =
+        out_.host_rewrite_path_regex = keep(
             compile_regex_rewrite(config_.host_rewrite_path_regex(),
-                                  path_.field("host_rewrite_path_regex"), scope_.diagnostics());
+                                  path_.field("host_rewrite_path_regex"), scope_.diagnostics()));
         return;
       case RouteAction::HOST_REWRITE_SPECIFIER_NOT_SET:
         return;
@@ -164,15 +164,21 @@ class ForwardCompiler {
           duration(limits.max_stream_duration(), "max_stream_duration.max_stream_duration");
   }
 
+  static std::unique_ptr<const RegexRewrite> keep(std::optional<RegexRewrite> rewrite) {
+    if (!rewrite) return nullptr;
+    return std::make_unique<const RegexRewrite>(std::move(*rewrite));
+  }
+
   std::optional<int64_t> duration(const google::protobuf::Duration& value, std::string_view field) {
     return compile_duration_ms(value, path_.field(field), scope_.diagnostics());
   }
 
   void policies() {
-    out_.retry = config_.has_retry_policy()
-                     ? compile_retry(config_.retry_policy(), path_.field("retry_policy"),
-                                     scope_.diagnostics())
-                     : scope_.retry;
+    out_.retry =
+        config_.has_retry_policy()
+            ? std::make_shared<const RetryPolicy>(compile_retry(
+                  config_.retry_policy(), path_.field("retry_policy"), scope_.diagnostics()))
+            : scope_.retry;
     out_.hash = compile_hash(config_.hash_policy(), path_, scope_.diagnostics());
     out_.mirrors = config_.request_mirror_policies_size() > 0
                        ? compile_mirrors(config_.request_mirror_policies(), path_, scope_)

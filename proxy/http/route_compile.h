@@ -40,9 +40,9 @@ struct RouteScope {
   size_t max_direct_body_bytes = 4096;
   HeaderChanges request_headers;  // of the table
   HeaderChanges response_headers;
-  std::vector<Mirror> mirrors;       // of the table, or of the virtual host when it has some
-  std::optional<RetryPolicy> retry;  // of the virtual host
-  uint64_t buffer_limit_bytes = 0;   // of the virtual host
+  std::vector<Mirror> mirrors;  // of the table, or of the virtual host when it has some
+  std::shared_ptr<const RetryPolicy> retry;  // of the virtual host
+  uint64_t buffer_limit_bytes = 0;           // of the virtual host
 
   config::Diagnostics& diagnostics() const { return build.diagnostics; }
 };
@@ -95,5 +95,22 @@ bool check_path_text(std::string_view text, const config::FieldPath& path,
 // A host with an optional port, as it stands in a Host header.
 bool check_host_text(std::string_view text, const config::FieldPath& path,
                      config::Diagnostics& diagnostics);
+
+// The *_headers_to_add and *_headers_to_remove of a table, virtual host, route or weighted cluster.
+template <class Config>
+HeaderChanges compile_request_changes(const Config& config, const config::FieldPath& path,
+                                      const RouteScope& scope) {
+  return compile_header_changes(config.request_headers_to_add(), "request_headers_to_add",
+                                config.request_headers_to_remove(), "request_headers_to_remove",
+                                path, scope.diagnostics());
+}
+
+template <class Config>
+HeaderChanges compile_response_changes(const Config& config, const config::FieldPath& path,
+                                       const RouteScope& scope) {
+  return compile_header_changes(config.response_headers_to_add(), "response_headers_to_add",
+                                config.response_headers_to_remove(), "response_headers_to_remove",
+                                path, scope.diagnostics());
+}
 
 }  // namespace weir::http

@@ -44,7 +44,7 @@ TEST_F(RouteCompileTest, GivesEnvoysDefaults) {
   EXPECT_EQ(forward().max_stream_duration_ms, std::nullopt);
   EXPECT_EQ(forward().cluster_not_found_status, 503);
   EXPECT_FALSE(forward().retry);
-  EXPECT_FALSE(forward().prefix_rewrite);
+  EXPECT_EQ(forward().prefix_rewrite, "");
   EXPECT_EQ(route().buffer_limit_bytes, 0u);
   EXPECT_EQ(route().host->name, "all");
 }

@@ -2,7 +2,7 @@
 
 namespace weir::http {
 
-RouteIndex::RouteIndex(std::vector<RouteMatcher> matchers) : matchers_(std::move(matchers)) {
+RouteIndex::RouteIndex(std::span<const RouteMatcher> matchers) : matchers_(matchers) {
   if (matchers_.size() <= kMaxLinear) return;
   std::vector<PathTrie::Entry> exact_case;
   std::vector<PathTrie::Entry> any_case;

@@ -18,10 +18,11 @@ namespace weir::http {
 class RouteIndex {
  public:
   // More routes than this get a trie.
-  static constexpr size_t kMaxLinear = 8;
+  static constexpr size_t kMaxLinear = 16;
 
-  // The matchers stand where the routes stand.
-  explicit RouteIndex(std::vector<RouteMatcher> matchers);
+  RouteIndex() = default;
+  // A matcher stands where its route stands. They must outlive the index.
+  explicit RouteIndex(std::span<const RouteMatcher> matchers);
 
   // `path` is the request's without query. No heap.
   std::optional<uint32_t> find(const RouteTable::Query& query, std::string_view path) const;
@@ -35,7 +36,7 @@ class RouteIndex {
     std::vector<uint32_t> others;  // routes whose path is no literal, ascending
   };
 
-  std::vector<RouteMatcher> matchers_;
+  std::span<const RouteMatcher> matchers_;
   std::unique_ptr<const Tries> tries_;  // null: try them one by one
 };
 

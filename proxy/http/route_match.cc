@@ -30,30 +30,34 @@ bool is_grpc(const RequestHead& request) {
          (type.size() == kGrpc.size() || type[kGrpc.size()] == '+' || type[kGrpc.size()] == ';');
 }
 
-// Collects what a RouteMatch says; `ok` is false once an error was reported.
+// The text where it lives as long as the table. "/" is shared, since most tables repeat it for
+// every host, and a look-up then finds it in the cache.
+std::string_view keep_text(std::string_view text, Arena& texts) {
+  return text == "/" ? std::string_view("/") : texts.copy(text);
+}
+
+// Collects what a RouteMatch says.
 class MatchCompiler {
  public:
   MatchCompiler(const Config& config, const FieldPath& path, Diagnostics& diagnostics)
       : config_(config), path_(path), diagnostics_(diagnostics) {}
 
-  std::optional<RouteMatcher> compile(Route& route) {
+  RouteMatcher compile(Arena& texts, Route& route) {
     refuse_unsupported(config_, kUnsupported, path_, diagnostics_);
-    path_specifier(route);
+    path_specifier();
     headers();
     query();
     fraction();
     conditions_.grpc = config_.has_grpc();
-    if (!ok_) return std::nullopt;
 
-    RouteMatcher matcher;
-    matcher.kind = route.match;
-    matcher.ignore_case =
-        config_.has_case_sensitive() && !config_.case_sensitive().value() && matcher.is_literal();
-    if (matcher.ignore_case) route.match_text = lower_case(route.match_text);
-    matcher.text = route.match_text;
+    matcher_.ignore_case =
+        config_.has_case_sensitive() && !config_.case_sensitive().value() && matcher_.is_literal();
+    matcher_.text = keep_text(matcher_.ignore_case ? lower_case(text_) : text_, texts);
+    route.match = matcher_.kind;
+    route.match_text = matcher_.text;
     if (has_conditions())
-      matcher.conditions = std::make_unique<const RouteConditions>(std::move(conditions_));
-    return matcher;
+      matcher_.conditions = std::make_unique<const RouteConditions>(std::move(conditions_));
+    return std::move(matcher_);
   }
 
  private:
@@ -62,40 +66,34 @@ class MatchCompiler {
            !conditions_.query.empty() || conditions_.grpc || conditions_.denominator != 0;
   }
 
-  void error(Code code, const FieldPath& path, std::string message, std::string hint) {
-    diagnostics_.error(code, path, std::move(message), std::move(hint));
-    ok_ = false;
-  }
-
-  void path_specifier(Route& route) {
+  void path_specifier() {
     switch (config_.path_specifier_case()) {
       case Config::kPrefix:
-        return literal(route, Kind::kPrefix, "prefix", config_.prefix());
+        return literal(Kind::kPrefix, "prefix", config_.prefix());
       case Config::kPath:
-        return literal(route, Kind::kPath, "path", config_.path());
+        return literal(Kind::kPath, "path", config_.path());
       case Config::kPathSeparatedPrefix:
-        return literal(route, Kind::kSeparatedPrefix, "path_separated_prefix",
+        return literal(Kind::kSeparatedPrefix, "path_separated_prefix",
                        config_.path_separated_prefix());
       case Config::kSafeRegex:
-        route.match = Kind::kRegex;
+        matcher_.kind = Kind::kRegex;
         conditions_.path =
             compile_regex(config_.safe_regex(), path_.field("safe_regex"), diagnostics_);
-        ok_ = ok_ && conditions_.path != nullptr;
         return;
       case Config::kConnectMatcher:
-        route.match = Kind::kConnect;
+        matcher_.kind = Kind::kConnect;
         return;
       case Config::kPathMatchPolicy:
-        return path_template(route);
+        return path_template();
       case Config::PATH_SPECIFIER_NOT_SET:
-        return error(Code::kConstraint, path_, "the match says nothing about the path",
-                     "`prefix: \"/\"` matches every path");
+        return diagnostics_.error(Code::kConstraint, path_, "the match says nothing about the path",
+                                  "`prefix: \"/\"` matches every path");
     }
   }
 
-  void literal(Route& route, Kind kind, std::string_view field, const std::string& text) {
-    route.match = kind;
-    route.match_text = text;
+  void literal(Kind kind, std::string_view field, const std::string& text) {
+    matcher_.kind = kind;
+    text_ = text;
     const FieldPath path = path_.field(field);
     if (text.find_first_of("?#") != std::string::npos)
       diagnostics_.warning(Code::kSemantic, path,
@@ -106,18 +104,17 @@ class MatchCompiler {
                            "'" + text + "' never matches: paths begin with '/'",
                            "write '/" + text + "'");
     if (kind == Kind::kSeparatedPrefix && (text.size() < 2 || text.back() == '/'))
-      error(Code::kInvalidValue, path, "'" + text + "' is empty or ends in '/'",
-            "leave the last '/' out; \"/\" as a whole is `prefix: \"/\"`");
+      diagnostics_.error(Code::kInvalidValue, path, "'" + text + "' is empty or ends in '/'",
+                         "leave the last '/' out; \"/\" as a whole is `prefix: \"/\"`");
   }
 
-  void path_template(Route& route) {
-    route.match = Kind::kTemplate;
+  void path_template() {
+    matcher_.kind = Kind::kTemplate;
     const FieldPath path = path_.field("path_match_policy.typed_config");
     auto parsed =
         compile_path_template(config_.path_match_policy().typed_config(), path, diagnostics_);
-    ok_ = ok_ && parsed.has_value();
     if (!parsed) return;
-    route.match_text = parsed->text;
+    text_ = parsed->text;
     conditions_.path = parsed->regex;
   }
 
@@ -125,7 +122,6 @@ class MatchCompiler {
     for (int i = 0; i < config_.headers_size(); ++i) {
       auto match =
           HeaderMatch::compile(config_.headers(i), path_.field("headers", i), diagnostics_);
-      ok_ = ok_ && match.has_value();
       if (match) conditions_.headers.push_back(std::move(*match));
     }
   }
@@ -134,7 +130,6 @@ class MatchCompiler {
     for (int i = 0; i < config_.query_parameters_size(); ++i) {
       auto match = QueryMatch::compile(config_.query_parameters(i),
                                        path_.field("query_parameters", i), diagnostics_);
-      ok_ = ok_ && match.has_value();
       if (match) conditions_.query.push_back(std::move(*match));
     }
   }
@@ -150,8 +145,9 @@ class MatchCompiler {
   const Config& config_;
   const FieldPath& path_;
   Diagnostics& diagnostics_;
+  RouteMatcher matcher_;
   RouteConditions conditions_;
-  bool ok_ = true;
+  std::string text_;
 };
 
 bool begins_with(std::string_view path, std::string_view text, bool ignore_case) {
@@ -196,9 +192,9 @@ bool RouteMatcher::matches(const RouteTable::Query& query, std::string_view path
   return conditions_hold(query, path);
 }
 
-std::optional<RouteMatcher> compile_route_match(const Config& config, const FieldPath& path,
-                                                Diagnostics& diagnostics, Route& route) {
-  return MatchCompiler(config, path, diagnostics).compile(route);
+RouteMatcher compile_route_match(const Config& config, const FieldPath& path,
+                                 Diagnostics& diagnostics, Arena& texts, Route& route) {
+  return MatchCompiler(config, path, diagnostics).compile(texts, route);
 }
 
 }  // namespace weir::http

@@ -33,7 +33,7 @@ struct RouteConditions {
 
 // How one route matches. Small, since a look-up reads many.
 struct RouteMatcher {
-  // In lower case with ignore_case. Points into the Route, which lives as long.
+  // In lower case with ignore_case. Of the table.
   std::string_view text;
   Route::Match kind = Route::Match::kPrefix;
   bool ignore_case = false;
@@ -50,10 +50,10 @@ struct RouteMatcher {
   bool matches(const RouteTable::Query& query, std::string_view path) const;
 };
 
-// Compiles the match of `route`, whose `match` and `match_text` it sets. Nothing on an error, which
-// is then in `diagnostics`.
-std::optional<RouteMatcher> compile_route_match(const envoy::config::route::v3::RouteMatch& config,
-                                                const config::FieldPath& path,
-                                                config::Diagnostics& diagnostics, Route& route);
+// Compiles the match of `route`, whose `match` and `match_text` it sets; text goes to `texts`.
+// After an error, which is then in `diagnostics`, the matcher is of no use.
+RouteMatcher compile_route_match(const envoy::config::route::v3::RouteMatch& config,
+                                 const config::FieldPath& path, config::Diagnostics& diagnostics,
+                                 Arena& texts, Route& route);
 
 }  // namespace weir::http

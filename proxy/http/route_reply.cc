@@ -74,7 +74,8 @@ void compile_redirect_path(const RedirectConfig& config, const FieldPath& path,
     const FieldPath field = path.field("regex_rewrite");
     check_path_text(config.regex_rewrite().substitution(), field.field("substitution"),
                     diagnostics);
-    out.regex_rewrite = compile_regex_rewrite(config.regex_rewrite(), field, diagnostics);
+    if (auto rewrite = compile_regex_rewrite(config.regex_rewrite(), field, diagnostics))
+      out.regex_rewrite = std::make_unique<const RegexRewrite>(std::move(*rewrite));
   }
 }
 

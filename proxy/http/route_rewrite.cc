@@ -4,8 +4,6 @@
 namespace weir::http {
 namespace {
 
-using PrefixRewrite = std::optional<std::string>;
-
 // Bytes of `plain`, a path without query, that the route's match took.
 size_t matched_size(const Route& route, std::string_view plain) {
   const bool part =
@@ -14,25 +12,23 @@ size_t matched_size(const Route& route, std::string_view plain) {
 }
 
 // The path, query kept, with what was matched replaced; `path` itself when there is no rewrite.
-std::string_view rewritten_path(const Route& route, const PrefixRewrite& prefix,
-                                const std::optional<RegexRewrite>& regex, std::string_view path,
-                                Arena& arena) {
-  if ((!prefix && !regex) || path.empty()) return path;
+std::string_view rewritten_path(const Route& route, const std::string& prefix,
+                                const RegexRewrite* regex, std::string_view path, Arena& arena) {
+  if ((prefix.empty() && regex == nullptr) || path.empty()) return path;
   const std::string_view plain = path.substr(0, path.find('?'));
   const std::string_view query = path.substr(plain.size());
-  const std::string_view head =
-      prefix ? std::string_view(*prefix) : regex->replace_all(plain, arena);
-  const std::string_view tail =
-      prefix ? plain.substr(matched_size(route, plain)) : std::string_view();
+  const bool whole = prefix.empty();
+  const std::string_view head = whole ? regex->replace_all(plain, arena) : prefix;
+  const std::string_view tail = whole ? "" : plain.substr(matched_size(route, plain));
   // Upstream servers take nothing but origin form (RFC 9112 3.2.1).
-  const bool rooted = (head.empty() ? tail : head).starts_with('/');
-  return arena.concat({rooted ? "" : "/", head, tail, query});
+  return arena.concat({head.starts_with('/') ? "" : "/", head, tail, query});
 }
 
 void rewrite_path(const Route& route, const ForwardAction& action, RequestHead& request,
                   bool keep_original) {
-  const std::string_view path = rewritten_path(route, action.prefix_rewrite, action.regex_rewrite,
-                                               request.path, request.headers.arena());
+  const std::string_view path =
+      rewritten_path(route, action.prefix_rewrite, action.regex_rewrite.get(), request.path,
+                     request.headers.arena());
   if (path.data() == request.path.data()) return;
   if (keep_original) request.headers.set(Known::kEnvoyOriginalPath, request.path);
   request.path = path;
@@ -88,7 +84,8 @@ std::string_view redirect_path(const Route& route, const RedirectAction& action,
   if (action.path.find('?') != std::string::npos) return action.path;
   std::string_view path;
   if (action.path.empty()) {
-    path = rewritten_path(route, action.prefix_rewrite, action.regex_rewrite, request.path, arena);
+    path = rewritten_path(route, action.prefix_rewrite, action.regex_rewrite.get(), request.path,
+                          arena);
   } else {
     const std::string_view query = request.path.substr(request.path_without_query().size());
     path = arena.concat({action.path, query});

@@ -42,12 +42,8 @@ WeightedCluster compile_entry(const Entry& config, const FieldPath& path, const 
   out.host_rewrite = config.host_rewrite_literal();
   if (!out.host_rewrite.empty())
     check_host_text(out.host_rewrite, path.field("host_rewrite_literal"), scope.diagnostics());
-  out.request_headers = compile_header_changes(
-      config.request_headers_to_add(), "request_headers_to_add", config.request_headers_to_remove(),
-      "request_headers_to_remove", path, scope.diagnostics());
-  out.response_headers = compile_header_changes(
-      config.response_headers_to_add(), "response_headers_to_add",
-      config.response_headers_to_remove(), "response_headers_to_remove", path, scope.diagnostics());
+  out.request_headers = compile_request_changes(config, path, scope);
+  out.response_headers = compile_response_changes(config, path, scope);
   out.filters = compile_route_filters(config.typed_per_filter_config(), path, scope);
   return out;
 }
