@@ -5,6 +5,7 @@
 
 #include "proxy/request.h"
 #include "proxy/request_headers.h"
+#include "proxy/shadow.h"
 #include "proxy/upstream_policy.h"
 #include "proxy/worker.h"
 
@@ -80,13 +81,67 @@ void Forward::start(const http::ForwardAction& action, bool end) {
   http::apply_rewrites(*request_.route(), action, request_.head(), weighted_,
                        !request_.hcm().suppress_envoy_headers);
   if (end || request_.request_complete()) on_request_complete(request_.worker().loop().now_ms());
+  if (!action.mirrors.empty()) start_shadows(end);
   attempt();
+}
+
+// ---- copies ----
+
+void Forward::start_shadows(bool end) {
+  Worker& worker = request_.worker();
+  for (const http::Mirror& mirror : action_->mirrors) {
+    if (shadow_count_ == kMaxShadows) return;
+    if (worker.loop().random() % mirror.denominator >= mirror.numerator) continue;
+    bool present = false;
+    const std::string_view name = mirror.cluster_header.empty()
+                                      ? std::string_view(mirror.cluster)
+                                      : request_.head().value_of(mirror.cluster_header, present);
+    upstream::WorkerCluster* target = worker.cluster(name);
+    if (target == nullptr) continue;
+    Shadow& shadow = worker.add_shadow(std::make_unique<Shadow>(
+        worker, *target, request_.head(), mirror.suffix_host, timeout_ms_));
+    if (end) {
+      shadow.add_body({}, true);
+    } else {
+      shadows_[shadow_count_++] = &shadow;
+    }
+  }
+}
+
+void Forward::feed_shadows(std::string_view bytes, bool end) {
+  for (uint32_t i = 0; i < shadow_count_; ++i) shadows_[i]->add_body(bytes, end);
+  if (end) shadow_count_ = 0;
+}
+
+void Forward::drop_shadows() {
+  for (uint32_t i = 0; i < shadow_count_; ++i) shadows_[i]->abandon();
+  shadow_count_ = 0;
+}
+
+// ---- the host ----
+
+// ORIGINAL_DST: where the client wanted to go, or where a trusted header says.
+upstream::Host* Forward::original_destination() {
+  const upstream::ClusterConfig& config = cluster_->config();
+  net::Address to;
+  if (config.original_dst_use_header) {
+    bool present = false;
+    const std::string_view text = request_.head().value_of(config.original_dst_header, present);
+    if (Result<net::Address> parsed = net::Address::parse(text)) to = parsed.take();
+  }
+  if (!to.is_ip()) to = request_.original_destination();
+  if (!to.is_ip()) return nullptr;
+  if (config.original_dst_port)
+    to = to.with_port(static_cast<uint16_t>(*config.original_dst_port));
+  return cluster_->host_for(to);
 }
 
 bool Forward::take_host() {
   std::optional<uint64_t> key;
   if (!action_->hash.empty()) key = request_hash(request_, *action_, new_cookie_);
-  host_ = cluster_->pick(key, {tried_, tried_count_});
+  host_ = cluster_->config().discovery == upstream::ClusterConfig::Discovery::kOriginalDst
+              ? original_destination()
+              : cluster_->pick(key, {tried_, tried_count_});
   if (host_ != nullptr) return true;
   cluster_->shard().inc(cluster_->stats().cx_none_healthy);
   LocalReply none;
@@ -188,6 +243,7 @@ void Forward::send_body(std::string_view bytes, bool end) {
     request_.arm_timer();
   }
   if (cluster_ == nullptr) return;
+  if (shadow_count_ > 0) feed_shadows(bytes, end);
   request_.info().upstream_wire_bytes_sent += bytes.size();
   if (stream_ != nullptr) {
     keep_for_replay(bytes);
@@ -207,6 +263,7 @@ void Forward::send_trailers(http::HeaderMap& trailers) {
   on_request_complete(request_.worker().loop().now_ms());
   request_.arm_timer();
   trailers_ = &trailers;
+  if (shadow_count_ > 0) feed_shadows({}, true);
   if (stream_ != nullptr) stream_->send_trailers(trailers);
 }
 
@@ -235,6 +292,7 @@ void Forward::note_response(uint16_t status) {
   stats::Shard& stats = cluster_->shard();
   stats.inc(cluster_->stats().rq_completed);
   stats.inc(cluster_->stats().by_class(status));
+  if (host_ != nullptr) ++(status < 500 ? host_->counters.rq_success : host_->counters.rq_error);
   const int64_t now = request_.worker().loop().now_ms();
   stats.record(cluster_->stats().rq_time, static_cast<uint64_t>(now - sent_ms_));
 }
@@ -409,6 +467,7 @@ void Forward::check_deadlines(int64_t now_ms) {
 
 void Forward::timed_out() {
   cluster_->shard().inc(cluster_->stats().rq_timeout);
+  if (host_ != nullptr) ++host_->counters.rq_timeout;
   LocalReply late;
   late.status = 504;
   late.body = "upstream request timeout";
@@ -419,6 +478,7 @@ void Forward::timed_out() {
 
 void Forward::cancel() {
   if (cluster_ == nullptr) return;
+  drop_shadows();
   if (waiting()) {
     host_->cancel(*this);
     cluster_->shard().inc(cluster_->stats().rq_cancelled);

@@ -75,8 +75,14 @@ class FilterCompiler {
                                "'" + std::string(type_name(any)) + "' is not an HTTP filter here");
       return nullptr;
     }
-    const http::FilterBuild build{build_.diagnostics, path,          build_.stats,
-                                  stat_prefix_,       build_.workers, build_.health_check_failing};
+    const http::FilterBuild build{.diagnostics = build_.diagnostics,
+                                  .path = path,
+                                  .stats = build_.stats,
+                                  .stat_prefix = stat_prefix_,
+                                  .workers = build_.workers,
+                                  .health_check_failing = build_.health_check_failing,
+                                  .kept = build_.kept_filter_state,
+                                  .service_cluster = build_.service_cluster};
     return how(*message, build);
   }
 

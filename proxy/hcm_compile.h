@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "config/diagnostic.h"
@@ -34,6 +35,8 @@ struct AppBuild {
   const std::atomic<bool>* health_check_failing = nullptr;
   uint32_t workers = 1;
   uint16_t listener_port = 0;
+  http::KeptState* kept_filter_state = nullptr;
+  std::string service_cluster;  // node.cluster
 };
 
 // Null on errors, which are then in the diagnostics.

@@ -13,7 +13,8 @@ void HttpDoor::accept(int fd, const net::Address& peer, size_t buffer_limit) {
   connections_.push_back(connection);
   worker_.stats().inc(hcm_->stats.cx_total);
   worker_.stats().add(hcm_->stats.cx_active, 1);
-  connection->start(fd, worker_.next_connection_id(), peer, buffer_limit);
+  connection->start(fd, worker_.next_connection_id(), peer, local_ ? &*local_ : nullptr,
+                    buffer_limit);
 }
 
 void HttpDoor::drain() {

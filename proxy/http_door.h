@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "proxy/hcm_config.h"
@@ -14,7 +16,10 @@ class Worker;
 // Where HTTP connections of one filter chain come in on one worker. Outlives its connections.
 class HttpDoor : public http::H1ServerOwner {
  public:
-  HttpDoor(Worker& worker, std::shared_ptr<const HcmConfig> hcm) : worker_(worker), hcm_(hcm) {}
+  // `local` is the address that every connection comes in on, where there is only one.
+  HttpDoor(Worker& worker, std::shared_ptr<const HcmConfig> hcm,
+           std::optional<net::Address> local)
+      : worker_(worker), hcm_(std::move(hcm)), local_(std::move(local)) {}
   ~HttpDoor() override;
 
   // Takes the socket over.
@@ -34,6 +39,7 @@ class HttpDoor : public http::H1ServerOwner {
  private:
   Worker& worker_;
   std::shared_ptr<const HcmConfig> hcm_;
+  std::optional<net::Address> local_;
   std::vector<http::H1Server*> connections_;
   bool draining_ = false;
 };

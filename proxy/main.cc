@@ -1,13 +1,17 @@
 // The weir program: the proxy itself, and small commands beside it.
+#include <ctime>
 #include <iostream>
 #include <string>
 #include <vector>
 
+#include "filters/webhook_hmac/webhook_cli.h"
+#include "proxy/demo_upstream.h"
 #include "proxy/options.h"
 #include "proxy/server.h"
 
-int main(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
+namespace {
+
+int serve(const std::vector<std::string>& arguments) {
   const weir::Result<weir::Options> options = weir::parse_options(arguments);
   if (!options) {
     std::cerr << "weir: " << options.error().message << "\nTry 'weir --help'.\n";
@@ -27,4 +31,17 @@ int main(int argc, char** argv) {
     return 2;
   }
   return weir::Server(*options).run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const std::string command = arguments.empty() ? "" : arguments[0];
+  const std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1),
+                                      arguments.end());
+  if (command == "demo-upstream") return weir::demo_upstream(rest);
+  if (command == "webhook")
+    return weir::webhook::webhook_command(rest, {std::cin, std::cout, std::cerr, std::time(nullptr)});
+  return serve(arguments);
 }

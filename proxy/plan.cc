@@ -65,6 +65,7 @@ std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, App
   plan->node_id = bootstrap.node().id();
   plan->node_cluster = bootstrap.node().cluster();
   read_clusters(bootstrap, root, build.diagnostics, *plan);
+  build.service_cluster = plan->node_cluster;
   build.has_cluster = [&plan](std::string_view name) {
     return plan->clusters.contains(std::string(name));
   };

@@ -349,6 +349,10 @@ void Request::dress(std::string_view& body, std::string_view& content_type) {
                             content_type);
 }
 
+net::Address Request::original_destination() const {
+  return net::original_destination(connection_->connection().fd(), *info_.downstream_local);
+}
+
 // ---- deadlines ----
 
 void Request::arm_timer() {

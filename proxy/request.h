@@ -53,6 +53,8 @@ class Request : public http::ServerStreamEvents,
   // Answers by ourselves: once, before a response head was sent; afterwards it breaks the stream.
   void reply(const http::LocalReply& reply);
   void touch() { last_activity_ms_ = now_ms(); }
+  // Where the client's connection was headed before it was redirected here.
+  net::Address original_destination() const;
   // Looks at all deadlines again.
   void arm_timer();
 

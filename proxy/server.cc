@@ -33,6 +33,13 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Envoy's messages and our own.
+config::Support supported() {
+  config::Support support = config::default_support();
+  support.add(filters::own_messages());
+  return support;
+}
+
 }  // namespace
 
 // ---- signals, as events of the main loop ----
@@ -119,6 +126,22 @@ class Server::DrainWatch : private net::Timer::Owner {
   std::atomic<size_t> answers_{0};
 };
 
+// ---- the start: listeners wait a while for names to be resolved ----
+
+class Server::ReadyTimer : private net::Timer::Owner {
+ public:
+  explicit ReadyTimer(Server& server) : server_(server), timer_(*this) {
+    timer_.set(server.loop_.timers(), server.loop_.now_ms() + kMaxWaitMs);
+  }
+
+ private:
+  static constexpr int64_t kMaxWaitMs = 5'000;
+  void on_timer(net::Timer& /*timer*/) override { server_.start_serving(); }
+
+  Server& server_;
+  net::Timer timer_;
+};
+
 // ---- the server ----
 
 Server::Server(Options options)
@@ -126,14 +149,21 @@ Server::Server(Options options)
       logs_({options_.concurrency != 0 ? options_.concurrency : processors(),
              options_.file_flush_interval_ms, !options_.validate_only},
             stats_),
-      check_(config::default_support()),
+      check_(supported()),
       concurrency_(options_.concurrency != 0 ? options_.concurrency : processors()) {}
 
 Server::~Server() = default;
 
-void Server::log(std::string_view level, const std::string& message) const {
-  std::fprintf(stderr, "[%.*s] %s\n", static_cast<int>(level.size()), level.data(),
-               message.c_str());
+Result<void> Server::set_up_log() {
+  Result<LogLevel> level = log_level_by_name(options_.log_level);
+  if (!level) return level.error();
+  log_.set_level(*level);
+  if (!options_.component_log_level.empty()) {
+    if (Result<void> set = log_.set_component_levels(options_.component_log_level); !set)
+      return set.error();
+  }
+  if (options_.log_path.empty()) return {};
+  return log_.open(options_.log_path);
 }
 
 void Server::print(config::Diagnostics& diagnostics) const {
@@ -148,17 +178,18 @@ void Server::print(config::Diagnostics& diagnostics) const {
 
 AppBuild Server::app_build(config::Diagnostics& diagnostics) {
   return AppBuild{diagnostics, stats_,       filters::http_filters(), {}, logs_,
-                  &health_check_failing_, concurrency_, 0};
+                  &health_check_failing_, concurrency_, 0, &kept_filter_state_, {}};
 }
 
-std::unique_ptr<const Plan> Server::load() {
+Server::Loaded Server::load() {
   config::Diagnostics diagnostics;
-  const config::BootstrapPtr bootstrap =
-      config::load_bootstrap(options_.load, check_, diagnostics);
-  std::unique_ptr<const Plan> plan;
-  if (bootstrap != nullptr) plan = compile_plan(*bootstrap, app_build(diagnostics));
+  Loaded loaded;
+  loaded.bootstrap = config::load_bootstrap(options_.load, check_, diagnostics);
+  if (loaded.bootstrap != nullptr)
+    loaded.plan = compile_plan(*loaded.bootstrap, app_build(diagnostics));
+  kept_filter_state_.sweep();
   print(diagnostics);
-  return plan;
+  return loaded;
 }
 
 void Server::on_each_worker(const std::function<void(Worker&)>& task) {
@@ -171,33 +202,70 @@ void Server::start_workers() {
 }
 
 int Server::run() {
+  if (Result<void> set = set_up_log(); !set) {
+    std::cerr << "weir: " << set.error().message << "\n";
+    return 2;
+  }
   raise_descriptor_limit();
-  std::unique_ptr<const Plan> plan = load();
-  if (plan == nullptr) return 1;
+  Loaded loaded = load();
+  if (loaded.plan == nullptr) return 1;
   if (options_.validate_only) {
     if (!options_.json_output)
       std::cout << "configuration '" << options_.load.config_path << "' OK" << std::endl;
     return 0;
   }
   signals_ = std::make_unique<Signals>(*this);
+  started_ms_ = loop_.now_ms();
   start_workers();
   logs_.start();
-  if (Result<void> applied = apply(std::move(plan)); !applied) {
-    log("critical", applied.error().message);
+  Result<void> ready = open_admin(*loaded.plan);
+  if (ready) ready = apply(std::move(loaded));
+  if (!ready) {
+    log_.critical(Component::kMain, ready.error().message);
+    logs_.stop();
     return 1;
   }
-  for (auto& worker : workers_) worker->start();
-  log("info", "serving with " + std::to_string(concurrency_) + " workers");
+  serve_when_ready();
   loop_.run();
   for (auto& worker : workers_) worker->loop().stop();
   for (auto& worker : workers_) worker->join();
+  admin_.reset();
+  discovery_.reset();
   logs_.stop();
   return 0;
 }
 
+// ---- start ----
+
+void Server::serve_when_ready() {
+  if (discovery_ == nullptr || discovery_->initialised()) return start_serving();
+  ready_timer_ = std::make_unique<ReadyTimer>(*this);
+}
+
+// What was posted to the workers until now, clusters first, runs when their loops start.
+void Server::start_serving() {
+  if (serving_) return;
+  serving_ = true;
+  for (auto& worker : workers_) worker->start();
+  log_.info(Component::kMain, "serving with ", concurrency_, " workers");
+}
+
+void Server::discover(std::shared_ptr<const upstream::ClusterConfig> config) {
+  if (discovery_ == nullptr) {
+    upstream::DiscoveryEvents events;
+    events.publish = [this](const std::string& name, auto hosts) { publish_hosts(name, hosts); };
+    events.initialised = [this](const std::string&) {
+      if (ready_timer_ != nullptr && discovery_->initialised()) start_serving();
+    };
+    discovery_ = std::make_unique<upstream::Discovery>(loop_, std::move(events));
+  }
+  discovery_->add(std::move(config));
+}
+
 void Server::begin_drain() {
   if (drain_watch_ != nullptr) return drain_watch_->hurry();
-  log("info", "draining");
+  log_.info(Component::kMain, "draining");
+  start_serving();
   on_each_worker([](Worker& worker) { worker.drain(); });
   drain_watch_ = std::make_unique<DrainWatch>(*this);
 }
@@ -205,22 +273,23 @@ void Server::begin_drain() {
 // ---- applying configuration ----
 
 bool Server::reload() {
-  log("info", "reading the configuration again");
-  std::unique_ptr<const Plan> plan = load();
-  if (plan == nullptr) {
-    log("error", "the configuration is refused; the last good one stays");
+  log_.info(Component::kConfig, "reading the configuration again");
+  Loaded loaded = load();
+  if (loaded.plan == nullptr) {
+    log_.error(Component::kConfig, "the configuration is refused; the last good one stays");
     return false;
   }
-  if (Result<void> applied = apply(std::move(plan)); !applied) {
-    log("error", applied.error().message + "; the last good configuration stays");
+  if (Result<void> applied = apply(std::move(loaded)); !applied) {
+    log_.error(Component::kConfig, applied.error().message, "; the last good one stays");
     return false;
   }
-  log("info", "the new configuration is in force");
+  log_.info(Component::kConfig, "the new configuration is in force");
   return true;
 }
 
 // What may fail comes first, so that nothing is half applied.
-Result<void> Server::apply(std::unique_ptr<const Plan> plan) {
+Result<void> Server::apply(Loaded loaded) {
+  const std::unique_ptr<const Plan>& plan = loaded.plan;
   OpenedSockets opened;
   for (const auto& listener : plan->listeners) {
     const auto old = listeners_.find(listener->name);
@@ -236,7 +305,9 @@ Result<void> Server::apply(std::unique_ptr<const Plan> plan) {
   }
   apply_clusters(*plan);
   apply_listeners(*plan, opened);
-  plan_ = std::move(plan);
+  plan_ = std::move(loaded.plan);
+  bootstrap_ = std::move(loaded.bootstrap);
+  config_updated_s_ = loop_.wall_us() / 1'000'000;
   return {};
 }
 
@@ -248,6 +319,7 @@ void Server::apply_clusters(const Plan& plan) {
   }
   std::erase_if(clusters_, [&](const auto& entry) {
     if (plan.clusters.contains(entry.first)) return false;
+    if (discovery_ != nullptr) discovery_->remove(entry.first);
     on_each_worker([name = entry.first](Worker& worker) { worker.remove_cluster(name); });
     return true;
   });
@@ -260,6 +332,7 @@ void Server::publish_cluster(std::shared_ptr<const upstream::ClusterConfig> conf
   published.plan = upstream::plan_balancing(config->balancing, published.hosts);
   clusters_[config->name] = published.cluster;
   on_each_worker([published](Worker& worker) { worker.set_cluster(published); });
+  if (!config->targets.empty()) discover(std::move(config));
 }
 
 void Server::publish_hosts(const std::string& name,

@@ -7,12 +7,17 @@
 #include <vector>
 
 #include "config/message_check.h"
+#include "proxy/admin/hooks.h"
+#include "proxy/admin_server.h"
+#include "proxy/base/log.h"
+#include "proxy/http/kept_state.h"
 #include "proxy/net/loop.h"
 #include "proxy/options.h"
 #include "proxy/plan.h"
 #include "proxy/stats/log_writers.h"
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/cluster.h"
+#include "proxy/upstream/discovery.h"
 #include "proxy/worker.h"
 
 namespace weir {
@@ -37,12 +42,17 @@ class Server {
  private:
   class Signals;
   class DrainWatch;
+  class ReadyTimer;
+  struct Loaded {
+    std::shared_ptr<const config::Bootstrap> bootstrap;
+    std::unique_ptr<const Plan> plan;
+  };
 
-  std::unique_ptr<const Plan> load();
+  Loaded load();
   void print(config::Diagnostics& diagnostics) const;
   AppBuild app_build(config::Diagnostics& diagnostics);
   void start_workers();
-  Result<void> apply(std::unique_ptr<const Plan> plan);
+  Result<void> apply(Loaded loaded);
   void apply_clusters(const Plan& plan);
   using OpenedSockets = std::map<std::string, std::vector<std::vector<int>>>;
   void apply_listeners(const Plan& plan, OpenedSockets& opened);
@@ -50,9 +60,18 @@ class Server {
   void publish_cluster(std::shared_ptr<const upstream::ClusterConfig> config);
   void publish_hosts(const std::string& name, std::shared_ptr<const upstream::HostSet> hosts);
   void on_each_worker(const std::function<void(Worker&)>& task);
-  void log(std::string_view level, const std::string& message) const;
+  Result<void> set_up_log();
+  void discover(std::shared_ptr<const upstream::ClusterConfig> config);
+  // Listeners open when every name was asked for once, or after a while.
+  void serve_when_ready();
+  void start_serving();
+  Result<void> open_admin(const Plan& plan);
+  admin::AdminHooks admin_hooks();
+  admin::ServerFacts facts();
+  std::vector<admin::ClusterState> cluster_states();
 
   Options options_;
+  Logger log_;
   stats::Registry stats_;
   stats::LogWriters logs_;
   config::MessageCheck check_;
@@ -60,11 +79,19 @@ class Server {
   std::unique_ptr<Signals> signals_;
   std::unique_ptr<DrainWatch> drain_watch_;
   std::atomic<bool> health_check_failing_{false};
+  http::KeptState kept_filter_state_;
   uint32_t concurrency_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::shared_ptr<const config::Bootstrap> bootstrap_;
   std::unique_ptr<const Plan> plan_;
+  int64_t config_updated_s_ = 0;
+  int64_t started_ms_ = 0;
   std::map<std::string, std::shared_ptr<upstream::Cluster>> clusters_;
   std::map<std::string, std::shared_ptr<const ListenerConfig>> listeners_;
+  std::unique_ptr<upstream::Discovery> discovery_;
+  std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<ReadyTimer> ready_timer_;
+  bool serving_ = false;
 };
 
 }  // namespace weir

@@ -52,6 +52,25 @@ void Worker::update_hosts(const std::string& name, std::shared_ptr<const upstrea
   if (upstream::WorkerCluster* found = cluster(name)) found->update(std::move(plan), std::move(hosts));
 }
 
+void Worker::report(std::map<std::string, std::vector<EndpointReport>>& into) const {
+  for (const auto& [name, cluster] : clusters_) {
+    std::vector<EndpointReport>& reports = into[name];
+    size_t i = 0;
+    for (const auto& host : cluster->worker_hosts()) {
+      if (i == reports.size()) reports.push_back({host->endpoint(), {}, 0, 0});
+      EndpointReport& report = reports[i++];
+      report.counters.cx_total += host->counters.cx_total;
+      report.counters.cx_connect_fail += host->counters.cx_connect_fail;
+      report.counters.rq_total += host->counters.rq_total;
+      report.counters.rq_success += host->counters.rq_success;
+      report.counters.rq_error += host->counters.rq_error;
+      report.counters.rq_timeout += host->counters.rq_timeout;
+      report.cx_active += host->connections();
+      report.rq_active += host->requests;
+    }
+  }
+}
+
 // ---- listeners ----
 
 void Worker::set_listener(std::shared_ptr<const ListenerConfig> config, std::vector<int> sockets) {
@@ -129,17 +148,37 @@ void Worker::log(const http::AccessLogs& logs, const http::FormatInput& input) {
   logs.log(input, index_, loop_.random(), log_scratch_);
 }
 
+namespace {
+
+// Moves an object out of a list of objects that know their own places.
+template <class T>
+std::unique_ptr<T> take_out(std::vector<std::unique_ptr<T>>& list, uint32_t slot) {
+  std::unique_ptr<T> out = std::move(list[slot]);
+  if (slot + 1 < list.size()) {
+    list[slot] = std::move(list.back());
+    list[slot]->slot = slot;
+  }
+  list.pop_back();
+  return out;
+}
+
+}  // namespace
+
+Shadow& Worker::add_shadow(std::unique_ptr<Shadow> shadow) {
+  shadow->slot = static_cast<uint32_t>(shadows_.size());
+  shadows_.push_back(std::move(shadow));
+  return *shadows_.back();
+}
+
+void Worker::remove_shadow(Shadow& shadow) { loop_.retire(take_out(shadows_, shadow.slot)); }
+
 void Worker::add_relay(std::unique_ptr<TcpRelay> relay) {
   relay->slot = static_cast<uint32_t>(relays_.size());
   relays_.push_back(std::move(relay));
 }
 
 void Worker::remove_relay(TcpRelay& relay) {
-  std::unique_ptr<TcpRelay>& place = relays_[relay.slot];
-  loop_.retire(std::move(place));
-  place = std::move(relays_.back());
-  if (place != nullptr) place->slot = relay.slot;
-  relays_.pop_back();
+  loop_.retire(take_out(relays_, relay.slot));
 }
 
 std::string_view Worker::date() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "proxy/http_door.h"
 #include "proxy/listener_config.h"
 #include "proxy/net/loop.h"
+#include "proxy/shadow.h"
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/worker_cluster.h"
 #include "proxy/worker_listener.h"
@@ -19,6 +21,14 @@
 namespace weir {
 
 class Request;
+
+// What the workers count of one endpoint.
+struct EndpointReport {
+  upstream::Endpoint endpoint;
+  upstream::HostCounters counters;
+  uint64_t cx_active = 0;
+  uint64_t rq_active = 0;
+};
 
 // A cluster as the main thread publishes it.
 struct PublishedCluster {
@@ -52,6 +62,9 @@ class Worker {
   void close_connections();
   size_t connections() const;
 
+  // Adds what this worker knows of each cluster's endpoints, in the order of the host set.
+  void report(std::map<std::string, std::vector<EndpointReport>>& into) const;
+
   net::Loop& loop() { return loop_; }
   stats::Shard& stats() { return stats_; }
   uint32_t index() const { return index_; }
@@ -65,6 +78,10 @@ class Worker {
   // An idle one goes back at once; one that has run, at the end of the turn.
   void take_back(Request& request);
   void log(const http::AccessLogs& logs, const http::FormatInput& input);
+
+  // Copies of requests live here until they end themselves.
+  Shadow& add_shadow(std::unique_ptr<Shadow> shadow);
+  void remove_shadow(Shadow& shadow);
 
   // Relays of raw connections live here until they end themselves.
   void add_relay(std::unique_ptr<TcpRelay> relay);
@@ -95,6 +112,7 @@ class Worker {
   std::vector<std::unique_ptr<Request>> requests_;
   std::vector<Request*> free_requests_;
   std::vector<std::unique_ptr<TcpRelay>> relays_;
+  std::vector<std::unique_ptr<Shadow>> shadows_;
   uint64_t connection_ids_ = 0;
   uint64_t stream_ids_ = 0;
   int64_t date_second_ = -1;

@@ -68,9 +68,13 @@ WorkerListener::WorkerListener(Worker& worker, std::shared_ptr<const ListenerCon
 WorkerListener::~WorkerListener() = default;
 
 void WorkerListener::open_doors() {
+  std::optional<net::Address> local;
+  if (config_->addresses.size() == 1 && !config_->addresses[0].is_any() &&
+      config_->addresses[0].port() != 0)
+    local = config_->addresses[0];
   const auto open = [&](const ChainConfig& chain) {
     const auto* hcm = std::get_if<std::shared_ptr<const HcmConfig>>(&chain.app);
-    doors_.push_back(hcm == nullptr ? nullptr : std::make_unique<HttpDoor>(worker_, *hcm));
+    doors_.push_back(hcm == nullptr ? nullptr : std::make_unique<HttpDoor>(worker_, *hcm, local));
   };
   for (const ChainConfig& chain : config_->chains) open(chain);
   if (config_->default_chain) open(*config_->default_chain);

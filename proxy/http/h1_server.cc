@@ -24,8 +24,10 @@ H1Server::H1Server(net::Loop& loop, H1ServerOwner& owner, const H1ServerOptions&
       timer_(*this),
       partial_(loop.blocks()) {}
 
-void H1Server::start(int fd, uint64_t id, const net::Address& peer, size_t buffer_limit) {
+void H1Server::start(int fd, uint64_t id, const net::Address& peer, const net::Address* local,
+                     size_t buffer_limit) {
   id_ = id;
+  known_local_ = local;
   peer_ = peer;
   connection_.set_limit(buffer_limit);
   opened_ms_ = connection_.loop().now_ms();
@@ -34,6 +36,7 @@ void H1Server::start(int fd, uint64_t id, const net::Address& peer, size_t buffe
 }
 
 const net::Address& H1Server::local() {
+  if (known_local_ != nullptr) return *known_local_;
   if (local_ == nullptr) local_ = std::make_unique<net::Address>(connection_.local_address());
   return *local_;
 }

@@ -50,7 +50,9 @@ class H1Server : public ServerStream, private net::Connection::Owner, private ne
  public:
   H1Server(net::Loop& loop, H1ServerOwner& owner, const H1ServerOptions& options);
 
-  void start(int fd, uint64_t id, const net::Address& peer, size_t buffer_limit);
+  // `local` outlives the connection; null: the socket is asked when somebody wants to know.
+  void start(int fd, uint64_t id, const net::Address& peer, const net::Address* local,
+             size_t buffer_limit);
   uint64_t id() const { return id_; }
   const net::Address& peer() const { return peer_; }
   const net::Address& local();
@@ -120,6 +122,7 @@ class H1Server : public ServerStream, private net::Connection::Owner, private ne
   ServerStreamEvents* events_ = nullptr;
   Buffer partial_;  // an unfinished head, or requests of a pipeline that wait
   net::Address peer_;
+  const net::Address* known_local_ = nullptr;
   std::unique_ptr<net::Address> local_;
   uint64_t id_ = 0;
   uint64_t requests_ = 0;

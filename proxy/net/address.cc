@@ -1,6 +1,7 @@
 #include "proxy/net/address.h"
 
 #include <arpa/inet.h>
+#include <linux/netfilter_ipv4.h>
 
 #include <charconv>
 #include <cstddef>
@@ -22,6 +23,19 @@ Result<Address> Address::ip(std::string_view ip, uint16_t port) {
     return out;
   }
   return Error{"bad-address", "'" + text + "' is not an IPv4 or IPv6 address"};
+}
+
+Result<Address> Address::parse(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  uint16_t port = 0;
+  const Error bad{"bad-address", "'" + std::string(text) + "' is not an address and a port"};
+  if (colon == std::string_view::npos) return bad;
+  const std::string_view digits = text.substr(colon + 1);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (error != std::errc() || end != digits.data() + digits.size()) return bad;
+  std::string_view host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return ip(host, port);
 }
 
 Result<Address> Address::unix_path(std::string_view path) {
@@ -135,6 +149,15 @@ std::string Address::ip_text() const {
 std::string Address::text() const {
   char text[kMaxTextBytes];
   return std::string(text, write_text(text));
+}
+
+Address original_destination(int fd, const Address& local) {
+  sockaddr_storage address;
+  socklen_t length = sizeof(address);
+  const bool v6 = local.family() == Address::Family::kIpv6;
+  if (getsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, SO_ORIGINAL_DST, &address, &length) != 0)
+    return local;
+  return Address::from_sockaddr(reinterpret_cast<sockaddr*>(&address), length);
 }
 
 bool operator==(const Address& a, const Address& b) {

@@ -25,6 +25,8 @@ class Address {
   static Result<Address> ip(std::string_view ip, uint16_t port);
   // A path, or an abstract name that starts with '@'. At most 107 bytes.
   static Result<Address> unix_path(std::string_view path);
+  // "127.0.0.1:80" or "[::1]:80".
+  static Result<Address> parse(std::string_view text);
   static Address from_sockaddr(const sockaddr* from, socklen_t length);
 
   Family family() const { return family_; }
@@ -56,5 +58,9 @@ class Address {
   Family family_ = Family::kNone;
   std::shared_ptr<const std::string> path_;
 };
+
+// Where a connection was headed before the kernel redirected it (SO_ORIGINAL_DST); `local` when it
+// was not.
+Address original_destination(int fd, const Address& local);
 
 }  // namespace weir::net

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "proxy/net/connection.h"
@@ -66,9 +67,7 @@ Loop::Loop() : base_(new_base()), scratch_(new char[kHeadRoomBytes + kReadBytes]
   wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   event_assign(&wake_, base_, wake_fd_, EV_READ | EV_PERSIST, &Loop::on_wake, this);
   event_add(&wake_, nullptr);
-  event_assign(&tick_, base_, -1, EV_PERSIST, &Loop::on_tick, this);
-  const timeval every{0, TimerWheel::kTickMs * 1000};
-  event_add(&tick_, &every);
+  event_assign(&tick_, base_, -1, 0, &Loop::on_tick, this);
   random_state_ = static_cast<uint64_t>(read_clock(CLOCK_MONOTONIC)) ^
                   reinterpret_cast<uintptr_t>(this) ^ 0x9e3779b97f4a7c15u;
   refresh_clock();
@@ -92,6 +91,7 @@ void Loop::refresh_clock() {
 }
 
 void Loop::run() {
+  end_of_turn();
   while (running_) {
     event_base_loop(base_, EVLOOP_ONCE);
     end_of_turn();
@@ -139,9 +139,20 @@ void Loop::end_of_turn() {
   push_held();
   for (size_t i = 0; i < retired_.size(); ++i) retired_[i].destroy(retired_[i].object);
   retired_.clear();
+  if (timers_.take_wake_changed()) arm_tick();
   now_ns_ = 0;
   // What is left must not wait for the network.
   if (resume_list_ != nullptr) event_active(&wake_, EV_READ, 0);
+}
+
+void Loop::arm_tick() {
+  if (timers_.wake_ms() == INT64_MAX) {
+    event_del(&tick_);
+    return;
+  }
+  const int64_t wait = std::max<int64_t>(timers_.wake_ms() - now_ms(), 1);
+  const timeval after{wait / 1000, (wait % 1000) * 1000};
+  event_add(&tick_, &after);
 }
 
 void Loop::flush(bool more) {

@@ -113,6 +113,7 @@ class Loop {
 
   void refresh_clock();
   void end_of_turn();
+  void arm_tick();
   void run_posted();
   static void on_tick(int fd, short what, void* self);
   static void on_wake(int fd, short what, void* self);

@@ -29,6 +29,9 @@ void TimerWheel::insert(Timer& timer, int64_t at_ms) {
   timer.link_ = &head;
   if (head != nullptr) head->link_ = &timer.next_;
   head = &timer;
+  if (timer.slot_ms_ >= wake_ms_) return;
+  wake_ms_ = timer.slot_ms_;
+  wake_changed_ = true;
 }
 
 void TimerWheel::run_slot(int slot, int64_t now_ms) {
@@ -49,6 +52,17 @@ void TimerWheel::run_slot(int slot, int64_t now_ms) {
   }
 }
 
+// An idle loop sleeps until the first slot that holds anything.
+void TimerWheel::find_next() {
+  wake_ms_ = INT64_MAX;
+  wake_changed_ = true;
+  for (int64_t tick = tick_ + 1; tick < tick_ + kSlots; ++tick) {
+    if (slots_[static_cast<size_t>(tick % kSlots)] == nullptr) continue;
+    wake_ms_ = tick * kTickMs;
+    return;
+  }
+}
+
 void TimerWheel::advance(int64_t now_ms) {
   const int64_t target = now_ms / kTickMs;
   // After a long stall one round visits every slot; more would visit them again for nothing.
@@ -57,6 +71,7 @@ void TimerWheel::advance(int64_t now_ms) {
     ++tick_;
     run_slot(static_cast<int>(tick_ % kSlots), now_ms);
   }
+  find_next();
 }
 
 }  // namespace weir::net

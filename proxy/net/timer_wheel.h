@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 namespace weir::net {
 
@@ -52,13 +53,21 @@ class TimerWheel {
   void advance(int64_t now_ms);
   void start(int64_t now_ms) { tick_ = now_ms / kTickMs; }
 
+  // When advance() has to be called next; INT64_MAX: nothing is set. `changed` tells since the last
+  // time this was asked.
+  int64_t wake_ms() const { return wake_ms_; }
+  bool take_wake_changed() { return std::exchange(wake_changed_, false); }
+
  private:
   friend class Timer;
   void insert(Timer& timer, int64_t at_ms);
   void run_slot(int slot, int64_t now_ms);
+  void find_next();
 
   std::array<Timer*, kSlots> slots_{};
   int64_t tick_ = 0;
+  int64_t wake_ms_ = INT64_MAX;
+  bool wake_changed_ = false;
 };
 
 }  // namespace weir::net

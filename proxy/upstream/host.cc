@@ -119,6 +119,7 @@ bool Host::open_connection(bool high_priority) {
   connection->high_priority_ = high_priority;
   connection->id_ = cluster_.next_connection_id();
   connection->started_ms_ = loop_.now_ms();
+  ++counters.cx_total;
   ++connections_;
   ++connecting_;
   stats.inc(cluster_.stats().cx_total);
@@ -141,6 +142,7 @@ void Host::connected(PooledConnection& connection, int error) {
   --connecting_;
   if (error != 0) {
     const bool timeout = error == ETIMEDOUT;
+    ++counters.cx_connect_fail;
     stats.inc(cluster_.stats().cx_connect_fail);
     if (timeout) stats.inc(cluster_.stats().cx_connect_timeout);
     ConnectionWaiter* waiter = pop_waiter();

@@ -16,10 +16,6 @@ http::H1ClientOptions h1_options_of(const ClusterConfig& config) {
   return options;
 }
 
-struct AddressHash {
-  size_t operator()(const net::Address& address) const { return address.hash(); }
-};
-
 }  // namespace
 
 WorkerCluster::WorkerCluster(std::shared_ptr<Cluster> cluster,
@@ -102,8 +98,9 @@ Host* WorkerCluster::pick(std::optional<uint64_t> hash, std::span<Host* const> a
 }
 
 Host* WorkerCluster::host_for(const net::Address& address) {
-  for (auto& host : hosts_)
-    if (host->endpoint().address == address) return host.get();
+  if (const auto found = by_address_.find(address); found != by_address_.end())
+    return found->second;
+  sweep_original();
   Endpoint endpoint;
   endpoint.address = address;
   endpoint.address_text = address.text();
@@ -112,11 +109,31 @@ Host* WorkerCluster::host_for(const net::Address& address) {
   host->index = static_cast<uint32_t>(hosts_.size());
   active_.push_back(0);
   hosts_.push_back(std::move(host));
+  by_address_[address] = hosts_.back().get();
   return hosts_.back().get();
+}
+
+// Clients choose these hosts: those that nobody uses any more must not pile up.
+void WorkerCluster::sweep_original() {
+  const int64_t now = loop_.now_ms();
+  if (now - swept_ms_ < config().cleanup_interval_ms) return;
+  swept_ms_ = now;
+  std::erase_if(hosts_, [this](std::unique_ptr<Host>& host) {
+    if (!host->unused()) return false;
+    by_address_.erase(host->endpoint().address);
+    loop_.retire(std::move(host));
+    return true;
+  });
+  active_.assign(hosts_.size(), 0);
+  for (size_t i = 0; i < hosts_.size(); ++i) {
+    hosts_[i]->index = static_cast<uint32_t>(i);
+    active_[i] = hosts_[i]->requests;
+  }
 }
 
 void WorkerCluster::begin(Host& host) {
   ++host.requests;
+  ++host.counters.rq_total;
   if (!host.removed) ++active_[host.index];
   stats_.inc(stats().rq_total);
   stats_.add(stats().rq_active, 1);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "proxy/http/h1_client.h"
@@ -72,6 +73,16 @@ class PooledConnection : public http::H1ClientOwner, private net::Timer::Owner {
   bool counted_ = false;  // holds a slot of the connection limit
 };
 
+// What one worker counts of one endpoint; the loop's thread only.
+struct HostCounters {
+  uint64_t cx_total = 0;
+  uint64_t cx_connect_fail = 0;
+  uint64_t rq_total = 0;
+  uint64_t rq_success = 0;
+  uint64_t rq_error = 0;
+  uint64_t rq_timeout = 0;
+};
+
 // One endpoint as one worker knows it: its connections and those who wait for one. One loop.
 class Host {
  public:
@@ -96,6 +107,7 @@ class Host {
   uint32_t requests = 0;  // under way; kept by WorkerCluster::begin and end
   uint32_t connections() const { return connections_; }
 
+  HostCounters counters;
   uint32_t index = 0;    // in the cluster's host set
   bool removed = false;  // no longer in it
 
@@ -123,6 +135,10 @@ class Host {
   uint32_t connecting_ = 0;
   uint32_t waiters_ = 0;
   bool draining_ = false;
+};
+
+struct AddressHash {
+  size_t operator()(const net::Address& address) const { return address.hash(); }
 };
 
 // One cluster as one worker knows it. One loop.
@@ -165,6 +181,7 @@ class WorkerCluster {
 
  private:
   void sweep_removed();
+  void sweep_original();
 
   std::shared_ptr<Cluster> cluster_;
   std::shared_ptr<const HostSet> host_set_;
@@ -178,6 +195,8 @@ class WorkerCluster {
   http::H1ClientOptions h1_options_;
   std::vector<std::unique_ptr<Host>> hosts_;    // in the order of the host set
   std::vector<std::unique_ptr<Host>> removed_;  // gone from the set, but still with connections
+  std::unordered_map<net::Address, Host*, AddressHash> by_address_;  // ORIGINAL_DST
+  int64_t swept_ms_ = 0;
   std::vector<uint32_t> active_;                // by index, for the picker
   std::vector<uint32_t> avoid_scratch_;
   uint64_t connection_ids_ = 0;

@@ -1,0 +1,116 @@
+#include "proxy/admin_server.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace weir {
+
+// One admin request: its head is all that matters, and the answer is there at once.
+class AdminServer::Stream : public http::ServerStreamEvents {
+ public:
+  Stream(AdminServer& server, http::H1Server& connection)
+      : server_(server), connection_(connection), head_(arena_) {}
+
+  http::RequestHead& request_head() override { return head_; }
+  void on_request_head(bool end) override {
+    if (!end) return;
+    answer();
+  }
+  void on_bad_request(uint16_t status, std::string_view details) override {
+    admin::AdminResponse response;
+    response.status = status;
+    response.body = std::string(details) + "\n";
+    connection_.close_after_response();
+    send(response);
+  }
+  void on_request_body(std::string_view /*bytes*/, bool end) override {
+    if (end) answer();
+  }
+  void on_request_trailers(http::HeaderMap& /*trailers*/) override { answer(); }
+  void on_downstream_reset(http::ResetReason /*reason*/, std::string_view /*details*/) override {
+    server_.finish(*this);
+  }
+  void on_downstream_full(bool /*full*/) override {}
+
+ private:
+  void answer() {
+    const admin::AdminRequest request =
+        admin::make_admin_request(head_.method_text, head_.path, head_.authority,
+                                  head_.headers.get("origin"));
+    send(server_.admin_.handle(request));
+  }
+
+  void send(const admin::AdminResponse& response) {
+    http::ResponseHead head(arena_);
+    head.status = response.status;
+    head.content_length = static_cast<int64_t>(response.body.size());
+    head.headers.add("content-type", response.content_type);
+    head.headers.add("content-length", "");
+    head.headers.add("cache-control", "no-cache, max-age=0");
+    head.headers.add("x-content-type-options", "nosniff");
+    if (!response.allow.empty()) head.headers.add("allow", response.allow);
+    const bool empty = response.body.empty();
+    connection_.send_head(head, empty);
+    if (!empty) connection_.send_body(arena_.copy(response.body), true);
+    server_.finish(*this);
+  }
+
+  AdminServer& server_;
+  http::H1Server& connection_;
+  Arena arena_;
+  http::RequestHead head_;
+};
+
+AdminServer::AdminServer(net::Loop& loop, int listening, admin::AdminHooks hooks)
+    : loop_(loop), admin_(std::move(hooks)), listening_(listening) {
+  options_.send_date = false;
+  options_.idle_timeout_ms = 60'000;
+  options_.request_headers_timeout_ms = 10'000;
+  watch_.start_level(loop_, listening_, *this);
+}
+
+AdminServer::~AdminServer() {
+  watch_.stop();
+  close(listening_);
+  while (!connections_.empty()) connections_.back()->close();
+}
+
+void AdminServer::on_ready(uint8_t /*ready*/) {
+  sockaddr_storage address;
+  socklen_t length = sizeof(address);
+  const int fd = accept4(listening_, reinterpret_cast<sockaddr*>(&address), &length,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) return;
+  if (connections_.size() >= kMaxConnections) {
+    close(fd);
+    return;
+  }
+  auto* connection = new http::H1Server(loop_, *this, options_);
+  connection->slot = static_cast<uint32_t>(connections_.size());
+  connections_.push_back(connection);
+  connection->start(fd, ++ids_,
+                    net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&address), length),
+                    nullptr, 1 << 20);
+}
+
+http::ServerStreamEvents& AdminServer::begin_stream(http::H1Server& connection) {
+  return *new Stream(*this, connection);
+}
+
+void AdminServer::abandon_stream(http::ServerStreamEvents& events) {
+  finish(static_cast<Stream&>(events));
+}
+
+// Its arena holds what is still to be written: it lives to the end of the turn.
+void AdminServer::finish(Stream& stream) { loop_.retire(std::unique_ptr<Stream>(&stream)); }
+
+void AdminServer::on_closed(http::H1Server& connection) {
+  connections_[connection.slot] = connections_.back();
+  connections_[connection.slot]->slot = connection.slot;
+  connections_.pop_back();
+  loop_.retire(std::unique_ptr<http::H1Server>(&connection));
+}
+
+}  // namespace weir

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "proxy/admin/admin.h"
+#include "proxy/http/h1_server.h"
+#include "proxy/net/loop.h"
+
+namespace weir {
+
+// Serves the admin endpoints over HTTP/1.1 on the main thread's loop.
+class AdminServer : public http::H1ServerOwner, private net::Watch::Owner {
+ public:
+  // Owns `listening`, a bound and listening socket.
+  AdminServer(net::Loop& loop, int listening, admin::AdminHooks hooks);
+  ~AdminServer() override;
+
+  // H1ServerOwner
+  http::ServerStreamEvents& begin_stream(http::H1Server& connection) override;
+  void abandon_stream(http::ServerStreamEvents& events) override;
+  bool draining() const override { return false; }
+  void on_closed(http::H1Server& connection) override;
+  std::string_view date() override { return {}; }
+
+ private:
+  class Stream;
+  static constexpr size_t kMaxConnections = 256;
+
+  void on_ready(uint8_t ready) override;
+  void finish(Stream& stream);
+
+  net::Loop& loop_;
+  admin::Admin admin_;
+  http::H1ServerOptions options_;
+  net::Watch watch_;
+  int listening_;
+  uint64_t ids_ = 0;
+  std::vector<http::H1Server*> connections_;
+};
+
+}  // namespace weir

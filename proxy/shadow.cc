@@ -1,0 +1,130 @@
+#include "proxy/shadow.h"
+
+#include <utility>
+
+#include "proxy/worker.h"
+
+namespace weir {
+
+Shadow::Shadow(Worker& worker, upstream::WorkerCluster& cluster, const http::RequestHead& original,
+               bool suffix_host, int64_t timeout_ms)
+    : worker_(worker),
+      cluster_(cluster),
+      head_(arena_),
+      response_(arena_),
+      body_(worker.loop().blocks()),
+      timer_(*this),
+      timeout_ms_(timeout_ms) {
+  head_.method = original.method;
+  head_.protocol = original.protocol;
+  head_.method_text = arena_.copy(original.method_text);
+  head_.path = arena_.copy(original.path);
+  head_.scheme = arena_.copy(original.scheme);
+  head_.authority = suffix_host ? arena_.concat({original.authority, "-shadow"})
+                                : arena_.copy(original.authority);
+  original.headers.for_each([&](const http::Header& line) {
+    head_.headers.add(line.known, arena_.copy(line.name), arena_.copy(line.value));
+  });
+}
+
+Shadow::~Shadow() = default;
+
+void Shadow::add_body(std::string_view bytes, bool end) {
+  if (finished_ || too_large_) {
+    if (end) finish();
+    return;
+  }
+  if (body_.size() + bytes.size() > cluster_.config().buffer_limit_bytes) {
+    too_large_ = true;
+    body_.clear();
+    if (end) finish();
+    return;
+  }
+  body_.append(bytes);
+  if (end) start();
+}
+
+void Shadow::abandon() { finish(); }
+
+void Shadow::start() {
+  head_.content_length = static_cast<int64_t>(body_.size());
+  if (timeout_ms_ > 0)
+    timer_.set(worker_.loop().timers(), worker_.loop().now_ms() + timeout_ms_);
+  holds_slot_ = cluster_.requests(false).try_acquire();
+  if (!holds_slot_) return finish();
+  upstream::Host* chosen = cluster_.pick(std::nullopt, {});
+  if (chosen == nullptr) return finish();
+  host_ = chosen;
+  cluster_.begin(*host_);
+  upstream::Lent lent;
+  switch (host_->acquire(*this, false, lent)) {
+    case upstream::Host::Outcome::kLent:
+      return send(lent);
+    case upstream::Host::Outcome::kWaiting:
+      return;
+    case upstream::Host::Outcome::kOverflow:
+      return finish();
+  }
+}
+
+void Shadow::on_connection(const upstream::Lent& lent) { send(lent); }
+
+void Shadow::on_no_connection(http::ResetReason /*reason*/, std::string_view /*details*/) {
+  finish();
+}
+
+void Shadow::send(const upstream::Lent& lent) {
+  stream_ = lent.stream;
+  stream_->send_head(head_, body_.empty());
+  size_t left = body_.size();
+  body_.for_each([&](std::string_view run) {
+    left -= run.size();
+    if (stream_ != nullptr) stream_->send_body(run, left == 0);
+  });
+  worker_.loop().flush();
+}
+
+http::ResponseHead& Shadow::fresh_response_head() {
+  response_ = http::ResponseHead(arena_);
+  return response_;
+}
+
+void Shadow::on_response_head(bool end) {
+  cluster_.shard().inc(cluster_.stats().rq_completed);
+  cluster_.shard().inc(cluster_.stats().by_class(response_.status));
+  if (!end) return;
+  stream_ = nullptr;
+  finish();
+}
+
+void Shadow::on_response_body(std::string_view /*bytes*/, bool end) {
+  if (!end) return;
+  stream_ = nullptr;
+  finish();
+}
+
+void Shadow::on_response_trailers(http::HeaderMap& /*trailers*/) {
+  stream_ = nullptr;
+  finish();
+}
+
+void Shadow::on_upstream_reset(http::ResetReason /*reason*/, std::string_view /*details*/) {
+  stream_ = nullptr;
+  finish();
+}
+
+void Shadow::on_timer(net::Timer& /*timer*/) { finish(); }
+
+void Shadow::finish() {
+  if (finished_) return;
+  finished_ = true;
+  timer_.cancel();
+  if (waiting()) host_->cancel(*this);
+  if (stream_ != nullptr) std::exchange(stream_, nullptr)->reset(http::ResetReason::kLocal);
+  if (host_ != nullptr) cluster_.end(*std::exchange(host_, nullptr));
+  if (holds_slot_) cluster_.requests(false).release();
+  holds_slot_ = false;
+  worker_.remove_shadow(*this);
+}
+
+}  // namespace weir
