@@ -83,9 +83,9 @@ bool has_line_break_or_nul(std::string_view text) {
 }
 
 // RFC 9110 section 5.6.2 token, behind the colon of a pseudo-header. Not strict: anything but a
-// line break or NUL.
+// line break or NUL, and also nothing, which is how fields that need not be set are declared.
 bool is_header_name(std::string_view text, bool strict) {
-  if (!strict) return !text.empty() && !has_line_break_or_nul(text);
+  if (!strict) return !has_line_break_or_nul(text);
   if (text.starts_with(':')) text.remove_prefix(1);
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return is_alphanumeric(c) || kTokenMarks.find(c) != std::string_view::npos;

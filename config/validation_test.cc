@@ -139,10 +139,11 @@ TEST(Validation, KnowsHeaders) {
   Rules rules(
       "string a = 1 [(validate.rules).string = {well_known_regex: HTTP_HEADER_NAME ignore_empty: "
       "true}]; string b = 2 [(validate.rules).string = {well_known_regex: HTTP_HEADER_NAME strict: "
-      "false ignore_empty: true}]; string c = 3 [(validate.rules).string = {well_known_regex: "
+      "false}]; string c = 3 [(validate.rules).string = {well_known_regex: "
       "HTTP_HEADER_VALUE}]; string d = 4 [(validate.rules).string = {well_known_regex: "
       "HTTP_HEADER_VALUE strict: false}];");
   EXPECT_EQ(rules.check("a: ':authority' b: 'x y' c: 'a\\tb' d: 'a\\x01'"), "");
+  EXPECT_EQ(rules.check("c: 'a'"), "");
   EXPECT_EQ(rules.check("a: 'x y' b: 'x\\n' c: 'a\\x01' d: 'a\\r'"),
             "a: 'a' must be the name of an HTTP header\nb: 'b' must be the name of an HTTP header\n"
             "c: 'c' must be the value of an HTTP header\n"
