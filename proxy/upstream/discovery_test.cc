@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "proxy/upstream/dns_test_server.h"
+#include "proxy/upstream/testing/dns_test_server.h"
 
 namespace weir::upstream {
 namespace {

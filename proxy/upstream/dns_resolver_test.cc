@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "proxy/upstream/dns_test_server.h"
+#include "proxy/upstream/testing/dns_test_server.h"
 
 namespace weir::upstream {
 namespace {
