@@ -169,14 +169,13 @@ const char* note_special(Known known, const Line& line, Fields& fields) {
   }
 }
 
-// All field lines and the empty line after them. `keep_host`: a response may have a Host line,
-// which means nothing.
+// All field lines and the empty line after them. A Host line is noted and not added: in a request
+// it becomes the authority, in a response it means nothing.
 Parsed parse_fields(char*& p, char* end, const Limits& limits, HeaderMap& headers,
                     Fields& fields) {
   for (;;) {
     const int crlf = at_crlf(p, end);
     if (crlf > 0) break;
-    if (crlf == 0 && p == end) return need_more();
     if (crlf == 0) return need_more();
     Line line;
     const Parsed parsed = parse_line(p, end, line);
@@ -318,7 +317,9 @@ Parsed parse_request(char* data, size_t size, const Limits& limits, RequestHead&
   char* p = data;
   char* const end = data + size;
   // One empty line before a request is tolerated (RFC 9112 2.2).
-  if (at_crlf(p, end) > 0) p += 2;
+  const int empty_line = at_crlf(p, end);
+  if (empty_line == 0) return need_more();
+  if (empty_line > 0) p += 2;
   RequestLine line;
   Parsed parsed = parse_request_line(p, end, line);
   if (parsed.status != Status::kDone) return parsed;
