@@ -119,7 +119,8 @@ TEST(Bootstrap, ReportsAllKindsOfErrorsAtOnceInTheOrderOfTheText) {
                 route: {cluster: c, timeout: 250ms}
               - match: {prefix: /}
                 direct_response: {status: 99}
-                tracing: {}
+              - match: {prefix: /, tls_context: {}}
+                redirect: {}
 )"));
   EXPECT_EQ(result.bootstrap, nullptr);
   std::vector<Code> codes;

@@ -94,38 +94,43 @@ extension LocalRateLimit: * -local_cluster_rate_limit
 
 constexpr std::string_view kRoutes = R"(
 package envoy.config.route.v3
-RouteConfiguration: name virtual_hosts internal_only_headers response_headers_to_add
-  response_headers_to_remove request_headers_to_add request_headers_to_remove
-  most_specific_header_mutations_wins validate_clusters max_direct_response_body_size_bytes
+RouteConfiguration: name virtual_hosts response_headers_to_add response_headers_to_remove
+  request_headers_to_add request_headers_to_remove most_specific_header_mutations_wins
+  validate_clusters max_direct_response_body_size_bytes
   request_mirror_policies ignore_port_in_host_matching ignore_path_parameters_in_path_matching
   typed_per_filter_config metadata
-VirtualHost: name domains routes require_tls virtual_clusters rate_limits request_headers_to_add
+VirtualHost: name domains routes require_tls rate_limits request_headers_to_add
   request_headers_to_remove response_headers_to_add response_headers_to_remove
   typed_per_filter_config include_request_attempt_count include_attempt_count_in_response
-  retry_policy include_is_timeout_retry_header per_request_buffer_limit_bytes
-  request_mirror_policies metadata
-Route: name match route redirect direct_response non_forwarding_action metadata decorator
+  retry_policy per_request_buffer_limit_bytes request_mirror_policies metadata
+Route: name match route redirect direct_response metadata decorator tracing
   typed_per_filter_config request_headers_to_add request_headers_to_remove
   response_headers_to_add response_headers_to_remove per_request_buffer_limit_bytes stat_prefix
-RouteMatch: prefix path safe_regex connect_matcher path_separated_prefix case_sensitive
-  runtime_fraction headers query_parameters grpc
+RouteMatch: prefix path safe_regex connect_matcher path_separated_prefix path_match_policy
+  case_sensitive runtime_fraction headers query_parameters grpc
 RouteAction: cluster cluster_header weighted_clusters cluster_not_found_response_code
-  prefix_rewrite regex_rewrite host_rewrite_literal auto_host_rewrite host_rewrite_header
-  host_rewrite_path_regex append_x_forwarded_host timeout idle_timeout retry_policy
-  request_mirror_policies priority rate_limits include_vh_rate_limits hash_policy
+  prefix_rewrite regex_rewrite path_rewrite_policy host_rewrite_literal auto_host_rewrite
+  host_rewrite_header host_rewrite_path_regex append_x_forwarded_host timeout idle_timeout
+  retry_policy request_mirror_policies priority rate_limits include_vh_rate_limits hash_policy
   upgrade_configs max_stream_duration
 RouteAction.UpgradeConfig: upgrade_type enabled
 RouteAction.HashPolicy: header cookie connection_properties query_parameter terminal
 RouteAction.MaxStreamDuration: max_stream_duration
 RetryPolicy: retry_on num_retries per_try_timeout per_try_idle_timeout
-  host_selection_retry_max_attempts retriable_status_codes retry_back_off retriable_headers
-  retriable_request_headers
+  host_selection_retry_max_attempts retriable_status_codes retry_back_off retry_host_predicate
 FilterConfig: *
 RateLimit: stage actions
 RateLimit.Action: * -dynamic_metadata -extension
 
 package envoy.type.matcher.v3
 StringMatcher: * -custom
+
+package envoy.extensions.path.match.uri_template.v3
+extension UriTemplateMatchConfig: *
+package envoy.extensions.path.rewrite.uri_template.v3
+extension UriTemplateRewriteConfig: *
+package envoy.extensions.retry.host.previous_hosts.v3
+extension PreviousHostsPredicate: *
 )";
 
 constexpr std::string_view kClusters = R"(
