@@ -4,6 +4,7 @@
 #include <emmintrin.h>
 #endif
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -304,6 +305,50 @@ Parsed frame_request(const Fields& fields, RequestHead& head, Framing& framing) 
   return {Status::kDone, 0, 0, {}};
 }
 
+struct StatusLine {
+  uint16_t status = 0;
+  std::string_view reason;
+  int minor = 1;
+};
+
+Parsed parse_status_line(char*& p, char* end, StatusLine& line) {
+  // "HTTP/1.x NNN" and what follows the status: enough to tell everything but the reason.
+  constexpr ptrdiff_t kFixedBytes = 13;
+  const std::string_view start(p, static_cast<size_t>(std::min<ptrdiff_t>(end - p, 5)));
+  if (!std::string_view("HTTP/").starts_with(start)) return error(502, "http1.not_http");
+  if (end - p < kFixedBytes) return need_more();
+  line.minor = version_at(p);
+  if (line.minor < 0) return error(502, "http1.unsupported_version");
+  if (p[8] != ' ') return error(502, "http1.invalid_status_line");
+  for (int i = 9; i < 12; ++i) {
+    if (p[i] < '0' || p[i] > '9') return error(502, "http1.invalid_status");
+    line.status = static_cast<uint16_t>(line.status * 10 + (p[i] - '0'));
+  }
+  if (line.status < 100) return error(502, "http1.invalid_status");
+  if (p[12] != ' ' && p[12] != '\r') return error(502, "http1.invalid_status_line");
+  char* const reason = p + 12;
+  char* const reason_end = find_control(reason, end);
+  const int crlf = at_crlf(reason_end, end);
+  if (crlf == 0) return need_more();
+  if (crlf < 0) return error(502, "http1.invalid_status_line");
+  line.reason = {reason, static_cast<size_t>(reason_end - reason)};
+  p = reason_end + 2;
+  return {Status::kDone, 0, 0, {}};
+}
+
+// As frame_request, for a response; what its status and the request say of a body is not looked at.
+Parsed frame_response(const Fields& fields, ResponseHead& head, Framing& framing) {
+  framing.http10 = head.protocol == Protocol::kHttp10;
+  if (fields.has_coding && fields.has_length)
+    return error(502, "http1.content_length_and_transfer_encoding");
+  if (fields.has_coding && framing.http10) return error(502, "http1.transfer_encoding_in_http10");
+  framing.chunked = fields.has_coding;
+  framing.keep_alive = framing.http10 ? fields.keep_alive && !fields.close : !fields.close;
+  framing.upgrade = fields.upgrade && !fields.upgrade_to.empty();
+  head.content_length = fields.has_length ? fields.length : kUnknownLength;
+  return {Status::kDone, 0, 0, {}};
+}
+
 }  // namespace
 
 bool is_token(std::string_view text) {
@@ -346,45 +391,22 @@ Parsed parse_response(char* data, size_t size, const Limits& limits, ResponseHea
                       Framing& framing) {
   char* p = data;
   char* const end = data + size;
-  if (end - p < 13) {
-    const size_t have = size < 5 ? size : 5;
-    return std::memcmp(p, "HTTP/", have) == 0 ? need_more() : error(502, "http1.not_http");
-  }
-  const int minor = version_at(p);
-  if (minor < 0) return error(502, "http1.unsupported_version");
-  if (p[8] != ' ') return error(502, "http1.invalid_status_line");
-  uint32_t status = 0;
-  for (int i = 9; i < 12; ++i) {
-    if (p[i] < '0' || p[i] > '9') return error(502, "http1.invalid_status");
-    status = status * 10 + static_cast<uint32_t>(p[i] - '0');
-  }
-  if (status < 100 || status > 999) return error(502, "http1.invalid_status");
-  if (p[12] != ' ' && p[12] != '\r') return error(502, "http1.invalid_status_line");
-  char* const reason = p + 12;
-  char* const reason_end = find_control(reason, end);
-  const int crlf = at_crlf(reason_end, end);
-  if (crlf == 0) return need_more();
-  if (crlf < 0) return error(502, "http1.invalid_status_line");
-  p = reason_end + 2;
+  StatusLine line;
+  Parsed parsed = parse_status_line(p, end, line);
+  if (parsed.status != Status::kDone) return parsed;
   Fields fields;
-  const Parsed parsed = parse_fields(p, end, limits, head.headers, fields);
+  parsed = parse_fields(p, end, limits, head.headers, fields);
   if (parsed.status == Status::kNeedMore) return parsed;
   if (parsed.status == Status::kError) return error(502, parsed.details);
   const size_t consumed = static_cast<size_t>(p - data);
   if (consumed > limits.max_head_bytes) return error(502, "http1.headers_too_large");
 
   const Keeper keep(data, consumed, head.headers);
-  head.status = static_cast<uint16_t>(status);
-  head.protocol = minor == 0 ? Protocol::kHttp10 : Protocol::kHttp11;
-  head.reason = trim(keep({reason, static_cast<size_t>(reason_end - reason)}));
-  if (fields.has_coding && fields.has_length)
-    return error(502, "http1.content_length_and_transfer_encoding");
-  if (fields.has_coding && minor == 0) return error(502, "http1.transfer_encoding_in_http10");
-  framing.http10 = minor == 0;
-  framing.chunked = fields.has_coding;
-  framing.keep_alive = minor == 0 ? fields.keep_alive && !fields.close : !fields.close;
-  framing.upgrade = fields.upgrade && !fields.upgrade_to.empty();
-  head.content_length = fields.has_length ? fields.length : kUnknownLength;
+  head.status = line.status;
+  head.protocol = line.minor == 0 ? Protocol::kHttp10 : Protocol::kHttp11;
+  head.reason = trim(keep(line.reason));
+  parsed = frame_response(fields, head, framing);
+  if (parsed.status != Status::kDone) return parsed;
   return {Status::kDone, consumed, 0, {}};
 }
 
