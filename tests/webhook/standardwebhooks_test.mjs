@@ -108,7 +108,8 @@ await once(upstream, "listening");
 
 // Sends the pieces of a body, chunked when there are several; resolves to the response's status.
 async function post(listen, headers, pieces) {
-  const request = http.request({port: listen, host: "127.0.0.1", method: "POST", headers});
+  const request = http.request(
+    {port: listen, host: "127.0.0.1", method: "POST", headers, agent: false});
   const ended = new Promise((resolve, reject) => {
     request.on("response", (response) => {
       response.resume();
