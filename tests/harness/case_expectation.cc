@@ -44,7 +44,7 @@ bool is_one_of(const std::string& status_line, const std::string& wanted) {
 }
 
 bool matches(const std::string& value, const std::string& pattern) {
-  return std::regex_match(value, std::regex(pattern, std::regex::extended));
+  return std::regex_match(value, std::regex(pattern));
 }
 
 }  // namespace
@@ -73,13 +73,14 @@ Expectation Expectation::parse(const std::vector<std::string>& block, bool exact
 std::string Expectation::parse_line(std::string text) {
   Line line{Kind::kEquals, "", "", text.compare(0, kTrailer.size(), kTrailer) == 0};
   if (line.trailer) text.erase(0, kTrailer.size());
-  const size_t end = text.find_first_of(": ~");
+  const size_t tilde = text.find(" ~ ");
+  const size_t end = std::min(tilde, text.find(':'));
   if (text[0] == '!') {
     line.kind = Kind::kAbsent;
     line.name = text.substr(1);
-  } else if (end != std::string::npos && text.compare(end, 3, " ~ ") == 0) {
+  } else if (end != std::string::npos && end == tilde) {
     line = {Kind::kMatches, text.substr(0, end), text.substr(end + 3), line.trailer};
-  } else if (end != std::string::npos && text[end] == ':') {
+  } else if (end != std::string::npos) {
     std::string error;
     const size_t value = text.find_first_not_of(' ', end + 1);
     line.name = text.substr(0, end);

@@ -277,7 +277,7 @@ std::string CaseRun::gets_closed(Peer& peer) {
 
 std::string CaseRun::expect_log(const Step& step) {
   const std::string wanted = step.block.empty() ? "" : stage_.weir().substitute(step.block[0]);
-  const std::regex pattern(wanted, std::regex::extended);
+  const std::regex pattern(wanted);
   std::string added;
   const bool found = exchange_.run_until([&] {
     added = stage_.weir().access_log().substr(log_before_.size());
