@@ -70,7 +70,7 @@ void Forward::start(const http::ForwardAction& action, bool end) {
     missing.flags = http::kNoClusterFound;
     return request_.reply(missing);
   }
-  request_.info().cluster = cluster_->config().name;
+  request_.info().cluster = name;
   const UpstreamPolicy policy = read_policy(request_, action);
   timeout_ms_ = policy.timeout_ms;
   try_timeout_ms_ = policy.per_try_timeout_ms;
@@ -80,7 +80,9 @@ void Forward::start(const http::ForwardAction& action, bool end) {
   finish_request_headers(request_, weighted_, timeout_ms_);
   http::apply_rewrites(*request_.route(), action, request_.head(), weighted_,
                        !request_.hcm().suppress_envoy_headers);
-  if (end || request_.request_complete()) on_request_complete(request_.worker().loop().now_ms());
+  // An upgrade has no end to count from.
+  if (end || request_.request_complete() || request_.is_upgrade())
+    on_request_complete(request_.worker().loop().now_ms());
   if (!action.mirrors.empty()) start_shadows(end);
   attempt();
 }
@@ -164,7 +166,8 @@ void Forward::attempt() {
   if (tried_count_ < kMaxTried) tried_[tried_count_++] = host_;
   cluster_->begin(*host_);
   http::StreamInfo& info = request_.info();
-  info.upstream_remote = &host_->endpoint().address;
+  remote_ = host_->endpoint().address;
+  info.upstream_remote = &remote_;
   ++info.attempts;
   if (try_timeout_ms_ > 0)
     try_deadline_ms_ = request_.worker().loop().now_ms() + try_timeout_ms_;
@@ -190,12 +193,14 @@ void Forward::send_request(const upstream::Lent& lent) {
   stream_ = lent.stream;
   reused_ = lent.reused;
   sent_ms_ = loop.now_ms();
-  info.upstream_local = lent.local;
+  local_ = *lent.local;
+  info.upstream_local = &local_;
   info.upstream_connection_id = lent.connection_id;
   info.first_upstream_tx_ns = loop.now_ns();
   if (action_->auto_host_rewrite)
     http::rewrite_host(*action_, host_->endpoint().hostname, request_.head(),
                        !request_.hcm().suppress_envoy_headers);
+  note_attempt(request_);
   const bool end = end_seen_ && body_.empty() && trailers_ == nullptr;
   stream_->send_head(request_.head(), end);
   if (end) {

@@ -91,6 +91,9 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   static constexpr size_t kMaxTried = 8;
   upstream::Host* tried_[kMaxTried];
   uint32_t tried_count_ = 0;
+  // Copies, because the log may be written when host and connection are gone.
+  net::Address remote_;
+  net::Address local_;
 
   int64_t deadline_ms_ = INT64_MAX;          // the route's timeout
   int64_t try_deadline_ms_ = INT64_MAX;

@@ -170,6 +170,7 @@ class FilterCompiler {
 void read_http1(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics, HcmConfig& out) {
   const corev3::Http1ProtocolOptions& http1 = in.http_protocol_options();
   out.h1.accept_http10 = http1.accept_http_10();
+  out.h1.pass_trailers = http1.enable_trailers();
   out.h1.default_host_for_http10 = http1.default_host_for_http_10();
   if (http1.has_allow_absolute_url()) out.h1.allow_absolute_url = http1.allow_absolute_url().value();
   const FieldPath options = path.field("http_protocol_options");
@@ -317,6 +318,7 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
   const size_t errors_before = diagnostics.error_count();
   auto out = std::make_shared<HcmConfig>();
   out->stat_prefix = in.stat_prefix();
+  out->runtime = build.runtime;
   out->stats = HcmStats(build.stats, in.stat_prefix());
   const FilterCompiler filters(build, "http." + in.stat_prefix() + ".");
   envoy::extensions::filters::http::router::v3::Router router;

@@ -11,6 +11,7 @@
 #include "config/field_path.h"
 #include "proxy/hcm_config.h"
 #include "proxy/http/filter_type.h"
+#include "proxy/runtime.h"
 #include "proxy/http/access_log.h"
 
 namespace envoy::extensions::filters::network::http_connection_manager::v3 {
@@ -37,6 +38,7 @@ struct AppBuild {
   uint16_t listener_port = 0;
   http::KeptState* kept_filter_state = nullptr;
   std::string service_cluster;  // node.cluster
+  std::shared_ptr<const Runtime> runtime;  // null: nothing is set
 };
 
 // Null on errors, which are then in the diagnostics.

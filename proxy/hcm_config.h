@@ -12,6 +12,7 @@
 #include "proxy/http/path.h"
 #include "proxy/http/route_table.h"
 #include "proxy/http/access_log.h"
+#include "proxy/runtime.h"
 #include "proxy/stats/registry.h"
 
 namespace weir {
@@ -49,6 +50,7 @@ struct HcmConfig {
   HcmStats stats;
   http::H1ServerOptions h1;
   std::shared_ptr<const http::RouteTable> routes;
+  std::shared_ptr<const Runtime> runtime;  // null: nothing is set
   http::FilterList filters;
   std::shared_ptr<const http::AccessLogs> access_logs;  // null: none
   http::LocalReplies local_replies;

@@ -165,6 +165,9 @@ std::shared_ptr<const ListenerConfig> compile_listener(const listenerv3::Listene
     out->max_accepts_per_event = in.max_connections_to_accept_per_socket_event().value();
   out->transparent = in.transparent().value();
   out->freebind = in.freebind().value();
+  if (build.runtime != nullptr)
+    out->max_connections = build.runtime->limit(
+        "envoy.resource_limits.listener." + out->name + ".connection_limit", 0);
   AppBuild chain_build = build;
   chain_build.listener_port = out->addresses[0].port();
   read_chains(in, path, chain_build, *out);

@@ -55,7 +55,9 @@ struct ListenerConfig {
   bool v6_only = true;
   uint32_t max_accepts_per_event = 64;
   uint32_t unix_mode = 0;
-  uint64_t max_connections = 0;  // 0: the process's limit alone
+  // Of each worker's share, by the runtime key envoy.resource_limits.listener.<name>.
+  // connection_limit; 0: none.
+  uint64_t max_connections = 0;
   bool tcp_keepalive = false;
   uint32_t keepalive_probes = 0;
   uint32_t keepalive_time_s = 0;

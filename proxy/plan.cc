@@ -14,10 +14,13 @@ using config::FieldPath;
 void read_clusters(const config::Bootstrap& bootstrap, const FieldPath& path,
                    config::Diagnostics& diagnostics, Plan& plan) {
   const FieldPath clusters = path.field("clusters");
+  const upstream::DnsResolvers resolvers =
+      upstream::compile_default_resolvers(bootstrap, FieldPath::root(), diagnostics);
   for (int i = 0; i < bootstrap.static_resources().clusters_size(); ++i) {
     const FieldPath at = clusters.at(i);
     auto compiled =
-        upstream::compile_cluster(bootstrap.static_resources().clusters(i), at, diagnostics);
+        upstream::compile_cluster(bootstrap.static_resources().clusters(i), at, diagnostics,
+                                  resolvers);
     if (compiled == nullptr) continue;
     const std::string name = compiled->name;
     if (!plan.clusters.emplace(name, std::move(compiled)).second)
@@ -64,6 +67,8 @@ std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, App
   const FieldPath root = FieldPath::root("static_resources");
   plan->node_id = bootstrap.node().id();
   plan->node_cluster = bootstrap.node().cluster();
+  auto runtime = std::make_shared<Runtime>(Runtime::compile(bootstrap, build.diagnostics));
+  if (!runtime->empty()) plan->runtime = build.runtime = std::move(runtime);
   read_clusters(bootstrap, root, build.diagnostics, *plan);
   build.service_cluster = plan->node_cluster;
   build.has_cluster = [&plan](std::string_view name) {

@@ -18,7 +18,7 @@ struct Plan {
   std::map<std::string, std::shared_ptr<const upstream::ClusterConfig>> clusters;
   std::vector<std::shared_ptr<const ListenerConfig>> listeners;
   std::optional<net::Address> admin_address;
-  bool admin_open_to_network = false;
+  std::shared_ptr<const Runtime> runtime;  // null: nothing is set
   std::string node_id;
   std::string node_cluster;
 };

@@ -36,7 +36,6 @@ void Request::recycle() {
   info_ = http::StreamInfo();
   connection_ = nullptr;
   stream_ = nullptr;
-  table_ = nullptr;
   route_ = nullptr;
   response_trailers_ = nullptr;
   local_reply_body_ = {};
@@ -95,8 +94,12 @@ void Request::on_bad_request(uint16_t status, std::string_view details) {
 }
 
 void Request::find_route() {
-  table_ = hcm_->routes;
-  route_ = table_->find({head_, worker_.loop().random(), false, {}});
+  http::RouteTable::Query query{head_, worker_.loop().random(), false, {}};
+  if (const Runtime* runtime = hcm_->runtime.get())
+    query.runtime = [runtime](std::string_view key, uint32_t fallback) {
+      return runtime->number(key, fallback);
+    };
+  route_ = hcm_->routes->find(query);
   if (route_ == nullptr) return;
   info_.route_name = route_->name;
   info_.virtual_host = route_->host->name;

@@ -108,8 +108,6 @@ class Request : public http::ServerStreamEvents,
   http::H1Server* connection_ = nullptr;
   http::ServerStream* stream_ = nullptr;
   const HcmConfig* hcm_ = nullptr;
-  // Keeps the table alive while a newer one may have taken its place.
-  std::shared_ptr<const http::RouteTable> table_;
   const http::Route* route_ = nullptr;
   const http::HeaderMap* response_trailers_ = nullptr;
   net::Address client_;  // after x-forwarded-for, when that differs from the peer

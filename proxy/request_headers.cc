@@ -264,8 +264,12 @@ void finish_request_headers(Request& request, const http::WeightedCluster* weigh
   if (!request.hcm().suppress_envoy_headers && timeout_ms > 0)
     head.headers.set(Known::kEnvoyExpectedRqTimeoutMs, number(request.arena(), timeout_ms));
   http::change_request_headers(route, weighted, head, format_input(request, nullptr));
-  if (route.host->include_attempt_count_in_request)
-    head.headers.set(Known::kEnvoyAttemptCount, "1");
+}
+
+void note_attempt(Request& request) {
+  if (!request.route()->host->include_attempt_count_in_request) return;
+  request.head().headers.set(Known::kEnvoyAttemptCount,
+                             number(request.arena(), request.info().attempts));
 }
 
 void finish_upstream_response(Request& request, const http::WeightedCluster* weighted, int64_t sent_ms) {

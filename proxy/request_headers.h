@@ -21,6 +21,9 @@ bool make_canonical(Request& request, net::Address& client, http::LocalReply& re
 // The last changes before the request goes to its upstream.
 void finish_request_headers(Request& request, const http::WeightedCluster* weighted, int64_t timeout_ms);
 
+// Says in the request which attempt it is, where the virtual host wants that.
+void note_attempt(Request& request);
+
 // Changes to what came from the upstream: the route's, and Envoy's own headers.
 void finish_upstream_response(Request& request, const http::WeightedCluster* weighted, int64_t sent_ms);
 

@@ -177,8 +177,8 @@ void Server::print(config::Diagnostics& diagnostics) const {
 }
 
 AppBuild Server::app_build(config::Diagnostics& diagnostics) {
-  return AppBuild{diagnostics, stats_,       filters::http_filters(), {}, logs_,
-                  &health_check_failing_, concurrency_, 0, &kept_filter_state_, {}};
+  return AppBuild{diagnostics, stats_, filters::http_filters(), {}, logs_,
+                  &health_check_failing_, concurrency_, 0, &kept_filter_state_, {}, nullptr};
 }
 
 Server::Loaded Server::load() {

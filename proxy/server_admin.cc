@@ -56,6 +56,8 @@ Result<void> Server::open_admin(const Plan& plan) {
   const std::string address =
       net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&bound), length).text();
   log_.info(Component::kAdmin, "admin address: ", address);
+  if (!plan.admin_address->is_loopback())
+    log_.warning(Component::kAdmin, "the admin port is open to the network");
   if (options_.admin_address_path.empty()) return {};
   std::FILE* file = std::fopen(options_.admin_address_path.c_str(), "w");
   if (file == nullptr)

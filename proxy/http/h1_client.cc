@@ -70,7 +70,7 @@ void H1Client::send_body(std::string_view bytes, bool end) {
 void H1Client::send_trailers(const HeaderMap& trailers) {
   if (closed_) return;
   connection_.expect_more(false);
-  if (tx_framing_ == h1::BodyFraming::kChunked) h1::write_last_chunk(connection_, &trailers);
+  if (tx_framing_ == h1::BodyFraming::kChunked) h1::write_last_chunk(connection_, options_.pass_trailers ? &trailers : nullptr);
   sent_all_ = true;
   finish_if_done();
 }
@@ -252,7 +252,7 @@ size_t H1Client::feed_trailers(char* data, size_t size) {
   if (parsed.consumed < size) keep_alive_ = false;
   ClientStreamEvents* events = events_;
   end_response();
-  if (trailers.empty()) {
+  if (trailers.empty() || !options_.pass_trailers) {
     events->on_response_body({}, true);
   } else {
     events->on_response_trailers(trailers);

@@ -16,6 +16,7 @@ class H1Client;
 struct H1ClientOptions {
   h1::Limits limits;
   h1::HeaderCase header_case = h1::HeaderCase::kLower;
+  bool pass_trailers = false;  // enable_trailers; else trailers are read and dropped
 };
 
 // Whoever keeps upstream connections: the pool.

@@ -21,8 +21,7 @@ H1Server::H1Server(net::Loop& loop, H1ServerOwner& owner, const H1ServerOptions&
     : connection_(loop, *this),
       owner_(owner),
       options_(options),
-      timer_(*this),
-      partial_(loop.blocks()) {}
+      timer_(*this) {}
 
 void H1Server::start(int fd, uint64_t id, const net::Address& peer, const net::Address* local,
                      size_t buffer_limit) {
@@ -76,10 +75,10 @@ void H1Server::on_readable() {
 // Bytes without a line end cannot complete a head: parsing again would be work for nothing, and
 // work that a slow sender could multiply.
 bool H1Server::keep_drip(const char* data, size_t size) {
-  if (rx_ != Rx::kHead || partial_.empty()) return false;
-  if (partial_.size() + size > options_.limits.max_head_bytes) return false;
+  if (rx_ != Rx::kHead || partial_ == nullptr) return false;
+  if (partial_->size() + size > options_.limits.max_head_bytes) return false;
   if (std::memchr(data, '\n', size) != nullptr) return false;
-  partial_.append({data, size});
+  keep_partial({data, size});
   return true;
 }
 
@@ -95,10 +94,16 @@ bool H1Server::feed_partial() {
 
 // Puts what was kept in front of the scratch, so that a head is always contiguous.
 size_t H1Server::take_partial(char* scratch) {
-  if (partial_.empty()) return 0;
-  const size_t kept = partial_.size();
-  partial_.take(scratch - kept, kept);
+  if (partial_ == nullptr) return 0;
+  const size_t kept = partial_->size();
+  partial_->take(scratch - kept, kept);
+  partial_ = nullptr;
   return kept;
+}
+
+void H1Server::keep_partial(std::string_view bytes) {
+  if (partial_ == nullptr) partial_ = std::make_unique<Buffer>(connection_.loop().blocks());
+  partial_->append(bytes);
 }
 
 void H1Server::feed(char* data, size_t size) {
@@ -137,7 +142,7 @@ void H1Server::feed(char* data, size_t size) {
   }
   feeding_ = false;
   if (closed_ || used == size) return;
-  partial_.append({data + used, size - used});
+  keep_partial({data + used, size - used});
   // A pipeline that runs ahead of its responses is not read any further.
   if (rx_ == Rx::kComplete) connection_.pause_reading(true);
 }
@@ -286,7 +291,7 @@ size_t H1Server::feed_trailers(char* data, size_t size) {
   rx_ = Rx::kComplete;
   if (events_ == nullptr) {
     next_request();
-  } else if (trailers.empty()) {
+  } else if (trailers.empty() || !options_.pass_trailers) {
     events_->on_request_body({}, true);
   } else {
     events_->on_request_trailers(trailers);
@@ -390,7 +395,7 @@ void H1Server::begin_tunnel() {
 // What is kept is taken up at the end of the turn: not now, because the scratch may be in use, and
 // a long pipeline must not become a deep stack.
 void H1Server::resume_with_partial() {
-  if (partial_.empty() || feeding_) return;
+  if (partial_ == nullptr || feeding_) return;
   resume_partial_ = true;
   connection_.request_resume();
 }
@@ -410,7 +415,7 @@ void H1Server::send_body(std::string_view bytes, bool end) {
 void H1Server::send_trailers(const HeaderMap& trailers) {
   if (closed_) return;
   connection_.expect_more(false);
-  if (tx_framing_ == h1::BodyFraming::kChunked) h1::write_last_chunk(connection_, &trailers);
+  if (tx_framing_ == h1::BodyFraming::kChunked) h1::write_last_chunk(connection_, options_.pass_trailers ? &trailers : nullptr);
   finish_response();
 }
 
@@ -432,15 +437,15 @@ void H1Server::next_request() {
   events_ = nullptr;
   arm_idle();
   connection_.pause_reading(false);
-  if (drain_wanted_ && partial_.empty() && !feeding_) return close_gently();
+  if (drain_wanted_ && partial_ == nullptr && !feeding_) return close_gently();
   resume_with_partial();
 }
 
 void H1Server::close_gently() {
-  if (rx_ == Rx::kComplete && partial_.empty() && connection_.all_sent()) return end_connection();
+  if (rx_ == Rx::kComplete && partial_ == nullptr && connection_.all_sent()) return end_connection();
   rx_ = Rx::kLinger;
   linger_left_ = kLingerBytes;
-  partial_.clear();
+  partial_ = nullptr;
   connection_.pause_reading(false);
   connection_.shutdown_when_sent();
   const int64_t wait = std::max<int64_t>(options_.delayed_close_timeout_ms, 1);
@@ -469,8 +474,8 @@ void H1Server::on_timer(net::Timer& /*timer*/) {
   if (closed_) return;
   if (rx_ == Rx::kLinger) return end_connection();
   if (events_ != nullptr) return;
-  if (!partial_.empty()) {
-    partial_.clear();
+  if (partial_ != nullptr) {
+    partial_ = nullptr;
     refuse(owner_.begin_stream(*this), 408, "request_header_timeout");
     connection_.loop().flush();
     return;
@@ -481,7 +486,7 @@ void H1Server::on_timer(net::Timer& /*timer*/) {
 
 void H1Server::drain() {
   drain_wanted_ = true;
-  if (events_ != nullptr || !partial_.empty() || closed_) return;
+  if (events_ != nullptr || partial_ != nullptr || closed_) return;
   close_gently();
 }
 

@@ -20,6 +20,7 @@ struct H1ServerOptions {
   bool accept_http10 = false;
   std::string default_host_for_http10;
   bool allow_absolute_url = true;
+  bool pass_trailers = false;  // enable_trailers; else trailers are read and dropped
   bool send_date = true;
   int64_t idle_timeout_ms = 3'600'000;
   int64_t request_headers_timeout_ms = 0;
@@ -59,7 +60,7 @@ class H1Server : public ServerStream, private net::Connection::Owner, private ne
   net::Connection& connection() { return connection_; }
   uint32_t slot = 0;  // the owner's
   size_t buffer_limit() const { return connection_.limit(); }
-  bool idle() const { return events_ == nullptr && partial_.empty(); }
+  bool idle() const { return events_ == nullptr && partial_ == nullptr; }
   // Ends it at once when idle, else after the response under way.
   void drain();
   void close();
@@ -95,6 +96,7 @@ class H1Server : public ServerStream, private net::Connection::Owner, private ne
   bool feed_partial();
   bool keep_drip(const char* data, size_t size);
   size_t take_partial(char* scratch);
+  void keep_partial(std::string_view bytes);
   void feed(char* data, size_t size);
   size_t feed_head(char* data, size_t size);
   size_t feed_length(std::string_view data);
@@ -120,14 +122,15 @@ class H1Server : public ServerStream, private net::Connection::Owner, private ne
   const H1ServerOptions& options_;
   net::Timer timer_;
   ServerStreamEvents* events_ = nullptr;
-  Buffer partial_;  // an unfinished head, or requests of a pipeline that wait
+  // An unfinished head, or requests of a pipeline that wait; null as long as there is nothing.
+  std::unique_ptr<Buffer> partial_;
   net::Address peer_;
   const net::Address* known_local_ = nullptr;
   std::unique_ptr<net::Address> local_;
   uint64_t id_ = 0;
-  uint64_t requests_ = 0;
   int64_t body_left_ = 0;
   int64_t opened_ms_ = 0;
+  uint32_t requests_ = 0;
   uint32_t head_bytes_received_ = 0;
   uint32_t head_bytes_sent_ = 0;
   uint32_t linger_left_ = 0;

@@ -37,30 +37,28 @@ event_base* new_base() {
 }  // namespace
 
 void Watch::start(Loop& loop, int fd, Owner& owner) {
-  owner_ = &owner;
   event_assign(&event_, loop.base_, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST,
-               &Watch::dispatch, this);
+               &Watch::dispatch, &owner);
   event_add(&event_, nullptr);
 }
 
 void Watch::start_level(Loop& loop, int fd, Owner& owner) {
-  owner_ = &owner;
-  event_assign(&event_, loop.base_, fd, EV_READ | EV_PERSIST, &Watch::dispatch, this);
+  event_assign(&event_, loop.base_, fd, EV_READ | EV_PERSIST, &Watch::dispatch, &owner);
   event_add(&event_, nullptr);
 }
 
 void Watch::stop() {
-  if (owner_ == nullptr) return;
+  if (event_.ev_base == nullptr) return;
   event_del(&event_);
-  owner_ = nullptr;
+  event_.ev_base = nullptr;
 }
 
-void Watch::dispatch(int /*fd*/, short what, void* self) {
+void Watch::dispatch(int /*fd*/, short what, void* owner) {
   uint8_t ready = 0;
   if ((what & EV_READ) != 0) ready |= kReadable;
   if ((what & EV_WRITE) != 0) ready |= kWritable;
   if ((what & EV_CLOSED) != 0) ready |= kPeerClosed | kReadable;
-  static_cast<Watch*>(self)->owner_->on_ready(ready);
+  static_cast<Owner*>(owner)->on_ready(ready);
 }
 
 Loop::Loop() : base_(new_base()), scratch_(new char[kHeadRoomBytes + kReadBytes]) {

@@ -44,9 +44,8 @@ class Watch {
   void stop();  // before the descriptor is closed
 
  private:
-  static void dispatch(int fd, short what, void* self);
-  event event_;
-  Owner* owner_ = nullptr;
+  static void dispatch(int fd, short what, void* owner);
+  event event_{};  // without a base: not started
 };
 
 // One thread's event loop on libevent, with what a data path needs around it: a cached clock, a

@@ -11,6 +11,7 @@ http::H1ClientOptions h1_options_of(const ClusterConfig& config) {
   http::H1ClientOptions options;
   options.limits.max_header_count = config.max_response_headers_count;
   options.limits.max_head_bytes = size_t{config.max_response_headers_kb} * 1024;
+  options.pass_trailers = config.pass_trailers;
   if (config.header_case == ClusterConfig::HeaderCase::kProper)
     options.header_case = http::h1::HeaderCase::kProper;
   return options;
@@ -35,8 +36,21 @@ WorkerCluster::WorkerCluster(std::shared_ptr<Cluster> cluster,
 
 WorkerCluster::~WorkerCluster() = default;
 
+// LOGICAL_DNS: a new address is for new connections; those that stand go on.
+bool WorkerCluster::keep_logical_host(const HostSet& hosts) {
+  if (hosts.endpoints.size() != 1 || hosts_.size() != 1 || !hosts.endpoints[0].logical)
+    return false;
+  hosts_[0]->update(hosts.endpoints[0]);
+  return true;
+}
+
 void WorkerCluster::update(std::shared_ptr<const BalancerPlan> plan,
                            std::shared_ptr<const HostSet> hosts) {
+  if (keep_logical_host(*hosts)) {
+    host_set_ = std::move(hosts);
+    picker_ = make_picker(std::move(plan), loop_.random());
+    return;
+  }
   std::unordered_map<net::Address, std::unique_ptr<Host>, AddressHash> old;
   for (auto& host : hosts_) old.emplace(host->endpoint().address, std::move(host));
   for (auto& host : removed_) old.emplace(host->endpoint().address, std::move(host));
@@ -69,6 +83,9 @@ void WorkerCluster::drain() {
 }
 
 bool WorkerCluster::unused() const {
+  // A request that waits for its next attempt has no host, but still its slot.
+  for (int i = 0; i < 2; ++i)
+    if (requests_[i].in_use() > 0 || connections_[i].in_use() > 0) return false;
   const auto idle = [](const std::unique_ptr<Host>& host) { return host->unused(); };
   return std::all_of(hosts_.begin(), hosts_.end(), idle) &&
          std::all_of(removed_.begin(), removed_.end(), idle);

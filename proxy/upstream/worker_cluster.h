@@ -92,7 +92,10 @@ class Host {
   Host& operator=(const Host&) = delete;
 
   const Endpoint& endpoint() const { return endpoint_; }
-  void update(const Endpoint& endpoint) { endpoint_ = endpoint; }
+  void update(const Endpoint& endpoint) {
+    endpoint_ = endpoint;
+    draining_ = false;
+  }
   WorkerCluster& cluster() { return cluster_; }
 
   // A pooled connection at once, or later by the waiter's calls. False: a limit was reached and
@@ -180,6 +183,7 @@ class WorkerCluster {
   std::span<const std::unique_ptr<Host>> worker_hosts() const { return hosts_; }
 
  private:
+  bool keep_logical_host(const HostSet& hosts);
   void sweep_removed();
   void sweep_original();
 
