@@ -2,7 +2,7 @@
 # missing, and works on a bare Debian 12 as root.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-asan test-ubsan test-tsan bench fmt tidy fuzz clean
+.PHONY: help setup build run test test-asan test-ubsan test-tsan bench fmt tidy fuzz filter clean
 
 FUZZ_SECONDS ?= 60
 
@@ -51,6 +51,9 @@ tidy:  ## check format, layers, lengths and banned calls
 fuzz:  ## run each fuzz target for FUZZ_SECONDS (60); FUZZ_TARGET=name for one
 	@bazel/setup build fuzz
 	@bazel/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGET)
+
+filter:  ## make a new HTTP filter from a scaffold: make filter NAME=request_tag
+	@bazel/new_filter "$(NAME)"
 
 clean:  ## delete what was built here; downloads and the cache in ~/.cache/weir stay
 	bazel clean
