@@ -75,14 +75,18 @@ class FilterCompiler {
                                "'" + std::string(type_name(any)) + "' is not an HTTP filter here");
       return nullptr;
     }
-    const http::FilterBuild build{.diagnostics = build_.diagnostics,
-                                  .path = path,
-                                  .stats = build_.stats,
-                                  .stat_prefix = stat_prefix_,
-                                  .workers = build_.workers,
-                                  .health_check_failing = build_.health_check_failing,
-                                  .kept = build_.kept_filter_state,
-                                  .service_cluster = build_.service_cluster};
+    http::FilterBuild build{.diagnostics = build_.diagnostics,
+                            .path = path,
+                            .stats = build_.stats,
+                            .stat_prefix = stat_prefix_,
+                            .workers = build_.workers,
+                            .health_check_failing = build_.health_check_failing,
+                            .kept = build_.kept_filter_state,
+                            .service_cluster = build_.service_cluster};
+    if (build_.runtime != nullptr)
+      build.runtime = [runtime = build_.runtime](std::string_view key, uint32_t fallback) {
+        return runtime->number(key, fallback);
+      };
     return how(*message, build);
   }
 
