@@ -131,7 +131,7 @@ TEST(Timeouts, AHeadMayNotDripForEver) {
 
 TEST(Timeouts, AResponseThatDripsKeepsItsStreamAlive) {
   TestUpstream app;
-  app.on("/drip").respond(200, "drip drip").drip(15ms);
+  app.on("/drip").respond(200, "drip drip drip").drip(70ms);
   Proxy proxy = weir()
                     .upstream(app)
                     .with("hcm", "stream_idle_timeout: 0.5s")
@@ -139,13 +139,13 @@ TEST(Timeouts, AResponseThatDripsKeepsItsStreamAlive) {
                     .start();
   const Reply reply = proxy.get("/drip");
   EXPECT_TRUE(reply.complete);
-  EXPECT_EQ(reply.body, "drip drip");
+  EXPECT_EQ(reply.body, "drip drip drip");
   EXPECT_GT(reply.took, 600ms) << "the test does not outlast the idle timeout";
 }
 
 TEST(Timeouts, AResponseThatStopsIsBrokenOff) {
   TestUpstream app;
-  app.on("/stop").respond(200, "never all of it").only(60);
+  app.on("/stop").respond(200, "never all of it").only(50);
   Proxy proxy = weir()
                     .upstream(app)
                     .with("hcm", "stream_idle_timeout: 0.3s")

@@ -16,6 +16,7 @@ struct TestUpstream::Connection {
   bool responding = false;
   Clock::time_point due;
   uint64_t sent = 0;   // of the response
+  uint64_t head_bytes = 0;
   uint64_t total = 0;  // of the response, as far as it is to be sent
   std::string head;    // and the body, unless that is a large one
 };
@@ -131,7 +132,7 @@ void TestUpstream::begin_response(Connection& connection, const Message& request
   const Behaviour& behaviour = connection.behaviour;
   if (behaviour.silent_) return;
   connection.head = behaviour.head();
-  connection.total = connection.head.size();
+  connection.head_bytes = connection.head.size();
   if (behaviour.large_bytes_ == 0) connection.head += behaviour.body_;
   connection.total = std::min(behaviour.only_bytes_,
                               behaviour.large_bytes_ + connection.head.size());
@@ -148,7 +149,7 @@ void TestUpstream::write_response(Connection& connection) {
     const size_t from = in_head ? connection.sent : 0;
     uint64_t count = std::min<uint64_t>(source.size() - from, connection.total - connection.sent);
     const bool drips = connection.behaviour.drip_.count() > 0;
-    if (drips) count = 1;
+    if (drips) count = connection.sent < connection.head_bytes ? connection.head_bytes : 1;
     const ssize_t sent =
         send(connection.socket.get(), source.data() + from, count, MSG_NOSIGNAL);
     if (sent < 0 && errno == EAGAIN) return;

@@ -28,7 +28,7 @@ class Behaviour {
   Behaviour& large_body(uint64_t bytes) { return large_bytes_ = bytes, *this; }
   // Sends only the first bytes of the whole response, head included.
   Behaviour& only(uint64_t bytes) { return only_bytes_ = bytes, *this; }
-  // Between writes of one byte each.
+  // The body in writes of one byte each, with a pause between them.
   Behaviour& drip(Milliseconds pause) { return drip_ = pause, *this; }
   Behaviour& then_close() { return end_ = End::kClose, *this; }
   Behaviour& then_reset() { return end_ = End::kReset, *this; }
