@@ -79,6 +79,7 @@ void Connection::on_ready(uint8_t ready) {
   if (connecting_) {
     if ((ready & (kWritable | kPeerClosed)) == 0) return;
     finish_connect();
+    if (fd_ >= 0 && !waiting_.empty()) flush(false);
     if (fd_ < 0) return;
   }
   if ((ready & kPeerClosed) != 0) peer_closed_ = true;
@@ -255,13 +256,7 @@ void Connection::send_batch(bool more) {
   const ssize_t sent = send_pieces(batch_->iov, batch_->pieces, more);
   if (sent == static_cast<ssize_t>(batch_->bytes)) {
     release_batch();
-    if (more) {
-      if (loop_.held_ != this) loop_.push_held();
-      loop_.held_ = this;
-    } else if (loop_.held_ == this) {
-      loop_.held_ = nullptr;
-    }
-    return;
+    return note_held(more);
   }
   if (sent < 0 && errno != EAGAIN && errno != EINTR) return fail(errno);
   writable_ = sent < 0 && errno == EINTR;
@@ -292,6 +287,18 @@ void Connection::send_waiting(bool more) {
       writable_ = false;
       return;
     }
+  }
+  note_held(more);
+}
+
+// The kernel may hold back the end of what was just sent with MSG_MORE, and of one connection at a
+// time that is wanted.
+void Connection::note_held(bool more) {
+  if (more) {
+    if (loop_.held_ != this) loop_.push_held();
+    loop_.held_ = this;
+  } else if (loop_.held_ == this) {
+    loop_.held_ = nullptr;
   }
 }
 

@@ -112,6 +112,7 @@ class Connection : private Watch::Owner {
   void send_batch(bool more);
   void send_waiting(bool more);
   ssize_t send_pieces(const iovec* iov, int count, bool more);
+  void note_held(bool more);
   void keep_rest(size_t sent);
   void spill();
   void push();
