@@ -109,7 +109,7 @@ TEST_F(ConnectionTest, ReadsWhatComes) {
   EXPECT_TRUE(eventually([&] { return peer_->text == "hello"; }));
   other.send(" world");
   EXPECT_TRUE(eventually([&] { return peer_->text == "hello world"; }));
-  EXPECT_FALSE(peer_->ended);
+  EXPECT_FALSE(t_.run([&] { return peer_->ended; }));
 }
 
 TEST_F(ConnectionTest, EndOfFileWithData) {
@@ -230,8 +230,10 @@ TEST_F(ConnectionTest, Connects) {
   RawSocket accepted = listener.accept();
   EXPECT_EQ(accepted.receive(16), "before it stands");
   EXPECT_EQ(t_.run([&] { return peer_->connected; }), 0);
-  EXPECT_EQ(peer_->connection.peer_address().text(), to.text());
-  EXPECT_EQ(peer_->connection.local_address().ip_text(), "127.0.0.2");
+  t_.run([&] {
+    EXPECT_EQ(peer_->connection.peer_address().text(), to.text());
+    EXPECT_EQ(peer_->connection.local_address().ip_text(), "127.0.0.2");
+  });
 }
 
 TEST_F(ConnectionTest, TellsOfRefusal) {
