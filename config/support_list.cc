@@ -118,9 +118,9 @@ RouteAction.HashPolicy: header cookie connection_properties query_parameter term
 RouteAction.MaxStreamDuration: max_stream_duration
 RetryPolicy: retry_on num_retries per_try_timeout per_try_idle_timeout
   host_selection_retry_max_attempts retriable_status_codes retry_back_off retry_host_predicate
-FilterConfig: *
-RateLimit: stage actions
-RateLimit.Action: * -dynamic_metadata -extension
+extension FilterConfig: *
+RateLimit: stage disable_key actions
+RateLimit.Action: * -dynamic_metadata -metadata -extension
 
 package envoy.type.matcher.v3
 StringMatcher: * -custom

@@ -4,6 +4,7 @@
 #include <google/protobuf/dynamic_message.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "envoy/config/accesslog/v3/accesslog.pb.h"
@@ -52,8 +53,11 @@ std::string lower(std::string text) {
 
 class FilterCompiler {
  public:
-  FilterCompiler(const AppBuild& build, std::string stat_prefix)
-      : build_(build), stat_prefix_(std::move(stat_prefix)) {}
+  FilterCompiler(const AppBuild& build, std::string stat_prefix, const Hcm& hcm)
+      : build_(build), stat_prefix_(std::move(stat_prefix)) {
+    for (const hcmv3::HttpFilter& filter : hcm.http_filters())
+      type_of_[filter.name()] = find(type_name(filter.typed_config()));
+  }
 
   const http::FilterType* find(std::string_view message) const {
     for (const http::FilterType& type : build_.filter_types)
@@ -127,11 +131,27 @@ class FilterCompiler {
       return out;
     }
     const http::FilterType* type = find_route(type_name(any));
+    if (type != nullptr && !is_of_type(name, *type, path)) return out;
     out.config = compile(type == nullptr ? nullptr : type->compile_route, any, path);
     return out;
   }
 
  private:
+  // A filter takes its per-route config for one of its own type without asking.
+  bool is_of_type(const std::string& name, const http::FilterType& type,
+                  const FieldPath& path) const {
+    const auto found = type_of_.find(name);
+    if (found == type_of_.end() || found->second == nullptr || found->second == &type) return true;
+    const http::FilterType& wanted = *found->second;
+    build_.diagnostics.error(
+        Code::kSemantic, path,
+        "the filter '" + name + "' is a '" + std::string(wanted.message) + "'",
+        wanted.route_message.empty()
+            ? "that filter has no per-route configuration"
+            : "its per-route configuration is a '" + std::string(wanted.route_message) + "'");
+    return false;
+  }
+
   bool compile_one(const hcmv3::HttpFilter& filter, const FieldPath& path, bool last,
                    http::FilterList& out,
                    envoy::extensions::filters::http::router::v3::Router& router) const {
@@ -167,6 +187,7 @@ class FilterCompiler {
 
   const AppBuild& build_;
   std::string stat_prefix_;
+  std::map<std::string, const http::FilterType*> type_of_;  // by the name in the chain
 };
 
 // ---- the rest of the message, part by part ----
@@ -324,7 +345,7 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
   out->stat_prefix = in.stat_prefix();
   out->runtime = build.runtime;
   out->stats = HcmStats(build.stats, in.stat_prefix());
-  const FilterCompiler filters(build, "http." + in.stat_prefix() + ".");
+  const FilterCompiler filters(build, "http." + in.stat_prefix() + ".", in);
   envoy::extensions::filters::http::router::v3::Router router;
   filters.compile_list(in.http_filters(), path.field("http_filters"), out->filters, router);
   read_router(router, *out);
