@@ -28,7 +28,7 @@ void Forward::recycle() {
   new_cookie_ = {};
   tried_count_ = 0;
   deadline_ms_ = try_deadline_ms_ = retry_at_ms_ = INT64_MAX;
-  timeout_ms_ = try_timeout_ms_ = sent_ms_ = 0;
+  timeout_ms_ = try_timeout_ms_ = try_idle_ms_ = sent_ms_ = activity_ms_ = 0;
   retry_on_ = retries_left_ = retries_done_ = 0;
   high_ = end_seen_ = body_lost_ = keeps_body_ = backing_off_ = response_begun_ = false;
   reused_ = holds_request_slot_ = holds_retry_slot_ = false;
@@ -38,22 +38,13 @@ void Forward::recycle() {
 // ---- where to ----
 
 std::string_view Forward::choose_cluster() {
-  if (!action_->cluster.empty()) return action_->cluster;
   bool present = false;
-  if (!action_->cluster_header.empty())
-    return request_.head().value_of(action_->cluster_header, present);
-  if (action_->total_weight == 0) return {};
-  uint64_t at = request_.worker().loop().random() % action_->total_weight;
-  for (const http::WeightedCluster& entry : action_->weighted) {
-    if (at >= entry.weight) {
-      at -= entry.weight;
-      continue;
-    }
-    weighted_ = &entry;
-    return entry.cluster.empty() ? request_.head().value_of(entry.cluster_header, present)
-                                 : std::string_view(entry.cluster);
-  }
-  return {};
+  weighted_ = request_.picked();
+  const std::string& name = weighted_ != nullptr ? weighted_->cluster : action_->cluster;
+  if (!name.empty()) return name;
+  const std::string& header =
+      weighted_ != nullptr ? weighted_->cluster_header : action_->cluster_header;
+  return header.empty() ? std::string_view() : request_.head().value_of(header, present);
 }
 
 void Forward::start(const http::ForwardAction& action, bool end) {
@@ -74,6 +65,7 @@ void Forward::start(const http::ForwardAction& action, bool end) {
   const UpstreamPolicy policy = read_policy(request_, action);
   timeout_ms_ = policy.timeout_ms;
   try_timeout_ms_ = policy.per_try_timeout_ms;
+  try_idle_ms_ = action.retry ? action.retry->per_try_idle_timeout_ms : 0;
   retry_on_ = policy.retry_on;
   retries_left_ = policy.num_retries;
   keeps_body_ = retry_on_ != 0;
@@ -192,7 +184,7 @@ void Forward::send_request(const upstream::Lent& lent) {
   http::StreamInfo& info = request_.info();
   stream_ = lent.stream;
   reused_ = lent.reused;
-  sent_ms_ = loop.now_ms();
+  sent_ms_ = activity_ms_ = loop.now_ms();
   local_ = *lent.local;
   info.upstream_local = &local_;
   info.upstream_connection_id = lent.connection_id;
@@ -307,7 +299,7 @@ void Forward::on_response_head(bool end) {
   request_.touch();
   request_.info().first_upstream_rx_ns = request_.worker().loop().now_ns();
   note_response(status);
-  if (retry_on_ != 0 && !end_of_retries() && wants_retry(retry_on_, request_)) {
+  if (retry_on_ != 0 && wants_retry(retry_on_, request_)) {
     if (end) stream_ = nullptr;
     if (retry()) return;
   }
@@ -323,6 +315,7 @@ void Forward::on_response_head(bool end) {
 }
 
 void Forward::on_response_body(std::string_view bytes, bool end) {
+  activity_ms_ = request_.worker().loop().now_ms();
   request_.info().upstream_wire_bytes_received += bytes.size();
   if (end) release_upstream();
   request_.on_response_body(bytes, end);
@@ -393,8 +386,6 @@ void Forward::on_upstream_reset(ResetReason reason, std::string_view details) {
 
 bool Forward::may_replay() const { return !body_lost_ && !response_begun_; }
 
-bool Forward::end_of_retries() const { return retries_left_ == 0 || body_lost_; }
-
 // Full jitter under an exponential bound.
 int64_t Forward::back_off_ms() const {
   const RetryPolicy* policy = action_->retry ? &*action_->retry : nullptr;
@@ -449,7 +440,8 @@ void Forward::fail(ResetReason reason, std::string_view details) {
 // ---- deadlines ----
 
 int64_t Forward::next_deadline_ms() const {
-  return std::min({deadline_ms_, try_deadline_ms_, retry_at_ms_});
+  const int64_t idle = try_idle_ms_ > 0 && stream_ != nullptr ? activity_ms_ + try_idle_ms_ : INT64_MAX;
+  return std::min({deadline_ms_, try_deadline_ms_, retry_at_ms_, idle});
 }
 
 void Forward::on_request_complete(int64_t now_ms) {
@@ -457,26 +449,28 @@ void Forward::on_request_complete(int64_t now_ms) {
 }
 
 void Forward::check_deadlines(int64_t now_ms) {
-  if (now_ms >= deadline_ms_) return timed_out();
-  if (now_ms >= try_deadline_ms_) {
+  if (now_ms >= deadline_ms_) return timed_out("response_timeout");
+  const bool idle = try_idle_ms_ > 0 && stream_ != nullptr && now_ms >= activity_ms_ + try_idle_ms_;
+  if (now_ms >= try_deadline_ms_ || idle) {
+    if (response_begun_) return timed_out("upstream_per_try_idle_timeout");
     try_deadline_ms_ = INT64_MAX;
     cluster_->shard().inc(cluster_->stats().rq_per_try_timeout);
     if (waiting()) host_->cancel(*this);
     if ((retry_on_ & (RetryPolicy::k5xx | RetryPolicy::kGatewayError | RetryPolicy::kReset)) != 0 &&
         retry())
       return;
-    return timed_out();
+    return timed_out("upstream_per_try_timeout");
   }
   if (now_ms >= retry_at_ms_) attempt();
 }
 
-void Forward::timed_out() {
+void Forward::timed_out(std::string_view details) {
   cluster_->shard().inc(cluster_->stats().rq_timeout);
   if (host_ != nullptr) ++host_->counters.rq_timeout;
   LocalReply late;
   late.status = 504;
   late.body = "upstream request timeout";
-  late.details = "response_timeout";
+  late.details = details;
   late.flags = http::kUpstreamRequestTimeout;
   request_.reply(late);
 }

@@ -70,9 +70,8 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   bool retry();
   int64_t back_off_ms() const;
   bool may_replay() const;
-  bool end_of_retries() const;
   void fail(http::ResetReason reason, std::string_view details);
-  void timed_out();
+  void timed_out(std::string_view details);
   void note_response(uint16_t status);
   void keep_for_replay(std::string_view bytes);
 
@@ -100,7 +99,9 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   int64_t retry_at_ms_ = INT64_MAX;
   int64_t timeout_ms_ = 0;
   int64_t try_timeout_ms_ = 0;
+  int64_t try_idle_ms_ = 0;  // per_try_idle_timeout; 0: none
   int64_t sent_ms_ = 0;
+  int64_t activity_ms_ = 0;  // of the upstream
   uint32_t retry_on_ = 0;
   uint32_t retries_left_ = 0;
   uint32_t retries_done_ = 0;

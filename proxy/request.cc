@@ -37,6 +37,7 @@ void Request::recycle() {
   connection_ = nullptr;
   stream_ = nullptr;
   route_ = nullptr;
+  picked_ = nullptr;
   response_trailers_ = nullptr;
   local_reply_body_ = {};
   pauses_ = 0;
@@ -69,7 +70,11 @@ void Request::on_request_head(bool end) {
   note_start();
   if (end) note_request_complete();
   LocalReply refusal;
-  if (!make_canonical(*this, client_, refusal)) return reply(refusal);
+  if (!make_canonical(*this, client_, refusal)) {
+    // Who sends what is refused may have meant something else by the bytes that follow.
+    if (refusal.status == 400) stream_->close_after_response();
+    return reply(refusal);
+  }
   find_route();
   if (!check_upgrade()) return;
   start_filters();
@@ -103,6 +108,26 @@ void Request::find_route() {
   if (route_ == nullptr) return;
   info_.route_name = route_->name;
   info_.virtual_host = route_->host->name;
+  const auto* action = std::get_if<http::ForwardAction>(&route_->action);
+  if (action != nullptr && action->total_weight > 0) pick_weighted(*action);
+}
+
+// Before the filters, because the choice brings per-filter config of its own.
+void Request::pick_weighted(const http::ForwardAction& action) {
+  const Runtime* runtime = action.weighted_runtime_prefix.empty() ? nullptr : hcm_->runtime.get();
+  const auto weight = [&](const http::WeightedCluster& entry) -> uint64_t {
+    if (runtime == nullptr) return entry.weight;
+    return runtime->number(action.weighted_runtime_prefix + "." + entry.cluster, entry.weight);
+  };
+  uint64_t total = 0;
+  for (const http::WeightedCluster& entry : action.weighted) total += weight(entry);
+  if (total == 0) return;
+  uint64_t at = worker_.loop().random() % total;
+  for (const http::WeightedCluster& entry : action.weighted) {
+    picked_ = &entry;
+    if (at < weight(entry)) return;
+    at -= weight(entry);
+  }
 }
 
 const HcmConfig::Upgrade* Request::allowed_upgrade() const {
@@ -135,7 +160,7 @@ void Request::start_filters() {
     if (const auto* upgrade = allowed_upgrade(); upgrade->has_filters) filters = &upgrade->filters;
   if (filters->empty()) return;
   chain_.start({*filters, route_, head_, info_, worker_.loop(), worker_.stats(), worker_.index(),
-                connection_->buffer_limit()});
+                connection_->buffer_limit(), picked_ != nullptr ? &picked_->filters : nullptr});
 }
 
 void Request::request_head_passed(bool end) {
@@ -231,6 +256,7 @@ void Request::on_informational_response(http::ResponseHead& head) {
 
 void Request::on_response_head(bool end) {
   response_started_ = true;
+  info_.status = response_.status;
   finish_response_headers(*this, response_, /*local=*/false);
   if (chain_.empty()) {
     response_head_passed(end);
@@ -319,6 +345,7 @@ void Request::reply(const LocalReply& answer) {
   std::string_view body = answer.body;
   std::string_view content_type = answer.content_type;
   for (const auto& [name, value] : answer.headers) response_.headers.add(name, value);
+  info_.status = response_.status;
   if (!hcm_->local_replies.empty()) dress(body, content_type);
   local_reply_body_ = body;
   if (!body.empty()) response_.headers.add(http::Known::kContentType, content_type);
@@ -347,8 +374,7 @@ http::FormatInput Request::format_input() const {
 
 // As local_reply_config says; its filters look at the status that the log will show.
 void Request::dress(std::string_view& body, std::string_view& content_type) {
-  info_.status = response_.status;
-  hcm_->local_replies.dress(format_input(), worker_.loop().random(), response_, body,
+  hcm_->local_replies.dress(format_input(), worker_.loop().random(), info_, response_, body,
                             content_type);
 }
 
@@ -383,7 +409,8 @@ void Request::on_timer(net::Timer& /*timer*/) {
   if (ended_ || stream_ == nullptr) return;
   const int64_t now = now_ms();
   LocalReply late;
-  late.status = 408;
+  // A client that was waiting did nothing wrong.
+  late.status = request_complete_ ? 504 : 408;
   stats::Shard& stats = worker_.stats();
   const int64_t idle = idle_timeout_ms();
   const int64_t most = max_duration_ms();

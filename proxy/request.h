@@ -38,6 +38,8 @@ class Request : public http::ServerStreamEvents,
   http::ResponseHead& response() { return response_; }
   http::StreamInfo& info() { return info_; }
   const http::Route* route() const { return route_; }
+  // Of a route with weighted clusters, the one that this request goes to.
+  const http::WeightedCluster* picked() const { return picked_; }
   bool is_upgrade() const { return !head_.upgrade.empty() || head_.method == http::Method::kConnect; }
   bool request_complete() const { return request_complete_; }
   int64_t started_ms() const { return started_ms_; }
@@ -85,6 +87,7 @@ class Request : public http::ServerStreamEvents,
   int64_t max_duration_ms() const;
   void note_start();
   void find_route();
+  void pick_weighted(const http::ForwardAction& action);
   const HcmConfig::Upgrade* allowed_upgrade() const;
   bool check_upgrade();
   void start_filters();
@@ -109,6 +112,7 @@ class Request : public http::ServerStreamEvents,
   http::ServerStream* stream_ = nullptr;
   const HcmConfig* hcm_ = nullptr;
   const http::Route* route_ = nullptr;
+  const http::WeightedCluster* picked_ = nullptr;
   const http::HeaderMap* response_trailers_ = nullptr;
   net::Address client_;  // after x-forwarded-for, when that differs from the peer
   std::string_view local_reply_body_;

@@ -314,6 +314,9 @@ void finish_response_headers(Request& request, http::ResponseHead& response, boo
   if (hcm.always_set_request_id_in_response && !request.info().request_id.empty())
     headers.set(Known::kRequestId, request.info().request_id);
   const http::Route* route = request.route();
+  if (local && route != nullptr && request.info().attempts > 0 &&
+      route->host->include_attempt_count_in_response)
+    headers.set(Known::kEnvoyAttemptCount, number(request.arena(), request.info().attempts));
   const bool by_route =
       local && route != nullptr && !std::holds_alternative<http::ForwardAction>(route->action);
   if (by_route)

@@ -259,20 +259,15 @@ struct Overrides {
   uint32_t count = 0;
 };
 
-Overrides find_overrides(const Route& route, const ConfiguredFilter& filter,
-                         const FilterConfig** out) {
-  Overrides found;
-  found.disabled = filter.disabled;
-  for (const RouteFilters* level : route.filters) {
-    for (const RouteFilter& entry : *level) {
-      if (entry.name != filter.name) continue;
-      found.disabled = entry.disabled;
-      if (entry.config == nullptr) continue;
-      found.most_specific = entry.config.get();
-      out[found.count++] = entry.config.get();
-    }
+void add_overrides(const RouteFilters& level, const ConfiguredFilter& filter,
+                   const FilterConfig** out, Overrides& found) {
+  for (const RouteFilter& entry : level) {
+    if (entry.name != filter.name) continue;
+    found.disabled = entry.disabled;
+    if (entry.config == nullptr) continue;
+    found.most_specific = entry.config.get();
+    out[found.count++] = entry.config.get();
   }
-  return found;
 }
 
 }  // namespace
@@ -284,14 +279,19 @@ void FilterChain::start(const Start& start) {
   contexts_ = arena.array<FilterContext>(configured);
   count_ = 0;
   buffer_limit_ = start.buffer_limit;
-  const bool has_overrides = start.route != nullptr && !start.route->filters.empty();
+  const bool by_cluster = start.cluster_filters != nullptr && !start.cluster_filters->empty();
+  const size_t levels = start.route != nullptr ? start.route->filters.size() : 0;
   for (const ConfiguredFilter& filter : start.filters) {
     FilterContext context;
     const FilterConfig* config = filter.config.get();
     bool disabled = filter.disabled;
-    if (has_overrides) {
-      auto** configs = arena.array<const FilterConfig*>(start.route->filters.size());
-      const Overrides found = find_overrides(*start.route, filter, configs);
+    if (levels > 0 || by_cluster) {
+      auto** configs = arena.array<const FilterConfig*>(levels + 1);
+      Overrides found;
+      found.disabled = filter.disabled;
+      for (size_t i = 0; i < levels; ++i)
+        add_overrides(*start.route->filters[i], filter, configs, found);
+      if (by_cluster) add_overrides(*start.cluster_filters, filter, configs, found);
       if (found.most_specific != nullptr) config = found.most_specific;
       disabled = found.disabled;
       context.route_configs_ = {configs, found.count};

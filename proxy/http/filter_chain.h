@@ -66,6 +66,7 @@ class FilterChain {
     stats::Shard& stats;
     uint32_t worker;
     size_t buffer_limit;
+    const RouteFilters* cluster_filters;  // of the weighted cluster; may be null
   };
 
   FilterChain(FilterChainOwner& owner, BlockPool& blocks)

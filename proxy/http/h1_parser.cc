@@ -368,6 +368,8 @@ Parsed parse_request(char* data, size_t size, const Limits& limits, RequestHead&
   RequestLine line;
   Parsed parsed = parse_request_line(p, end, line);
   if (parsed.status != Status::kDone) return parsed;
+  if (static_cast<size_t>(p - data) > limits.max_head_bytes)
+    return error(414, "http1.target_too_long");
   Fields fields;
   parsed = parse_fields(p, end, limits, head.headers, fields);
   if (parsed.status != Status::kDone) return parsed;

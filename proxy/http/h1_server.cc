@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kMaxReadsPerEvent = 32;
 // How much of a refused body is read so that the client gets to see the answer.
-constexpr uint32_t kLingerBytes = 1 << 20;
+constexpr int64_t kLingerBytes = 1 << 20;
 // A request body this close to its end is read to the end for the sake of the connection.
 constexpr int64_t kDrainableBytes = 256 * 1024;
 
@@ -26,7 +26,7 @@ H1Server::H1Server(net::Loop& loop, H1ServerOwner& owner, const H1ServerOptions&
 void H1Server::start(int fd, uint64_t id, const net::Address& peer, const net::Address* local,
                      size_t buffer_limit) {
   id_ = id;
-  known_local_ = local;
+  local_ = local;
   peer_ = peer;
   connection_.set_limit(buffer_limit);
   opened_ms_ = connection_.loop().now_ms();
@@ -34,9 +34,15 @@ void H1Server::start(int fd, uint64_t id, const net::Address& peer, const net::A
   arm_idle();
 }
 
+H1Server::~H1Server() {
+  if (owns_local_) delete local_;
+}
+
 const net::Address& H1Server::local() {
-  if (known_local_ != nullptr) return *known_local_;
-  if (local_ == nullptr) local_ = std::make_unique<net::Address>(connection_.local_address());
+  if (local_ == nullptr) {
+    local_ = new net::Address(connection_.local_address());
+    owns_local_ = true;
+  }
   return *local_;
 }
 
@@ -148,8 +154,8 @@ void H1Server::feed(char* data, size_t size) {
 }
 
 bool H1Server::drop_spilled(std::string_view data) {
-  linger_left_ -= std::min<uint32_t>(linger_left_, static_cast<uint32_t>(data.size()));
-  return linger_left_ == 0;
+  body_left_ -= static_cast<int64_t>(data.size());
+  return body_left_ <= 0;
 }
 
 size_t H1Server::feed_head(char* data, size_t size) {
@@ -186,7 +192,7 @@ void H1Server::refuse(ServerStreamEvents& events, uint16_t status, std::string_v
   events_ = &events;
   ++requests_;
   rx_ = Rx::kLinger;
-  linger_left_ = kLingerBytes;
+  body_left_ = kLingerBytes;
   keep_alive_ = false;
   http10_ = is_head_ = is_connect_ = head_sent_ = upgrade_asked_ = expects_continue_ = false;
   events.on_bad_request(status, details);
@@ -196,7 +202,7 @@ void H1Server::refuse(ServerStreamEvents& events, uint16_t status, std::string_v
 bool H1Server::admit(ServerStreamEvents& events, const h1::Framing& framing) {
   RequestHead& head = events.request_head();
   if (framing.http10 && !options_.accept_http10) {
-    refuse(events, 426, "http1.http10_not_accepted");
+    refuse(events, 426, "low_version");
     return false;
   }
   if (framing.http10 && !framing.has_host && head.authority.empty())
@@ -338,6 +344,7 @@ void H1Server::send_informational(const ResponseHead& head) {
 h1::HeadStyle H1Server::response_style(const ResponseHead& head, bool end) {
   h1::HeadStyle style;
   style.header_case = options_.header_case;
+  style.http10 = http10_;
   if (options_.send_date) style.date = owner_.date();
   if (has_no_body(head.status) && head.status != 304) {
     style.framing = h1::BodyFraming::kNone;
@@ -444,7 +451,7 @@ void H1Server::next_request() {
 void H1Server::close_gently() {
   if (rx_ == Rx::kComplete && partial_ == nullptr && connection_.all_sent()) return end_connection();
   rx_ = Rx::kLinger;
-  linger_left_ = kLingerBytes;
+  body_left_ = kLingerBytes;
   partial_ = nullptr;
   connection_.pause_reading(false);
   connection_.shutdown_when_sent();

@@ -50,6 +50,7 @@ class H1ServerOwner {
 class H1Server : public ServerStream, private net::Connection::Owner, private net::Timer::Owner {
  public:
   H1Server(net::Loop& loop, H1ServerOwner& owner, const H1ServerOptions& options);
+  ~H1Server() override;
 
   // `local` outlives the connection; null: the socket is asked when somebody wants to know.
   void start(int fd, uint64_t id, const net::Address& peer, const net::Address* local,
@@ -125,18 +126,17 @@ class H1Server : public ServerStream, private net::Connection::Owner, private ne
   // An unfinished head, or requests of a pipeline that wait; null as long as there is nothing.
   std::unique_ptr<Buffer> partial_;
   net::Address peer_;
-  const net::Address* known_local_ = nullptr;
-  std::unique_ptr<net::Address> local_;
+  const net::Address* local_ = nullptr;  // null: not asked for yet
   uint64_t id_ = 0;
-  int64_t body_left_ = 0;
+  int64_t body_left_ = 0;  // in kLength; in kLinger, how much more is thrown away
   int64_t opened_ms_ = 0;
   uint32_t requests_ = 0;
   uint32_t head_bytes_received_ = 0;
   uint32_t head_bytes_sent_ = 0;
-  uint32_t linger_left_ = 0;
   h1::ChunkDecoder chunks_;
   Rx rx_ = Rx::kHead;
   h1::BodyFraming tx_framing_ = h1::BodyFraming::kNone;
+  bool owns_local_ : 1 = false;
   bool is_head_ : 1 = false;
   bool is_connect_ : 1 = false;
   bool head_deadline_ : 1 = false;

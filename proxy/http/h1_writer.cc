@@ -132,7 +132,7 @@ size_t write_request(net::Connection& to, const RequestHead& head, const HeadSty
 
 size_t write_response(net::Connection& to, const ResponseHead& head, const HeadStyle& style) {
   Sink sink(to);
-  sink.put("HTTP/1.1 ");
+  sink.put(style.http10 ? "HTTP/1.0 " : "HTTP/1.1 ");
   sink.number(head.status);
   sink.put(" ", head.reason.empty() ? reason_phrase(head.status) : head.reason);
   sink.put("\r\n");

@@ -18,6 +18,7 @@ struct HeadStyle {
   HeaderCase header_case = HeaderCase::kLower;
   BodyFraming framing = BodyFraming::kNone;
   int64_t length = 0;               // with kLength
+  bool http10 = false;              // the status line says HTTP/1.0
   std::string_view connection;      // value of a Connection line; empty: no such line
   std::string_view upgrade;         // value of an Upgrade line; empty: no such line
   std::string_view date;            // value of a Date line where the head has none; empty: none

@@ -53,13 +53,14 @@ LocalReplies LocalReplies::compile(const hcmv3::LocalReplyConfig& config,
   return out;
 }
 
-void LocalReplies::dress(FormatInput input, uint64_t random, ResponseHead& response,
-                         std::string_view& body, std::string_view& content_type) const {
+void LocalReplies::dress(FormatInput input, uint64_t random, StreamInfo& info,
+                         ResponseHead& response, std::string_view& body,
+                         std::string_view& content_type) const {
   Arena& arena = response.headers.arena();
   input.local_reply_body = body;
   for (const Mapper& mapper : mappers_) {
     if (!mapper.filter.matches(input, random)) continue;
-    if (mapper.status) response.status = *mapper.status;
+    if (mapper.status) info.status = response.status = *mapper.status;
     if (mapper.body) input.local_reply_body = body = *mapper.body;
     mapper.headers.apply(response.headers, input);
     if (mapper.format) return apply_format(*mapper.format, input, arena, body, content_type);

@@ -31,10 +31,10 @@ class LocalReplies {
 
   bool empty() const { return mappers_.empty() && !format_; }
 
-  // `input.response` is the answer as it stands, in `response`; body and content type are replaced
+  // `input.response` is the answer as it stands, in `response`, and `info` is that of `input`; body and content type are replaced
   // where the config says so. What is new lives in the response's arena.
-  void dress(FormatInput input, uint64_t random, ResponseHead& response, std::string_view& body,
-             std::string_view& content_type) const;
+  void dress(FormatInput input, uint64_t random, StreamInfo& info, ResponseHead& response,
+             std::string_view& body, std::string_view& content_type) const;
 
  private:
   struct Mapper {
