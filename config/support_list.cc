@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kBootstrap = R"(
 package envoy.config.bootstrap.v3
-Bootstrap: node node_context_params static_resources cluster_manager stats_config
+Bootstrap: node node_context_params static_resources cluster_manager
   stats_flush_interval stats_flush_on_admin watchdog watchdogs layered_runtime admin
   enable_dispatcher_stats deferred_stat_options use_tcp_for_dns_lookups dns_resolution_config
   typed_dns_resolver_config default_regex_engine memory_allocator_manager flags_path
@@ -29,10 +29,10 @@ constexpr std::string_view kListeners = R"(
 package envoy.config.listener.v3
 Listener: name address stat_prefix filter_chains default_filter_chain
   per_connection_buffer_limit_bytes metadata traffic_direction drain_type
-  connection_balance_config reuse_port enable_reuse_port access_log tcp_backlog_size
+  connection_balance_config reuse_port enable_reuse_port tcp_backlog_size
   max_connections_to_accept_per_socket_event bind_to_port ignore_global_conn_limit
   listener_filters_timeout continue_on_listener_filters_timeout freebind transparent
-  socket_options tcp_fast_open_queue_length bypass_overload_manager
+  tcp_fast_open_queue_length bypass_overload_manager
 FilterChain: filter_chain_match filters metadata transport_socket
   transport_socket_connect_timeout name
 Filter: name typed_config
@@ -45,23 +45,21 @@ package envoy.extensions.transport_sockets.raw_buffer.v3
 extension RawBuffer: *
 
 package envoy.extensions.filters.network.tcp_proxy.v3
-extension TcpProxy: stat_prefix cluster weighted_clusters idle_timeout downstream_idle_timeout
-  upstream_idle_timeout access_log max_connect_attempts max_downstream_connection_duration
-  access_log_flush_interval flush_access_log_on_connected access_log_options
+extension TcpProxy: stat_prefix cluster weighted_clusters idle_timeout
+  access_log max_connect_attempts max_downstream_connection_duration
 TcpProxy.WeightedCluster.ClusterWeight: name weight
 )";
 
 constexpr std::string_view kHttp = R"(
 package envoy.extensions.filters.network.http_connection_manager.v3
-extension HttpConnectionManager: codec_type stat_prefix route_config http_filters add_user_agent
+extension HttpConnectionManager: codec_type stat_prefix route_config http_filters
   common_http_protocol_options http_protocol_options server_name server_header_transformation
   scheme_header_transformation max_request_headers_kb stream_idle_timeout request_timeout
   request_headers_timeout drain_timeout delayed_close_timeout access_log
-  access_log_flush_interval flush_access_log_on_new_request access_log_options
   use_remote_address xff_num_trusted_hops original_ip_detection_extensions
   internal_address_config skip_xff_append via generate_request_id preserve_external_request_id
   always_set_request_id_in_response proxy_100_continue
-  represent_ipv4_remote_address_as_ipv4_mapped_ipv6 upgrade_configs normalize_path merge_slashes
+  upgrade_configs normalize_path merge_slashes
   path_with_escaped_slashes_action request_id_extension local_reply_config
   strip_matching_host_port strip_any_host_port stream_error_on_invalid_http_message
   strip_trailing_host_dot append_x_forwarded_port

@@ -192,7 +192,7 @@ int demo_upstream(const std::vector<std::string>& arguments) {
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);
-  std::cout << "demo upstream on http://127.0.0.1:" << port << std::endl;
+  std::cout << "demo upstream on http://127.0.0.1:" << port << "\n" << std::flush;
   DemoServer(fd).run();
   return 0;
 }

@@ -297,6 +297,7 @@ void Forward::note_response(uint16_t status) {
 void Forward::on_response_head(bool end) {
   const uint16_t status = request_.response().status;
   request_.touch();
+  request_.info().status = status;
   request_.info().first_upstream_rx_ns = request_.worker().loop().now_ns();
   note_response(status);
   if (retry_on_ != 0 && wants_retry(retry_on_, request_)) {

@@ -11,6 +11,7 @@
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb.h"
 #include "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.pb.h"
 #include "proxy/base/duration.h"
 
@@ -255,6 +256,7 @@ void read_identity(const Hcm& in, const FieldPath& path, Diagnostics& diagnostic
   if (in.has_generate_request_id()) out.generate_request_id = in.generate_request_id().value();
   out.preserve_external_request_id = in.preserve_external_request_id();
   out.always_set_request_id_in_response = in.always_set_request_id_in_response();
+  out.append_forwarded_port = in.append_x_forwarded_port();
   out.scheme_to_overwrite = in.scheme_header_transformation().scheme_to_overwrite();
   out.internal_unix_sockets = in.internal_address_config().unix_sockets();
   const FieldPath ranges = path.field("internal_address_config.cidr_ranges");
@@ -267,6 +269,21 @@ void read_identity(const Hcm& in, const FieldPath& path, Diagnostics& diagnostic
       out.internal_cidrs.push_back({address.take(), range.prefix_len().value()});
     }
     ++i;
+  }
+}
+
+// The one extension that Weir has says the same as two fields of the message itself.
+void read_ip_detection(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics,
+                       HcmConfig& out) {
+  const FieldPath extensions = path.field("original_ip_detection_extensions");
+  for (int i = 0; i < in.original_ip_detection_extensions_size(); ++i) {
+    envoy::extensions::http::original_ip_detection::xff::v3::XffConfig xff;
+    if (i > 0 || !in.original_ip_detection_extensions(i).typed_config().UnpackTo(&xff)) {
+      diagnostics.error(Code::kNotSupported, extensions.at(i),
+                        "only one extension, xff with xff_num_trusted_hops, is supported");
+      continue;
+    }
+    out.xff_num_trusted_hops = xff.xff_num_trusted_hops();
   }
 }
 
@@ -354,6 +371,7 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
   read_common_http(in, path, diagnostics, *out);
   read_timeouts(in, *out);
   read_identity(in, path, diagnostics, *out);
+  read_ip_detection(in, path, diagnostics, *out);
   read_path_options(in, *out);
   if (in.strip_matching_host_port()) out->strip_matching_host_port = build.listener_port;
   read_upgrades(in, filters, path, *out);

@@ -71,6 +71,7 @@ struct HcmConfig {
   bool preserve_external_request_id = false;
   bool always_set_request_id_in_response = false;
   std::string scheme_to_overwrite;
+  bool append_forwarded_port = false;  // append_x_forwarded_port
 
   http::PathOptions path;
   Underscores underscores = Underscores::kAllow;

@@ -159,6 +159,7 @@ std::shared_ptr<const ListenerConfig> compile_listener(const listenerv3::Listene
   if (in.has_per_connection_buffer_limit_bytes())
     out->buffer_limit_bytes = in.per_connection_buffer_limit_bytes().value();
   if (in.has_tcp_backlog_size()) out->backlog = in.tcp_backlog_size().value();
+  out->fast_open_queue = in.tcp_fast_open_queue_length().value();
   if (in.has_enable_reuse_port()) out->reuse_port = in.enable_reuse_port().value();
   if (in.has_bind_to_port()) out->bind_to_port = in.bind_to_port().value();
   if (in.has_max_connections_to_accept_per_socket_event())

@@ -48,6 +48,7 @@ struct ListenerConfig {
   std::optional<ChainConfig> default_chain;
   uint32_t buffer_limit_bytes = 1 << 20;
   uint32_t backlog = 4096;
+  uint32_t fast_open_queue = 0;  // 0: off
   bool reuse_port = true;
   bool bind_to_port = true;
   bool transparent = false;

@@ -1,4 +1,5 @@
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,6 +36,10 @@ void set_options(int fd, const net::Address& address, const ListenerConfig& conf
   set_on(fd, SOL_SOCKET, SO_REUSEADDR);
   if (config.reuse_port) set_on(fd, SOL_SOCKET, SO_REUSEPORT);
   if (config.transparent) set_on(fd, SOL_IP, IP_TRANSPARENT);
+  if (config.fast_open_queue > 0) {
+    const int length = static_cast<int>(config.fast_open_queue);
+    setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &length, sizeof(length));
+  }
   if (config.freebind) set_on(fd, SOL_IP, IP_FREEBIND);
   if (address.family() == net::Address::Family::kIpv6) {
     const int only = config.v6_only ? 1 : 0;

@@ -176,6 +176,8 @@ bool note_client(Request& request, RequestHead& head, net::Address& client) {
       info.downstream_remote = &client;
     if (!hcm.skip_xff_append)
       append_forwarded_for(request, headers, *info.downstream_direct_remote);
+    if (hcm.append_forwarded_port && (hops == 0 || !headers.has(Known::kForwardedPort)))
+      headers.set(Known::kForwardedPort, number(request.arena(), info.downstream_local->port()));
     if (hops == 0 || !headers.has(Known::kForwardedProto))
       headers.set(Known::kForwardedProto, head.scheme);
   } else {
@@ -241,6 +243,7 @@ bool make_canonical(Request& request, net::Address& client, LocalReply& refusal)
   const HcmConfig& hcm = request.hcm();
   RequestHead& head = request.head();
   if (head.scheme.empty()) head.scheme = "http";
+  if (!hcm.scheme_to_overwrite.empty()) head.scheme = hcm.scheme_to_overwrite;
   if (!check_host(hcm, head, refusal) || !check_path(request, head, refusal)) return false;
   drop_hop_by_hop(head.headers);
   if (!check_underscores(hcm, head, refusal)) return false;

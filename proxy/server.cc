@@ -170,7 +170,7 @@ void Server::print(config::Diagnostics& diagnostics) const {
   if (diagnostics.items().empty()) return;
   config::resolve_positions(diagnostics);
   if (options_.json_output) {
-    std::cout << config::format_json(diagnostics) << std::endl;
+    std::cout << config::format_json(diagnostics) << "\n" << std::flush;
     return;
   }
   std::cerr << config::format_text(diagnostics, isatty(STDERR_FILENO) != 0) << std::flush;
@@ -211,7 +211,7 @@ int Server::run() {
   if (loaded.plan == nullptr) return 1;
   if (options_.validate_only) {
     if (!options_.json_output)
-      std::cout << "configuration '" << options_.load.config_path << "' OK" << std::endl;
+      std::cout << "configuration '" << options_.load.config_path << "' OK\n" << std::flush;
     return 0;
   }
   signals_ = std::make_unique<Signals>(*this);

@@ -132,6 +132,12 @@ admin::AdminHooks Server::admin_hooks() {
     for (const auto& [name, listener] : listeners_) states.push_back({name, listener->addresses});
     return states;
   };
+  hooks.runtime = [this] {
+    admin::RuntimeLayer layer{"static", {}};
+    if (plan_ != nullptr && plan_->runtime != nullptr)
+      layer.values.assign(plan_->runtime->values().begin(), plan_->runtime->values().end());
+    return std::vector<admin::RuntimeLayer>{std::move(layer)};
+  };
   hooks.bootstrap = [this] { return bootstrap_; };
   hooks.config_updated_s = [this] { return config_updated_s_; };
   hooks.drain_listeners = [this](const admin::DrainRequest&) {

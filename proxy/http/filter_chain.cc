@@ -31,8 +31,8 @@ Verdict FilterContext::respond(const LocalReply& reply) {
 }
 
 Verdict FilterContext::collect_body(size_t limit_bytes) {
-  chain_->request_lane_.shows_body = true;
-  chain_->request_lane_.limit = limit_bytes;
+  chain_->request_lane_.collects = true;
+  chain_->request_lane_.collect_limit = limit_bytes;
   return Verdict::kWait;
 }
 
@@ -84,42 +84,50 @@ struct FilterChain::ResponseSide {
   static void pause(FilterChainOwner& o, bool pause) { o.pause_response(pause); }
 };
 
+// ---- what passes, from `step` on ----
+
+template <class Side>
+void FilterChain::answer() {
+  Side::lane(*this).over = true;
+  owner_.respond(reply_);
+}
+
 template <class Side>
 void FilterChain::run_head(int step, bool end) {
   FilterLane& lane = Side::lane(*this);
   for (; step < count_; ++step) {
     const int at = Side::position(*this, step);
-    lane.shows_body = false;
-    lane.limit = 0;
+    lane.collects = false;
     const Verdict verdict = Side::head(*filters_[at], contexts_[at], end);
     if (verdict == Verdict::kContinue) continue;
-    if (verdict == Verdict::kRespond) {
-      lane.over = true;
-      return owner_.respond(reply_);
-    }
-    lane.holder = step;
-    lane.head_held = true;
-    lane.head_end = end;
+    if (verdict == Verdict::kRespond) return answer<Side>();
+    FilterHold& hold = add_hold<Side>(step);
+    hold.head_held = true;
+    hold.head_end = end;
     return;
   }
   Side::head_passed(owner_, end);
 }
 
+// Up to a filter that waits the piece passes as usual; there it is held.
 template <class Side>
 void FilterChain::run_body(int step, BodyPiece piece) {
   FilterLane& lane = Side::lane(*this);
   for (; step < count_ && !lane.over; ++step) {
     const int at = Side::position(*this, step);
+    FilterHold* hold = lane.find(step);
+    if (hold != nullptr && !hold->shows_body) return hold_body<Side>(*hold, piece);
+    lane.collects = false;
     const Verdict verdict = Side::body(*filters_[at], contexts_[at], piece);
-    if (verdict == Verdict::kContinue) continue;
-    if (verdict == Verdict::kRespond) {
-      lane.over = true;
-      return owner_.respond(reply_);
+    if (verdict == Verdict::kRespond) return answer<Side>();
+    if (hold == nullptr && verdict == Verdict::kContinue) continue;
+    if (hold == nullptr) {
+      hold = &add_hold<Side>(step);
+      hold->shows_body = true;
     }
-    lane.holder = step;
-    lane.head_held = false;
-    lane.shows_body = true;
-    return hold_body<Side>(piece.bytes, piece.end);
+    hold_body<Side>(*hold, piece);
+    if (!lane.over) release<Side>(*hold, verdict);
+    return;
   }
   if (!lane.over) Side::body_passed(owner_, piece);
 }
@@ -129,99 +137,128 @@ void FilterChain::run_trailers(int step, HeaderMap& trailers) {
   FilterLane& lane = Side::lane(*this);
   for (; step < count_ && !lane.over; ++step) {
     const int at = Side::position(*this, step);
+    FilterHold* hold = lane.find(step);
+    if (hold != nullptr) hold->trailers = &trailers;
+    if (hold != nullptr && !hold->shows_body) return;
+    lane.collects = false;
     const Verdict verdict = Side::trailers(*filters_[at], contexts_[at], trailers);
+    if (verdict == Verdict::kRespond) return answer<Side>();
+    if (hold != nullptr) return release<Side>(*hold, verdict);
     if (verdict == Verdict::kContinue) continue;
-    if (verdict == Verdict::kRespond) {
-      lane.over = true;
-      return owner_.respond(reply_);
-    }
-    lane.holder = step;
-    lane.head_held = false;
-    lane.shows_body = true;
-    lane.trailers_held = &trailers;
+    hold = &add_hold<Side>(step);
+    hold->shows_body = true;
+    hold->trailers = &trailers;
     return;
   }
   if (!lane.over) Side::trailers_passed(owner_, trailers);
 }
 
-// A piece on its way from `step` on: up to the holder, if there is one, it passes as usual; there
-// it waits.
+// ---- what waits ----
+
+FilterHold* FilterLane::find(int step) const {
+  FilterHold* hold = holds;
+  while (hold != nullptr && hold->step != step) hold = hold->next;
+  return hold;
+}
+
+void FilterLane::drop() {
+  for (FilterHold* hold = holds; hold != nullptr; hold = hold->next) hold->body.clear();
+  holds = nullptr;
+  paused = false;
+}
+
 template <class Side>
-void FilterChain::deliver_body(int step, BodyPiece piece) {
+FilterHold& FilterChain::add_hold(int step) {
   FilterLane& lane = Side::lane(*this);
-  if (lane.over) return;
-  if (lane.holder == FilterLane::kNobody) return run_body<Side>(step, piece);
-  const int last = lane.shows_body ? lane.holder : lane.holder - 1;
-  Verdict verdict = Verdict::kWait;
-  for (; step <= last; ++step) {
-    const int at = Side::position(*this, step);
-    verdict = Side::body(*filters_[at], contexts_[at], piece);
-    if (verdict != Verdict::kRespond) continue;
-    lane.over = true;
-    return owner_.respond(reply_);
+  FilterHold* hold = free_holds_;
+  if (hold != nullptr) {
+    free_holds_ = hold->next;
+  } else {
+    hold = new (contexts_[0].arena().allocate(sizeof(FilterHold), alignof(FilterHold)))
+        FilterHold(blocks_);
   }
-  const bool let_go = lane.shows_body && verdict == Verdict::kContinue;
-  hold_body<Side>(piece.bytes, piece.end);
-  if (let_go && !lane.over) release<Side>(Verdict::kContinue);
+  hold->step = step;
+  hold->shows_body = lane.collects;
+  hold->limit = lane.collects ? lane.collect_limit : 0;
+  hold->next = std::exchange(lane.holds, hold);
+  return *hold;
+}
+
+bool FilterChain::holds_much(const FilterLane& lane) const {
+  for (const FilterHold* hold = lane.holds; hold != nullptr; hold = hold->next)
+    if (hold->limit == 0 && hold->body.size() > buffer_limit_) return true;
+  return false;
 }
 
 template <class Side>
-void FilterChain::deliver_trailers(int step, HeaderMap& trailers) {
+void FilterChain::hold_body(FilterHold& hold, const BodyPiece& piece) {
   FilterLane& lane = Side::lane(*this);
-  if (lane.over) return;
-  if (lane.holder == FilterLane::kNobody) return run_trailers<Side>(step, trailers);
-  lane.trailers_held = &trailers;
-  if (!lane.shows_body) return;
-  const int at = Side::position(*this, lane.holder);
-  const Verdict verdict = Side::trailers(*filters_[at], contexts_[at], trailers);
-  release<Side>(verdict);
-}
-
-template <class Side>
-void FilterChain::hold_body(std::string_view bytes, bool end) {
-  FilterLane& lane = Side::lane(*this);
-  if (lane.limit != 0 && lane.held.size() + bytes.size() > lane.limit) return too_large();
-  lane.held.append(bytes);
-  lane.end_held = end;
-  if (lane.limit != 0 || lane.held.size() <= buffer_limit_ || lane.paused) return;
+  if (hold.limit != 0 && hold.body.size() + piece.bytes.size() > hold.limit) return too_large();
+  hold.body.append(piece.bytes);
+  hold.end_held = piece.end;
+  if (lane.paused || !holds_much(lane)) return;
   lane.paused = true;
   Side::pause(owner_, true);
 }
 
-// The holder lets go: the head if it was held, the held body, then the held trailers.
+// The filter lets go: the head if it was held, the held body, then the held trailers. What it has
+// not seen yet of them it sees now.
 template <class Side>
-void FilterChain::release(Verdict verdict) {
+void FilterChain::release(FilterHold& hold, Verdict verdict) {
   FilterLane& lane = Side::lane(*this);
-  if (verdict == Verdict::kWait || lane.holder == FilterLane::kNobody) return;
-  if (verdict == Verdict::kRespond) {
-    lane.over = true;
-    return owner_.respond(reply_);
-  }
-  const int holder = std::exchange(lane.holder, FilterLane::kNobody);
-  const bool seen = lane.shows_body;
-  if (std::exchange(lane.head_held, false)) run_head<Side>(holder + 1, lane.head_end);
-  if (!lane.over) flush_held<Side>(seen ? holder + 1 : holder);
+  if (verdict == Verdict::kWait) return;
+  if (verdict == Verdict::kRespond) return answer<Side>();
+  FilterHold** link = &lane.holds;
+  while (*link != &hold) link = &(*link)->next;
+  *link = hold.next;
+
+  const int behind = hold.step + 1;
+  const int next = hold.shows_body ? behind : hold.step;
+  const bool head_held = std::exchange(hold.head_held, false);
+  const bool end = std::exchange(hold.end_held, false);
+  HeaderMap* trailers = std::exchange(hold.trailers, nullptr);
+  Buffer body(std::move(hold.body));
+  hold.next = std::exchange(free_holds_, &hold);
+
+  if (head_held) run_head<Side>(behind, hold.head_end);
+  flush_body<Side>(next, std::move(body), end);
+  if (trailers != nullptr) run_trailers<Side>(next, *trailers);
+  if (!lane.paused || lane.over || holds_much(lane)) return;
+  lane.paused = false;
+  Side::pause(owner_, false);
 }
 
 template <class Side>
-void FilterChain::flush_held(int step) {
+void FilterChain::flush_body(int step, Buffer&& body, bool end) {
   FilterLane& lane = Side::lane(*this);
-  net::Loop& loop = contexts_[0].loop();
-  HeaderMap* trailers = std::exchange(lane.trailers_held, nullptr);
-  const bool end = std::exchange(lane.end_held, false);
+  if (lane.over) return;
+  if (body.empty()) {
+    if (end) run_body<Side>(step, {{}, true});
+    return;
+  }
   // Views of these bytes stay valid until the loop flushes: they live to the end of the turn.
-  auto held = std::make_unique<Buffer>(std::move(lane.held));
-  size_t left = held->size();
-  if (left == 0 && end) deliver_body<Side>(step, {{}, true});
-  held->for_each([&](std::string_view run) {
+  net::Loop& loop = contexts_[0].loop();
+  auto kept = std::make_unique<Buffer>(std::move(body));
+  size_t left = kept->size();
+  kept->for_each([&](std::string_view run) {
     left -= run.size();
-    deliver_body<Side>(step, {run, end && left == 0});
+    if (!lane.over) run_body<Side>(step, {run, end && left == 0});
   });
-  loop.retire(std::move(held));
-  if (trailers != nullptr) deliver_trailers<Side>(step, *trailers);
-  if (!lane.paused || lane.over || lane.holder != FilterLane::kNobody) return;
-  lane.paused = false;
-  Side::pause(owner_, false);
+  loop.retire(std::move(kept));
+}
+
+void FilterChain::resume(uint32_t position, const std::function<Verdict()>& then) {
+  const int at = static_cast<int>(position);
+  FilterHold* const in_request = request_lane_.over ? nullptr : request_lane_.find(at);
+  FilterHold* const in_response =
+      response_lane_.over ? nullptr : response_lane_.find(count_ - 1 - at);
+  if (in_request == nullptr && in_response == nullptr) return;
+  const Verdict verdict = then();
+  if (in_request != nullptr) {
+    release<RequestSide>(*in_request, verdict);
+  } else {
+    release<ResponseSide>(*in_response, verdict);
+  }
 }
 
 void FilterChain::too_large() {
@@ -231,21 +268,6 @@ void FilterChain::too_large() {
   reply.body = "Payload Too Large";
   reply.details = "request_payload_too_large";
   owner_.respond(reply);
-}
-
-void FilterChain::resume(uint32_t position, const std::function<Verdict()>& then) {
-  const int at = static_cast<int>(position);
-  const bool in_request =
-      request_lane_.holder == at && !request_lane_.over;
-  const bool in_response =
-      response_lane_.holder == count_ - 1 - at && !response_lane_.over;
-  if (!in_request && !in_response) return;
-  const Verdict verdict = then();
-  if (in_request) {
-    release<RequestSide>(verdict);
-  } else {
-    release<ResponseSide>(verdict);
-  }
 }
 
 // ---- life ----
@@ -315,35 +337,36 @@ void FilterChain::start(const Start& start) {
 void FilterChain::request_head(bool end) { run_head<RequestSide>(0, end); }
 
 void FilterChain::request_body(std::string_view bytes, bool end) {
-  deliver_body<RequestSide>(0, {bytes, end});
+  run_body<RequestSide>(0, {bytes, end});
 }
 
 void FilterChain::request_trailers(HeaderMap& trailers) {
-  deliver_trailers<RequestSide>(0, trailers);
+  run_trailers<RequestSide>(0, trailers);
 }
 
 void FilterChain::response_head(ResponseHead& head, bool end) {
   for (int i = 0; i < count_; ++i) contexts_[i].response_ = &head;
+  response_lane_.drop();
   run_head<ResponseSide>(0, end);
 }
 
 void FilterChain::response_body(std::string_view bytes, bool end) {
-  deliver_body<ResponseSide>(0, {bytes, end});
+  run_body<ResponseSide>(0, {bytes, end});
 }
 
 void FilterChain::response_trailers(HeaderMap& trailers) {
-  deliver_trailers<ResponseSide>(0, trailers);
+  run_trailers<ResponseSide>(0, trailers);
 }
 
 void FilterChain::stop_request() {
   request_lane_.over = true;
-  request_lane_.held.clear();
+  request_lane_.drop();
 }
 
 void FilterChain::stop() {
   stop_request();
   response_lane_.over = true;
-  response_lane_.held.clear();
+  response_lane_.drop();
 }
 
 bool FilterChain::route_stale() const {
@@ -358,16 +381,10 @@ void FilterChain::finish() {
   for (int i = 0; i < count_; ++i) filters_[i]->on_done(contexts_[i]);
   for (int i = count_ - 1; i >= 0; --i) filters_[i]->~Filter();
   count_ = 0;
-  const auto empty = [](FilterLane& lane) {
-    lane.held.clear();
-    lane.trailers_held = nullptr;
-    lane.holder = FilterLane::kNobody;
-    lane.head_held = lane.shows_body = lane.end_held = lane.head_end = false;
-    lane.paused = lane.over = false;
-    lane.limit = 0;
-  };
-  empty(request_lane_);
-  empty(response_lane_);
+  request_lane_.drop();
+  response_lane_.drop();
+  request_lane_ = response_lane_ = FilterLane();
+  free_holds_ = nullptr;
 }
 
 }  // namespace weir::http

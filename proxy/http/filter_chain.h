@@ -37,21 +37,31 @@ class FilterChainOwner {
   virtual void pause_response(bool pause) = 0;
 };
 
-// One direction of a message through the filters: where it stands and what is held there.
-struct FilterLane {
-  explicit FilterLane(BlockPool& blocks) : held(blocks) {}
+// What one filter holds of a message while it waits. In the request's arena.
+struct FilterHold {
+  explicit FilterHold(BlockPool& blocks) : body(blocks) {}
 
-  static constexpr int kNobody = -1;
-  int holder = kNobody;      // the filter that waits, by position
-  bool head_held = false;    // the head has not passed the holder
-  bool shows_body = false;   // the holder sees body pieces while it waits
-  bool end_held = false;     // the held body is complete
-  bool head_end = false;     // the head came with the end of the message
+  FilterHold* next = nullptr;
+  int step = 0;             // of the filter, counted in the direction of travel
+  bool head_held = false;   // the head has not passed the filter
+  bool head_end = false;    // the head came with the end of the message
+  bool shows_body = false;  // the filter sees body pieces while it waits
+  bool end_held = false;    // the held body is complete
+  size_t limit = 0;         // of `body`; 0: the chain's
+  Buffer body;
+  HeaderMap* trailers = nullptr;
+};
+
+// One direction of a message through the filters.
+struct FilterLane {
+  FilterHold* holds = nullptr;  // of the filters that wait; seldom one, hardly ever two
+  bool collects = false;        // the filter that was called last asked for the body
+  size_t collect_limit = 0;
   bool paused = false;
-  bool over = false;         // nothing more passes
-  size_t limit = 0;          // of `held`; 0: the chain's
-  Buffer held;
-  HeaderMap* trailers_held = nullptr;
+  bool over = false;  // nothing more passes
+
+  FilterHold* find(int step) const;
+  void drop();  // what is held, and then forgotten
 };
 
 // The filters at work on one request. One worker; lives in its request.
@@ -69,8 +79,7 @@ class FilterChain {
     const RouteFilters* cluster_filters;  // of the weighted cluster; may be null
   };
 
-  FilterChain(FilterChainOwner& owner, BlockPool& blocks)
-      : owner_(owner), request_lane_(blocks), response_lane_(blocks) {}
+  FilterChain(FilterChainOwner& owner, BlockPool& blocks) : owner_(owner), blocks_(blocks) {}
   ~FilterChain() { finish(); }
   FilterChain(const FilterChain&) = delete;
   FilterChain& operator=(const FilterChain&) = delete;
@@ -81,7 +90,10 @@ class FilterChain {
 
   void request_head(bool end);
   void request_body(std::string_view bytes, bool end);
+  // Trailers live as long as the request.
   void request_trailers(HeaderMap& trailers);
+  // A head that comes while a filter holds an earlier one (an answer instead of a response that
+  // broke) takes its place.
   void response_head(ResponseHead& head, bool end);
   void response_body(std::string_view bytes, bool end);
   void response_trailers(HeaderMap& trailers);
@@ -107,26 +119,29 @@ class FilterChain {
   template <class Side>
   void run_trailers(int step, HeaderMap& trailers);
   template <class Side>
-  void deliver_body(int step, BodyPiece piece);
+  FilterHold& add_hold(int step);
   template <class Side>
-  void deliver_trailers(int step, HeaderMap& trailers);
+  void hold_body(FilterHold& hold, const BodyPiece& piece);
   template <class Side>
-  void hold_body(std::string_view bytes, bool end);
+  void release(FilterHold& hold, Verdict verdict);
   template <class Side>
-  void release(Verdict verdict);
+  void flush_body(int step, Buffer&& body, bool end);
   template <class Side>
-  void flush_held(int step);
+  void answer();
 
+  bool holds_much(const FilterLane& lane) const;
   void resume(uint32_t position, const std::function<Verdict()>& then);
   void too_large();
 
   FilterChainOwner& owner_;
+  BlockPool& blocks_;
   Filter** filters_ = nullptr;
   FilterContext* contexts_ = nullptr;
   int count_ = 0;
   size_t buffer_limit_ = 0;
   FilterLane request_lane_;
   FilterLane response_lane_;
+  FilterHold* free_holds_ = nullptr;
   LocalReply reply_;
   std::vector<std::shared_ptr<Resumption::Ticket>> tickets_;
 };

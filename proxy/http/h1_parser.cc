@@ -231,7 +231,7 @@ Parsed parse_request_line(char*& p, char* end, RequestLine& line) {
   if (*at != ' ' || at == p) return error(400, "http1.invalid_method");
   line.method = {p, static_cast<size_t>(at - p)};
   char* const target = ++at;
-  while (at < end && static_cast<unsigned char>(*at) > 0x20 && *at != 0x7f) ++at;
+  while (at < end && *at > 0x20 && *at < 0x7f) ++at;
   if (at == end) return need_more();
   if (*at != ' ' || at == target) return error(400, "http1.invalid_target");
   line.target = {target, static_cast<size_t>(at - target)};

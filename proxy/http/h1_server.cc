@@ -194,7 +194,8 @@ void H1Server::refuse(ServerStreamEvents& events, uint16_t status, std::string_v
   rx_ = Rx::kLinger;
   body_left_ = kLingerBytes;
   keep_alive_ = false;
-  http10_ = is_head_ = is_connect_ = head_sent_ = upgrade_asked_ = expects_continue_ = false;
+  http10_ = events.request_head().protocol == Protocol::kHttp10;
+  is_head_ = is_connect_ = head_sent_ = upgrade_asked_ = expects_continue_ = false;
   events.on_bad_request(status, details);
 }
 
