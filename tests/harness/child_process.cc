@@ -97,6 +97,13 @@ std::string scratch_folder() {
   return folder;
 }
 
+std::string new_scratch_folder(const std::string& name) {
+  static int count = 0;
+  const std::string folder = scratch_folder() + '/' + name + '-' + std::to_string(++count);
+  std::filesystem::create_directories(folder);
+  return folder;
+}
+
 std::string runfile(const std::string& path) {
   const char* root = std::getenv("TEST_SRCDIR");
   const char* workspace = std::getenv("TEST_WORKSPACE");

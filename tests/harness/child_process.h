@@ -44,8 +44,9 @@ class ChildProcess {
 std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& text);
 
-// A folder of this test run's own, removed by nobody but Bazel.
+// A folder of this test run's own, removed by nobody but Bazel; and a new one below it.
 std::string scratch_folder();
+std::string new_scratch_folder(const std::string& name);
 
 // A file of the source tree or a built program, by its path from the repository's root.
 std::string runfile(const std::string& path);

@@ -30,7 +30,7 @@ class Proxy {
   explicit Proxy(WeirProcess::Options options)
       : weir_(std::make_unique<WeirProcess>(std::move(options))) {}
 
-  WeirProcess& weir() { return *weir_; }
+  WeirProcess& weir() const { return *weir_; }
   uint16_t port() const { return weir_->port(); }
   // A request on a connection of its own; waits for the reply or the end of the connection.
   Reply get(const std::string& path, Milliseconds patience = kPatience) const;
@@ -39,8 +39,8 @@ class Proxy {
   // A figure of /stats; -1 when there is none of that name.
   long stat(const std::string& name) const;
 
-  void signal(int number) { weir_->process().signal(number); }
-  int wait(Milliseconds patience) { return weir_->process().wait(patience); }
+  void signal(int number) const { weir_->process().signal(number); }
+  int wait(Milliseconds patience) const { return weir_->process().wait(patience); }
   long memory_kib() const;      // resident set
   double cpu_seconds() const;   // used so far
   size_t open_files() const;

@@ -2,25 +2,13 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <filesystem>
 #include <thread>
 
 #include "tests/harness/wire.h"
 
 namespace weir::test {
-namespace {
-
-std::string new_folder() {
-  static int count = 0;
-  const std::string folder = scratch_folder() + "/weir-" + std::to_string(++count);
-  std::filesystem::create_directories(folder);
-  return folder;
-}
-
-}  // namespace
-
 WeirProcess::WeirProcess(Options options)
-    : folder_(new_folder()), words_(std::move(options.words)) {
+    : folder_(new_scratch_folder("weir")), words_(std::move(options.words)) {
   words_["LISTEN"] = std::to_string(listen_.number());
   words_["ADMIN"] = std::to_string(admin_.number());
   words_["LOG"] = folder_ + "/access.log";
