@@ -334,7 +334,9 @@ void FilterChain::start(const Start& start) {
   }
 }
 
-void FilterChain::request_head(bool end) { run_head<RequestSide>(0, end); }
+void FilterChain::request_head(bool end) {
+  run_head<RequestSide>(0, end);
+}
 
 void FilterChain::request_body(std::string_view bytes, bool end) {
   run_body<RequestSide>(0, {bytes, end});

@@ -166,7 +166,8 @@ TEST_F(FilterChainTest, CollectedBodyIsShownAndHeldWithTheHead) {
   });
   EXPECT_EQ(trace(), "a.request a.body(12345)");
   then([](FilterChain& c) { c.request_body("67890", true); });
-  EXPECT_EQ(trace(), "a.body(67890,end) b.request head b.body(1234567890,end) body(1234567890,end)");
+  EXPECT_EQ(trace(),
+            "a.body(67890,end) b.request head b.body(1234567890,end) body(1234567890,end)");
 }
 
 TEST_F(FilterChainTest, CollectedBodyThatEndsInTrailers) {
@@ -179,7 +180,8 @@ TEST_F(FilterChainTest, CollectedBodyThatEndsInTrailers) {
     c.request_body("x", false);
     c.request_trailers(trailers());
   });
-  EXPECT_EQ(trace(), "a.request a.body(x) a.trailers b.request head b.body(x) body(x) b.trailers trailers");
+  EXPECT_EQ(trace(),
+            "a.request a.body(x) a.trailers b.request head b.body(x) body(x) b.trailers trailers");
 }
 
 TEST_F(FilterChainTest, CollectedBodyThatIsRefused) {
@@ -234,7 +236,8 @@ TEST_F(FilterChainTest, TheLimitOfOneFilterIsNotTheNextOnes) {
     c.request_body("1234", false);
     c.request_body("5678", true);
   });
-  EXPECT_EQ(trace(), "a.request a.body(1234) b.request head b.body(1234) a.body(5678,end) b.body(5678,end)");
+  EXPECT_EQ(trace(),
+            "a.request a.body(1234) b.request head b.body(1234) a.body(5678,end) b.body(5678,end)");
   resumption.resume();
   EXPECT_EQ(trace(), "body(12345678,end)");
 }
@@ -279,8 +282,8 @@ TEST_F(FilterChainTest, AWaitingResponse) {
   });
   EXPECT_EQ(trace(), "a.request,end b.request,end head,end b.response(200) pause_response");
   resumption.resume();
-  EXPECT_EQ(trace(), "a.response(200) response(200) b.response_body(" + much + "y) a.response_body(" +
-                         much + "y) response_body(" + much +
+  EXPECT_EQ(trace(), "a.response(200) response(200) b.response_body(" + much +
+                         "y) a.response_body(" + much + "y) response_body(" + much +
                          "y) b.response_trailers a.response_trailers response_trailers "
                          "unpause_response");
 }

@@ -328,8 +328,7 @@ TEST_F(FilterWaitTest, HoldingAgainAndAgainNeedsNoMoreMemory) {
     return ++pieces % 2 == 1 ? Verdict::kWait : Verdict::kContinue;
   };
   begin([](FilterChain& c) { c.request_head(false); });
-  for (int i = 0; i < 1000; ++i)
-    then([](FilterChain& c) { c.request_body("x", false); });
+  for (int i = 0; i < 1000; ++i) then([](FilterChain& c) { c.request_body("x", false); });
   EXPECT_EQ(t_.run([&] { return exchange_->passed.size(); }), 1000u);
   EXPECT_EQ(t_.run([&] { return exchange_->arena.overflow_bytes(); }), 0u);
 }

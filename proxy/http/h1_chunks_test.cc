@@ -85,8 +85,8 @@ TEST(ChunkDecoder, ValidExtensionsAreDropped) {
 }
 
 TEST(ChunkDecoder, BadSizes) {
-  for (const char* size : {"", "0x5", "1_0", " 5", "5 ", "-1", "+5", "g", "5\t", "\xef\xbc\x95", ".5",
-                           "5.0", "5,", "\"5\"", "5h"})
+  for (const char* size : {"", "0x5", "1_0", " 5", "5 ", "-1", "+5", "g", "5\t", "\xef\xbc\x95",
+                           ".5", "5.0", "5,", "\"5\"", "5h"})
     reject(std::string(size) + "\r\nhello\r\n0\r\n");
   reject("5\0\r\nhello\r\n0\r\n"s);
   reject("10000000000000000\r\n");

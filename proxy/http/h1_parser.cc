@@ -16,12 +16,15 @@ constexpr std::array<char, 256> build_token_table() {
   std::array<char, 256> table{};
   for (char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"))
     table[static_cast<unsigned char>(c)] = c;
-  for (char c = 'A'; c <= 'Z'; ++c) table[static_cast<unsigned char>(c)] = static_cast<char>(c + 32);
+  for (char c = 'A'; c <= 'Z'; ++c)
+    table[static_cast<unsigned char>(c)] = static_cast<char>(c + 32);
   return table;
 }
 constexpr std::array<char, 256> kToken = build_token_table();
 
-char token_char(char c) { return kToken[static_cast<unsigned char>(c)]; }
+char token_char(char c) {
+  return kToken[static_cast<unsigned char>(c)];
+}
 
 bool is_control(char c) {
   const auto u = static_cast<unsigned char>(c);
@@ -49,7 +52,9 @@ char* find_control(char* p, char* end) {
   return p;
 }
 
-Parsed need_more() { return {}; }
+Parsed need_more() {
+  return {};
+}
 Parsed error(uint16_t status, std::string_view details) {
   return {Status::kError, 0, status, details};
 }
@@ -172,8 +177,7 @@ const char* note_special(Known known, const Line& line, Fields& fields) {
 
 // All field lines and the empty line after them. A Host line is noted and not added: in a request
 // it becomes the authority, in a response it means nothing.
-Parsed parse_fields(char*& p, char* end, const Limits& limits, HeaderMap& headers,
-                    Fields& fields) {
+Parsed parse_fields(char*& p, char* end, const Limits& limits, HeaderMap& headers, Fields& fields) {
   for (;;) {
     const int crlf = at_crlf(p, end);
     if (crlf > 0) break;
@@ -231,7 +235,7 @@ Parsed parse_request_line(char*& p, char* end, RequestLine& line) {
   if (*at != ' ' || at == p) return error(400, "http1.invalid_method");
   line.method = {p, static_cast<size_t>(at - p)};
   char* const target = ++at;
-  while (at < end && *at > 0x20 && *at < 0x7f) ++at;
+  while (at<end&& * at> 0x20 && *at < 0x7f) ++at;
   if (at == end) return need_more();
   if (*at != ' ' || at == target) return error(400, "http1.invalid_target");
   line.target = {target, static_cast<size_t>(at - target)};
@@ -239,8 +243,8 @@ Parsed parse_request_line(char*& p, char* end, RequestLine& line) {
   // The shortest wrong ending is told at once; a right one needs its 10 bytes.
   if (end - at < 8) {
     const size_t have = static_cast<size_t>(end - at);
-    const bool prefix = std::string_view("HTTP/").substr(0, have) ==
-                        std::string_view(at, have < 5 ? have : 5);
+    const bool prefix =
+        std::string_view("HTTP/").substr(0, have) == std::string_view(at, have < 5 ? have : 5);
     return prefix ? need_more() : error(400, "http1.invalid_version");
   }
   line.minor = version_at(at);
@@ -280,8 +284,8 @@ const char* read_target(std::string_view target, RequestHead& head, Framing& fra
   head.authority = rest.substr(0, authority_end);
   if (head.authority.empty()) return "http1.invalid_target";
   framing.absolute_form = true;
-  head.path = authority_end == std::string_view::npos ? std::string_view("/")
-                                                      : rest.substr(authority_end);
+  head.path =
+      authority_end == std::string_view::npos ? std::string_view("/") : rest.substr(authority_end);
   if (head.path[0] == '/') return nullptr;
   if (head.path[0] == '#') return "http1.invalid_target";
   head.path = head.headers.arena().concat({"/", head.path});

@@ -150,9 +150,9 @@ TEST(ParseRequest, ContentLength) {
   EXPECT_EQ(accept(get("Content-Length: 0\r\n"))->head.content_length, 0);
   EXPECT_EQ(accept(get("Content-Length: 999999999999999999\r\n"))->head.content_length,
             999'999'999'999'999'999);
-  for (const char* value : {"", "+5", "-0", "-1", "0x5", "010", "00", "5,5", "5, 5", "5 5", "5a",
-                            "1e3", "1_0", "18446744073709551616", "9223372036854775808", "5;",
-                            "\xef\xbc\x95"})
+  for (const char* value :
+       {"", "+5", "-0", "-1", "0x5", "010", "00", "5,5", "5, 5", "5 5", "5a", "1e3", "1_0",
+        "18446744073709551616", "9223372036854775808", "5;", "\xef\xbc\x95"})
     reject(get("Content-Length: " + std::string(value) + "\r\n"), 400,
            "http1.invalid_content_length");
   reject(get("Content-Length: 5\r\nContent-Length: 6\r\n"), 400, "http1.duplicate_content_length");
@@ -163,11 +163,14 @@ TEST(ParseRequest, TransferEncoding) {
   const auto r = accept(get("Transfer-Encoding: Chunked\r\n"));
   EXPECT_TRUE(r->framing.chunked);
   EXPECT_EQ(r->head.content_length, kUnknownLength);
-  for (const char* value : {"identity", "gzip, chunked", "chunked, chunked", ",chunked", "chunked,",
-                            "chunked;a=b", "xchunked", "\"chunked\"", "", "chunk ed", "chunked\xa0"})
+  for (const char* value :
+       {"identity", "gzip, chunked", "chunked, chunked", ",chunked", "chunked,", "chunked;a=b",
+        "xchunked", "\"chunked\"", "", "chunk ed", "chunked\xa0"})
     reject(get("Transfer-Encoding: " + std::string(value) + "\r\n"), 400,
            "http1.invalid_transfer_encoding");
-  reject(get("Transfer-Encoding: \x0b" "chunked\r\n"), 400, "http1.invalid_header_value");
+  reject(get("Transfer-Encoding: \x0b"
+             "chunked\r\n"),
+         400, "http1.invalid_header_value");
   reject(get("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 400,
          "http1.invalid_transfer_encoding");
   reject(get("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"), 400,
@@ -197,7 +200,8 @@ TEST(ParseRequest, FieldLines) {
   reject(get("A\0: b\r\n"s), 400, "http1.invalid_header_name");
   reject("GET / HTTP/1.1\r\nHost: a\r\n\n", 400, "http1.invalid_header_name");
   EXPECT_EQ(accept(get("A:\tb\tc\t\r\n"))->head.headers.get("a"), "b\tc");
-  EXPECT_EQ(accept(get("!#$%&'*+-.^_`|~09aZ: x\r\n"))->head.headers.get("!#$%&'*+-.^_`|~09az"), "x");
+  EXPECT_EQ(accept(get("!#$%&'*+-.^_`|~09aZ: x\r\n"))->head.headers.get("!#$%&'*+-.^_`|~09az"),
+            "x");
 }
 
 TEST(ParseRequest, Host) {

@@ -165,8 +165,8 @@ TEST(ParseTrailers, FramingAndRoutingAreForbidden) {
 }
 
 TEST(ParseTrailers, Malformed) {
-  for (const std::string text : {"A: b\n\n", "A : b\r\n\r\n", " A: b\r\n\r\n", "A\r\n\r\n",
-                                 "\n", "\rX", "A: b\r\n c\r\n\r\n", "Transfer_Encoding: x\r\n\r\n"})
+  for (const std::string text : {"A: b\n\n", "A : b\r\n\r\n", " A: b\r\n\r\n", "A\r\n\r\n", "\n",
+                                 "\rX", "A: b\r\n c\r\n\r\n", "Transfer_Encoding: x\r\n\r\n"})
     EXPECT_EQ(Trailers(text).parsed.status, Status::kError) << text;
   const Limits one{.max_header_count = 1};
   EXPECT_EQ(Trailers("A: b\r\nC: d\r\n\r\n", one).parsed.details, "http1.too_many_headers");

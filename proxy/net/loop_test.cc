@@ -1,7 +1,6 @@
 #include "proxy/net/loop.h"
 
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <algorithm>
