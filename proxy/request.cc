@@ -336,6 +336,8 @@ void Request::reply(const LocalReply& answer) {
     stream_->reset(ResetReason::kLocal);
     return end();
   }
+  // The rest of the request is not wanted, and need not be waited for.
+  if (!request_complete_) stream_->close_after_response();
   replied_ = true;
   response_started_ = true;
   info_.flags |= answer.flags;

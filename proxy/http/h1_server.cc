@@ -78,10 +78,10 @@ void H1Server::on_readable() {
   connection_.pause_reading(connection_.reading_paused());
 }
 
-// Bytes without a line end cannot complete a head: parsing again would be work for nothing, and
-// work that a slow sender could multiply.
+// Bytes without a line end cannot complete a head or trailers: parsing again would be work for
+// nothing, and work that a slow sender could multiply.
 bool H1Server::keep_drip(const char* data, size_t size) {
-  if (rx_ != Rx::kHead || partial_ == nullptr) return false;
+  if ((rx_ != Rx::kHead && rx_ != Rx::kTrailers) || partial_ == nullptr) return false;
   if (partial_->size() + size > options_.limits.max_head_bytes) return false;
   if (std::memchr(data, '\n', size) != nullptr) return false;
   keep_partial({data, size});
@@ -194,7 +194,8 @@ void H1Server::refuse(ServerStreamEvents& events, uint16_t status, std::string_v
   rx_ = Rx::kLinger;
   body_left_ = kLingerBytes;
   keep_alive_ = false;
-  http10_ = events.request_head().protocol == Protocol::kHttp10;
+  // Who is told to upgrade is told so in the version to upgrade to.
+  http10_ = status != 426 && events.request_head().protocol == Protocol::kHttp10;
   is_head_ = is_connect_ = head_sent_ = upgrade_asked_ = expects_continue_ = false;
   events.on_bad_request(status, details);
 }
@@ -283,11 +284,10 @@ size_t H1Server::feed_chunked(std::string_view data) {
 }
 
 size_t H1Server::feed_trailers(char* data, size_t size) {
-  // Without a stream the trailers only have to be well-formed.
+  // Unfinished ones may come again and again: they leave nothing behind in the request's arena.
   Arena scrap;
-  RequestHead* head = events_ == nullptr ? nullptr : &events_->request_head();
-  HeaderMap trailers(head == nullptr ? scrap : head->headers.arena());
-  const h1::Parsed parsed = h1::parse_trailers(data, size, options_.limits, trailers);
+  HeaderMap seen(scrap);
+  const h1::Parsed parsed = h1::parse_trailers(data, size, options_.limits, seen);
   if (parsed.status == h1::Status::kNeedMore && size <= options_.limits.max_head_bytes) return 0;
   if (parsed.status != h1::Status::kDone) {
     fail_stream(ResetReason::kProtocolError, parsed.status == h1::Status::kError
@@ -298,10 +298,13 @@ size_t H1Server::feed_trailers(char* data, size_t size) {
   rx_ = Rx::kComplete;
   if (events_ == nullptr) {
     next_request();
-  } else if (trailers.empty() || !options_.pass_trailers) {
+  } else if (seen.empty() || !options_.pass_trailers) {
     events_->on_request_body({}, true);
   } else {
-    events_->on_request_trailers(trailers);
+    Arena& arena = events_->request_head().headers.arena();
+    auto* trailers = arena.make<HeaderMap>(arena);
+    h1::parse_trailers(data, size, options_.limits, *trailers);
+    events_->on_request_trailers(*trailers);
   }
   return parsed.consumed;
 }
