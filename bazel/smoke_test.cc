@@ -63,8 +63,8 @@ TEST(Smoke, BoringSslHashes) {
   EXPECT_EQ(hex(digest.data(), 4), "ba7816bf");
   // RFC 4231, test case 2.
   unsigned size = 0;
-  HMAC(EVP_sha256(), "Jefe", 4, reinterpret_cast<const uint8_t*>("what do ya want for nothing?"), 28,
-       digest.data(), &size);
+  HMAC(EVP_sha256(), "Jefe", 4, reinterpret_cast<const uint8_t*>("what do ya want for nothing?"),
+       28, digest.data(), &size);
   EXPECT_EQ(size, 32u);
   EXPECT_EQ(hex(digest.data(), 4), "5bdcc146");
 }
@@ -103,8 +103,8 @@ TEST(Smoke, LibeventRunsAnEvent) {
   bool ran = false;
   const timeval now{0, 0};
   event_base_once(
-      base.get(), -1, EV_TIMEOUT, [](evutil_socket_t, short, void* arg) { *static_cast<bool*>(arg) = true; },
-      &ran, &now);
+      base.get(), -1, EV_TIMEOUT,
+      [](evutil_socket_t, short, void* arg) { *static_cast<bool*>(arg) = true; }, &ran, &now);
   event_base_dispatch(base.get());
   EXPECT_TRUE(ran);
 }

@@ -36,9 +36,8 @@ class AdminServer::Stream : public http::ServerStreamEvents {
 
  private:
   void answer() {
-    const admin::AdminRequest request =
-        admin::make_admin_request(head_.method_text, head_.path, head_.authority,
-                                  head_.headers.get("origin"));
+    const admin::AdminRequest request = admin::make_admin_request(
+        head_.method_text, head_.path, head_.authority, head_.headers.get("origin"));
     send(server_.admin_.handle(request));
   }
 
@@ -104,7 +103,9 @@ void AdminServer::abandon_stream(http::ServerStreamEvents& events) {
 }
 
 // Its arena holds what is still to be written: it lives to the end of the turn.
-void AdminServer::finish(Stream& stream) { loop_.retire(std::unique_ptr<Stream>(&stream)); }
+void AdminServer::finish(Stream& stream) {
+  loop_.retire(std::unique_ptr<Stream>(&stream));
+}
 
 void AdminServer::on_closed(http::H1Server& connection) {
   connections_[connection.slot] = connections_.back();

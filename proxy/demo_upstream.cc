@@ -161,7 +161,9 @@ class DemoServer : public http::H1ServerOwner, private net::Watch::Owner {
 };
 
 // Its arena holds what is still to be written: it lives to the end of the turn.
-void Echo::done() { server_.loop().retire(std::unique_ptr<Echo>(this)); }
+void Echo::done() {
+  server_.loop().retire(std::unique_ptr<Echo>(this));
+}
 
 int open_port(uint16_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

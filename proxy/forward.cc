@@ -92,8 +92,8 @@ void Forward::start_shadows(bool end) {
                                       : request_.head().value_of(mirror.cluster_header, present);
     upstream::WorkerCluster* target = worker.cluster(name);
     if (target == nullptr) continue;
-    Shadow& shadow = worker.add_shadow(std::make_unique<Shadow>(
-        worker, *target, request_.head(), mirror.suffix_host, timeout_ms_));
+    Shadow& shadow = worker.add_shadow(std::make_unique<Shadow>(worker, *target, request_.head(),
+                                                                mirror.suffix_host, timeout_ms_));
     if (end) {
       shadow.add_body({}, true);
     } else {
@@ -125,8 +125,7 @@ upstream::Host* Forward::original_destination() {
   }
   if (!to.is_ip()) to = request_.original_destination();
   if (!to.is_ip()) return nullptr;
-  if (config.original_dst_port)
-    to = to.with_port(static_cast<uint16_t>(*config.original_dst_port));
+  if (config.original_dst_port) to = to.with_port(static_cast<uint16_t>(*config.original_dst_port));
   return cluster_->host_for(to);
 }
 
@@ -161,8 +160,7 @@ void Forward::attempt() {
   remote_ = host_->endpoint().address;
   info.upstream_remote = &remote_;
   ++info.attempts;
-  if (try_timeout_ms_ > 0)
-    try_deadline_ms_ = request_.worker().loop().now_ms() + try_timeout_ms_;
+  if (try_timeout_ms_ > 0) try_deadline_ms_ = request_.worker().loop().now_ms() + try_timeout_ms_;
   upstream::Lent lent;
   switch (host_->acquire(*this, high_, lent)) {
     case upstream::Host::Outcome::kLent:
@@ -277,13 +275,17 @@ void Forward::pause_upstream(bool pause) {
 // ---- the response ----
 
 http::ResponseHead& Forward::fresh_response_head() {
-  request_.response() = http::ResponseHead(request_.arena());
+  request_.response().clear();
   return request_.response();
 }
 
-Arena& Forward::trailer_arena() { return request_.arena(); }
+Arena& Forward::trailer_arena() {
+  return request_.arena();
+}
 
-void Forward::on_informational() { request_.on_informational_response(request_.response()); }
+void Forward::on_informational() {
+  request_.on_informational_response(request_.response());
+}
 
 void Forward::note_response(uint16_t status) {
   stats::Shard& stats = cluster_->shard();
@@ -385,7 +387,9 @@ void Forward::on_upstream_reset(ResetReason reason, std::string_view details) {
   fail(reason, details);
 }
 
-bool Forward::may_replay() const { return !body_lost_ && !response_begun_; }
+bool Forward::may_replay() const {
+  return !body_lost_ && !response_begun_;
+}
 
 // Full jitter under an exponential bound.
 int64_t Forward::back_off_ms() const {
@@ -393,8 +397,7 @@ int64_t Forward::back_off_ms() const {
   const int64_t base = policy != nullptr ? policy->back_off_base_ms : 25;
   const int64_t most = policy != nullptr ? policy->back_off_max_ms : 250;
   const int64_t bound = std::min(most, base << std::min(retries_done_, 16u));
-  return static_cast<int64_t>(request_.worker().loop().random() %
-                              static_cast<uint64_t>(bound + 1));
+  return static_cast<int64_t>(request_.worker().loop().random() % static_cast<uint64_t>(bound + 1));
 }
 
 // Starts another attempt after a pause. False: it must not be.
@@ -441,7 +444,8 @@ void Forward::fail(ResetReason reason, std::string_view details) {
 // ---- deadlines ----
 
 int64_t Forward::next_deadline_ms() const {
-  const int64_t idle = try_idle_ms_ > 0 && stream_ != nullptr ? activity_ms_ + try_idle_ms_ : INT64_MAX;
+  const int64_t idle =
+      try_idle_ms_ > 0 && stream_ != nullptr ? activity_ms_ + try_idle_ms_ : INT64_MAX;
   return std::min({deadline_ms_, try_deadline_ms_, retry_at_ms_, idle});
 }
 

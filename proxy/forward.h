@@ -94,7 +94,7 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   net::Address remote_;
   net::Address local_;
 
-  int64_t deadline_ms_ = INT64_MAX;          // the route's timeout
+  int64_t deadline_ms_ = INT64_MAX;  // the route's timeout
   int64_t try_deadline_ms_ = INT64_MAX;
   int64_t retry_at_ms_ = INT64_MAX;
   int64_t timeout_ms_ = 0;
@@ -106,8 +106,8 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   uint32_t retries_left_ = 0;
   uint32_t retries_done_ = 0;
   bool high_ : 1 = false;
-  bool end_seen_ : 1 = false;       // the whole request has come from the client
-  bool body_lost_ : 1 = false;      // too much was sent to keep: no retry any more
+  bool end_seen_ : 1 = false;   // the whole request has come from the client
+  bool body_lost_ : 1 = false;  // too much was sent to keep: no retry any more
   bool keeps_body_ : 1 = false;
   bool backing_off_ : 1 = false;
   bool response_begun_ : 1 = false;

@@ -11,8 +11,8 @@
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
-#include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb.h"
 #include "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.pb.h"
+#include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb.h"
 #include "proxy/base/duration.h"
 
 namespace weir {
@@ -38,8 +38,7 @@ std::unique_ptr<google::protobuf::Message> unpack(const google::protobuf::Any& a
   const auto* pool = google::protobuf::DescriptorPool::generated_pool();
   const auto* type = pool->FindMessageTypeByName(std::string(type_name(any)));
   if (type == nullptr) return nullptr;
-  const auto* prototype =
-      google::protobuf::MessageFactory::generated_factory()->GetPrototype(type);
+  const auto* prototype = google::protobuf::MessageFactory::generated_factory()->GetPrototype(type);
   std::unique_ptr<google::protobuf::Message> message(prototype->New());
   return message->ParseFromString(any.value()) ? std::move(message) : nullptr;
 }
@@ -179,8 +178,8 @@ class FilterCompiler {
       filter.typed_config().UnpackTo(&router);
       return true;
     }
-    http::ConfiguredFilter made{filter.name(), compile(type->compile, filter.typed_config(), config),
-                                filter.disabled()};
+    http::ConfiguredFilter made{
+        filter.name(), compile(type->compile, filter.typed_config(), config), filter.disabled()};
     const bool fine = made.config != nullptr;
     out.push_back(std::move(made));
     return fine;
@@ -198,7 +197,8 @@ void read_http1(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics, 
   out.h1.accept_http10 = http1.accept_http_10();
   out.h1.pass_trailers = http1.enable_trailers();
   out.h1.default_host_for_http10 = http1.default_host_for_http_10();
-  if (http1.has_allow_absolute_url()) out.h1.allow_absolute_url = http1.allow_absolute_url().value();
+  if (http1.has_allow_absolute_url())
+    out.h1.allow_absolute_url = http1.allow_absolute_url().value();
   const FieldPath options = path.field("http_protocol_options");
   if (http1.allow_chunked_length())
     diagnostics.error(Code::kNotSupported, options.field("allow_chunked_length"),
@@ -207,8 +207,9 @@ void read_http1(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics, 
   if (http1.header_key_format().has_proper_case_words()) {
     out.h1.header_case = http::h1::HeaderCase::kProper;
   } else if (http1.header_key_format().has_stateful_formatter()) {
-    diagnostics.error(Code::kNotSupported, options.field("header_key_format.stateful_formatter"),
-                      "Weir does not keep the case of header names; proper_case_words is supported");
+    diagnostics.error(
+        Code::kNotSupported, options.field("header_key_format.stateful_formatter"),
+        "Weir does not keep the case of header names; proper_case_words is supported");
   }
 }
 
@@ -224,8 +225,7 @@ void read_common_http(const Hcm& in, const FieldPath& path, Diagnostics& diagnos
     out.h1.max_requests_per_connection = common.max_requests_per_connection().value();
   if (common.has_max_stream_duration())
     out.max_stream_duration_ms = to_ms(common.max_stream_duration());
-  out.underscores =
-      static_cast<HcmConfig::Underscores>(common.headers_with_underscores_action());
+  out.underscores = static_cast<HcmConfig::Underscores>(common.headers_with_underscores_action());
   if (!in.has_max_request_headers_kb()) return;
   const uint32_t kb = in.max_request_headers_kb().value();
   if (kb > kMaxHeadersKb) {
@@ -245,8 +245,7 @@ void read_timeouts(const Hcm& in, HcmConfig& out) {
     out.h1.delayed_close_timeout_ms = to_ms(in.delayed_close_timeout());
 }
 
-void read_identity(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics,
-                   HcmConfig& out) {
+void read_identity(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics, HcmConfig& out) {
   if (!in.server_name().empty()) out.server_name = in.server_name();
   out.server_header = static_cast<HcmConfig::ServerHeader>(in.server_header_transformation());
   out.via = in.via();
@@ -341,14 +340,11 @@ bool read_routes(const Hcm& in, const FilterCompiler& filters, const FieldPath& 
                             "with the xDS client");
     return false;
   }
-  http::RouteBuild routes{
-      build.diagnostics,
-      [&](const std::string& name, const google::protobuf::Any& any, const FieldPath& at) {
-        return filters.compile_route(name, any, at);
-      },
-      build.has_cluster};
-  out.routes =
-      http::RouteTable::compile(in.route_config(), path.field("route_config"), routes);
+  http::RouteBuild routes{build.diagnostics,
+                          [&](const std::string& name, const google::protobuf::Any& any,
+                              const FieldPath& at) { return filters.compile_route(name, any, at); },
+                          build.has_cluster};
+  out.routes = http::RouteTable::compile(in.route_config(), path.field("route_config"), routes);
   return out.routes != nullptr;
 }
 
@@ -375,11 +371,11 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
   read_path_options(in, *out);
   if (in.strip_matching_host_port()) out->strip_matching_host_port = build.listener_port;
   read_upgrades(in, filters, path, *out);
-  out->local_replies = http::LocalReplies::compile(
-      in.local_reply_config(), path.field("local_reply_config"), diagnostics);
+  out->local_replies = http::LocalReplies::compile(in.local_reply_config(),
+                                                   path.field("local_reply_config"), diagnostics);
   if (in.access_log_size() > 0)
     out->access_logs = http::AccessLogs::compile(in.access_log(), path.field("access_log"),
-                                                  diagnostics, build.logs);
+                                                 diagnostics, build.logs);
   if (diagnostics.error_count() != errors_before) return nullptr;
   return out;
 }

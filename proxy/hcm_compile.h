@@ -10,9 +10,9 @@
 #include "config/diagnostic.h"
 #include "config/field_path.h"
 #include "proxy/hcm_config.h"
+#include "proxy/http/access_log.h"
 #include "proxy/http/filter_type.h"
 #include "proxy/runtime.h"
-#include "proxy/http/access_log.h"
 
 namespace envoy::extensions::filters::network::http_connection_manager::v3 {
 class HttpConnectionManager;
@@ -37,7 +37,7 @@ struct AppBuild {
   uint32_t workers = 1;
   uint16_t listener_port = 0;
   http::KeptState* kept_filter_state = nullptr;
-  std::string service_cluster;  // node.cluster
+  std::string service_cluster;             // node.cluster
   std::shared_ptr<const Runtime> runtime;  // null: nothing is set
 };
 

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "proxy/http/access_log.h"
 #include "proxy/http/filter_chain.h"
 #include "proxy/http/h1_server.h"
 #include "proxy/http/local_reply.h"
 #include "proxy/http/path.h"
 #include "proxy/http/route_table.h"
-#include "proxy/http/access_log.h"
 #include "proxy/runtime.h"
 #include "proxy/stats/registry.h"
 

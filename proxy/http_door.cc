@@ -5,7 +5,9 @@
 
 namespace weir {
 
-HttpDoor::~HttpDoor() { close_all(); }
+HttpDoor::~HttpDoor() {
+  close_all();
+}
 
 void HttpDoor::accept(int fd, const net::Address& peer, size_t buffer_limit) {
   auto* connection = new http::H1Server(worker_.loop(), *this, hcm_->h1);
@@ -38,7 +40,9 @@ void HttpDoor::abandon_stream(http::ServerStreamEvents& events) {
   worker_.take_back(static_cast<Request&>(events));
 }
 
-bool HttpDoor::draining() const { return draining_ || worker_.draining(); }
+bool HttpDoor::draining() const {
+  return draining_ || worker_.draining();
+}
 
 void HttpDoor::on_closed(http::H1Server& connection) {
   worker_.stats().inc(hcm_->stats.cx_destroy);
@@ -49,6 +53,8 @@ void HttpDoor::on_closed(http::H1Server& connection) {
   worker_.loop().retire(std::unique_ptr<http::H1Server>(&connection));
 }
 
-std::string_view HttpDoor::date() { return worker_.date(); }
+std::string_view HttpDoor::date() {
+  return worker_.date();
+}
 
 }  // namespace weir

@@ -17,8 +17,7 @@ class Worker;
 class HttpDoor : public http::H1ServerOwner {
  public:
   // `local` is the address that every connection comes in on, where there is only one.
-  HttpDoor(Worker& worker, std::shared_ptr<const HcmConfig> hcm,
-           std::optional<net::Address> local)
+  HttpDoor(Worker& worker, std::shared_ptr<const HcmConfig> hcm, std::optional<net::Address> local)
       : worker_(worker), hcm_(std::move(hcm)), local_(std::move(local)) {}
   ~HttpDoor() override;
 

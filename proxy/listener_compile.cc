@@ -28,8 +28,7 @@ bool read_address(const corev3::Address& in, const FieldPath& path,
     out.unix_mode = in.pipe().mode();
   } else if (in.has_socket_address()) {
     const auto& socket = in.socket_address();
-    address =
-        net::Address::ip(socket.address(), static_cast<uint16_t>(socket.port_value()));
+    address = net::Address::ip(socket.address(), static_cast<uint16_t>(socket.port_value()));
     if (socket.ipv4_compat()) out.v6_only = false;
   }
   if (!address) {
@@ -88,8 +87,7 @@ bool read_app(const google::protobuf::Any& any, const FieldPath& path, const App
     out.app = compiled;
     return compiled != nullptr;
   }
-  build.diagnostics.error(Code::kNotSupported, path,
-                          "Weir has no network filter of this type",
+  build.diagnostics.error(Code::kNotSupported, path, "Weir has no network filter of this type",
                           "http_connection_manager and tcp_proxy are supported");
   return false;
 }
@@ -97,8 +95,8 @@ bool read_app(const google::protobuf::Any& any, const FieldPath& path, const App
 bool read_chain(const listenerv3::FilterChain& in, const FieldPath& path, const AppBuild& build,
                 ChainConfig& out) {
   out.name = in.name();
-  out.match = read_match(in.filter_chain_match(), path.field("filter_chain_match"),
-                         build.diagnostics);
+  out.match =
+      read_match(in.filter_chain_match(), path.field("filter_chain_match"), build.diagnostics);
   const FieldPath filters = path.field("filters");
   if (in.filters_size() != 1) {
     build.diagnostics.error(Code::kNotSupported, filters,

@@ -42,7 +42,7 @@ struct ChainConfig {
 // config.listener.v3.Listener, compiled. Immutable; shared by all workers.
 struct ListenerConfig {
   std::string name;
-  uint64_t hash = 0;  // of the message
+  uint64_t hash = 0;                    // of the message
   std::vector<net::Address> addresses;  // address and additional_addresses
   std::vector<ChainConfig> chains;
   std::optional<ChainConfig> default_chain;

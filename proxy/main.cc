@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
                                       arguments.end());
   if (command == "demo-upstream") return weir::demo_upstream(rest);
   if (command == "webhook")
-    return weir::webhook::webhook_command(rest, {std::cin, std::cout, std::cerr, std::time(nullptr)});
+    return weir::webhook::webhook_command(rest,
+                                          {std::cin, std::cout, std::cerr, std::time(nullptr)});
   return serve(arguments);
 }

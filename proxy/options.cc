@@ -20,8 +20,8 @@ struct Flag {
 };
 
 Result<void> bad_value(std::string_view name, const std::string& value, std::string_view wanted) {
-  return Error{"usage", std::string(name) + " takes " + std::string(wanted) + ", not '" + value +
-                            "'"};
+  return Error{"usage",
+               std::string(name) + " takes " + std::string(wanted) + ", not '" + value + "'"};
 }
 
 template <class Number>
@@ -57,7 +57,9 @@ auto on(bool Options::*member) {
   };
 }
 
-Result<void> ignore(Options&, const std::string&) { return {}; }
+Result<void> ignore(Options&, const std::string&) {
+  return {};
+}
 
 Result<void> set_mode(Options& options, const std::string& value) {
   if (value != "serve" && value != "validate")
@@ -150,8 +152,7 @@ Result<Options> parse_options(const Arguments& arguments) {
     }
     const Flag* found = nullptr;
     for (const Flag& flag : flags())
-      if (name == flag.name || (!flag.short_name.empty() && name == flag.short_name))
-        found = &flag;
+      if (name == flag.name || (!flag.short_name.empty() && name == flag.short_name)) found = &flag;
     if (found == nullptr) return unknown(arguments[i]);
     if (found->value.empty() && has_value)
       return Error{"usage", std::string(found->name) + " takes no value"};
@@ -183,6 +184,8 @@ std::string help_text() {
   return out;
 }
 
-std::string version_text() { return "weir 0.1.0"; }
+std::string version_text() {
+  return "weir 0.1.0";
+}
 
 }  // namespace weir

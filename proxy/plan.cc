@@ -18,9 +18,8 @@ void read_clusters(const config::Bootstrap& bootstrap, const FieldPath& path,
       upstream::compile_default_resolvers(bootstrap, FieldPath::root(), diagnostics);
   for (int i = 0; i < bootstrap.static_resources().clusters_size(); ++i) {
     const FieldPath at = clusters.at(i);
-    auto compiled =
-        upstream::compile_cluster(bootstrap.static_resources().clusters(i), at, diagnostics,
-                                  resolvers);
+    auto compiled = upstream::compile_cluster(bootstrap.static_resources().clusters(i), at,
+                                              diagnostics, resolvers);
     if (compiled == nullptr) continue;
     const std::string name = compiled->name;
     if (!plan.clusters.emplace(name, std::move(compiled)).second)

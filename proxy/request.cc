@@ -19,7 +19,9 @@ Request::Request(Worker& worker)
       forward_(*this, worker.loop().blocks()),
       timer_(*this) {}
 
-int64_t Request::now_ms() { return worker_.loop().now_ms(); }
+int64_t Request::now_ms() {
+  return worker_.loop().now_ms();
+}
 
 void Request::begin(http::H1Server& connection, const HcmConfig& hcm) {
   connection_ = &connection;

@@ -40,7 +40,9 @@ class Request : public http::ServerStreamEvents,
   const http::Route* route() const { return route_; }
   // Of a route with weighted clusters, the one that this request goes to.
   const http::WeightedCluster* picked() const { return picked_; }
-  bool is_upgrade() const { return !head_.upgrade.empty() || head_.method == http::Method::kConnect; }
+  bool is_upgrade() const {
+    return !head_.upgrade.empty() || head_.method == http::Method::kConnect;
+  }
   bool request_complete() const { return request_complete_; }
   int64_t started_ms() const { return started_ms_; }
 

@@ -46,7 +46,8 @@ void drop_hop_by_hop(HeaderMap& headers) {
       const std::string_view token = http::trim(list.substr(0, comma));
       if (token.size() <= sizeof(name)) {
         for (size_t i = 0; i < token.size(); ++i)
-          name[i] = token[i] >= 'A' && token[i] <= 'Z' ? static_cast<char>(token[i] + 32) : token[i];
+          name[i] =
+              token[i] >= 'A' && token[i] <= 'Z' ? static_cast<char>(token[i] + 32) : token[i];
         const std::string_view lower(name, token.size());
         if (!is_protected(lower)) headers.remove(lower);
       }
@@ -55,9 +56,9 @@ void drop_hop_by_hop(HeaderMap& headers) {
     }
     headers.remove(Known::kConnection);
   }
-  for (Known known : {Known::kKeepAlive, Known::kProxyConnection, Known::kTransferEncoding,
-                      Known::kTe, Known::kUpgrade, Known::kHttp2Settings,
-                      Known::kProxyAuthorization})
+  for (Known known :
+       {Known::kKeepAlive, Known::kProxyConnection, Known::kTransferEncoding, Known::kTe,
+        Known::kUpgrade, Known::kHttp2Settings, Known::kProxyAuthorization})
     if (headers.has(known)) headers.remove(known);
 }
 
@@ -159,8 +160,8 @@ void append_forwarded_for(Request& request, HeaderMap& headers, const net::Addre
   const std::string_view ip(text, peer.write_ip_text(text));
   bool present = false;
   const std::string_view old = headers.joined("x-forwarded-for", present);
-  headers.set(Known::kForwardedFor, old.empty() ? request.arena().copy(ip)
-                                                : request.arena().concat({old, ",", ip}));
+  headers.set(Known::kForwardedFor,
+              old.empty() ? request.arena().copy(ip) : request.arena().concat({old, ",", ip}));
 }
 
 // Who the client is, and what the headers say of it.
@@ -171,8 +172,7 @@ bool note_client(Request& request, RequestHead& head, net::Address& client) {
   const uint32_t hops = hcm.xff_num_trusted_hops;
   bool present = false;
   if (hcm.use_remote_address) {
-    if (hops > 0 &&
-        address_in_xff(headers.joined("x-forwarded-for", present), hops - 1, client))
+    if (hops > 0 && address_in_xff(headers.joined("x-forwarded-for", present), hops - 1, client))
       info.downstream_remote = &client;
     if (!hcm.skip_xff_append)
       append_forwarded_for(request, headers, *info.downstream_direct_remote);
@@ -229,7 +229,7 @@ http::FormatInput format_input(Request& request, const http::ResponseHead* respo
 
 void write_uuid4(uint64_t high, uint64_t low, char* out) {
   static constexpr char kHex[] = "0123456789abcdef";
-  high = (high & ~0xf000ull) | 0x4000ull;                   // version 4
+  high = (high & ~0xf000ull) | 0x4000ull;                       // version 4
   low = (low & 0x3fffffffffffffffull) | 0x8000000000000000ull;  // variant 10
   int at = 0;
   for (int i = 0; i < 32; ++i) {
@@ -261,7 +261,8 @@ bool make_canonical(Request& request, net::Address& client, LocalReply& refusal)
   return true;
 }
 
-void finish_request_headers(Request& request, const http::WeightedCluster* weighted, int64_t timeout_ms) {
+void finish_request_headers(Request& request, const http::WeightedCluster* weighted,
+                            int64_t timeout_ms) {
   RequestHead& head = request.head();
   const http::Route& route = *request.route();
   if (!request.hcm().suppress_envoy_headers && timeout_ms > 0)
@@ -275,7 +276,8 @@ void note_attempt(Request& request) {
                              number(request.arena(), request.info().attempts));
 }
 
-void finish_upstream_response(Request& request, const http::WeightedCluster* weighted, int64_t sent_ms) {
+void finish_upstream_response(Request& request, const http::WeightedCluster* weighted,
+                              int64_t sent_ms) {
   http::ResponseHead& response = request.response();
   const http::Route& route = *request.route();
   drop_hop_by_hop_of_response(response);
@@ -293,8 +295,7 @@ void finish_upstream_response(Request& request, const http::WeightedCluster* wei
 void drop_hop_by_hop_of_response(http::ResponseHead& response) {
   HeaderMap& headers = response.headers;
   // 101 carries Upgrade as part of its meaning; the codec writes it.
-  const http::Header* upgrade =
-      response.status == 101 ? headers.find(Known::kUpgrade) : nullptr;
+  const http::Header* upgrade = response.status == 101 ? headers.find(Known::kUpgrade) : nullptr;
   const std::string_view to = upgrade != nullptr ? upgrade->value : std::string_view();
   drop_hop_by_hop(headers);
   if (!to.empty()) headers.add(Known::kUpgrade, to);

@@ -19,13 +19,15 @@ class Request;
 bool make_canonical(Request& request, net::Address& client, http::LocalReply& refusal);
 
 // The last changes before the request goes to its upstream.
-void finish_request_headers(Request& request, const http::WeightedCluster* weighted, int64_t timeout_ms);
+void finish_request_headers(Request& request, const http::WeightedCluster* weighted,
+                            int64_t timeout_ms);
 
 // Says in the request which attempt it is, where the virtual host wants that.
 void note_attempt(Request& request);
 
 // Changes to what came from the upstream: the route's, and Envoy's own headers.
-void finish_upstream_response(Request& request, const http::WeightedCluster* weighted, int64_t sent_ms);
+void finish_upstream_response(Request& request, const http::WeightedCluster* weighted,
+                              int64_t sent_ms);
 
 // What every response gets: Server, Via, x-request-id. `local`: it is an answer of our own.
 void finish_response_headers(Request& request, http::ResponseHead& response, bool local);

@@ -1,7 +1,7 @@
 #include "proxy/server.h"
 
-#include <signal.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -177,8 +177,8 @@ void Server::print(config::Diagnostics& diagnostics) const {
 }
 
 AppBuild Server::app_build(config::Diagnostics& diagnostics) {
-  return AppBuild{diagnostics, stats_, filters::http_filters(), {}, logs_,
-                  &health_check_failing_, concurrency_, 0, &kept_filter_state_, {}, nullptr};
+  return AppBuild{diagnostics,  stats_, filters::http_filters(), {}, logs_,  &health_check_failing_,
+                  concurrency_, 0,      &kept_filter_state_,     {}, nullptr};
 }
 
 Server::Loaded Server::load() {
@@ -343,15 +343,13 @@ void Server::publish_hosts(const std::string& name,
   on_each_worker([=](Worker& worker) { worker.update_hosts(name, hosts, plan); });
 }
 
-void Server::apply_listeners(const Plan& plan,
-                             OpenedSockets& opened) {
+void Server::apply_listeners(const Plan& plan, OpenedSockets& opened) {
   std::map<std::string, std::shared_ptr<const ListenerConfig>> present;
   for (const auto& listener : plan.listeners) {
     present[listener->name] = listener;
     const auto old = listeners_.find(listener->name);
     const auto sockets = opened.find(listener->name);
-    if (old != listeners_.end() && sockets == opened.end() &&
-        old->second->hash == listener->hash) {
+    if (old != listeners_.end() && sockets == opened.end() && old->second->hash == listener->hash) {
       present[listener->name] = old->second;
       continue;
     }

@@ -71,7 +71,7 @@ admin::ServerFacts Server::facts() {
   admin::ServerFacts facts;
   facts.version = version_text();
   facts.state = drain_watch_ != nullptr || health_check_failing_ ? admin::ServerState::kDraining
-                : serving_ ? admin::ServerState::kLive
+                : serving_                                       ? admin::ServerState::kLive
                            : admin::ServerState::kInitializing;
   facts.uptime_s = (loop_.now_ms() - started_ms_) / 1000;
   facts.concurrency = concurrency_;

@@ -44,12 +44,13 @@ void Shadow::add_body(std::string_view bytes, bool end) {
   if (end) start();
 }
 
-void Shadow::abandon() { finish(); }
+void Shadow::abandon() {
+  finish();
+}
 
 void Shadow::start() {
   head_.content_length = static_cast<int64_t>(body_.size());
-  if (timeout_ms_ > 0)
-    timer_.set(worker_.loop().timers(), worker_.loop().now_ms() + timeout_ms_);
+  if (timeout_ms_ > 0) timer_.set(worker_.loop().timers(), worker_.loop().now_ms() + timeout_ms_);
   holds_slot_ = cluster_.requests(false).try_acquire();
   if (!holds_slot_) return finish();
   upstream::Host* chosen = cluster_.pick(std::nullopt, {});
@@ -67,7 +68,9 @@ void Shadow::start() {
   }
 }
 
-void Shadow::on_connection(const upstream::Lent& lent) { send(lent); }
+void Shadow::on_connection(const upstream::Lent& lent) {
+  send(lent);
+}
 
 void Shadow::on_no_connection(http::ResetReason /*reason*/, std::string_view /*details*/) {
   finish();
@@ -85,7 +88,7 @@ void Shadow::send(const upstream::Lent& lent) {
 }
 
 http::ResponseHead& Shadow::fresh_response_head() {
-  response_ = http::ResponseHead(arena_);
+  response_.clear();
   return response_;
 }
 
@@ -113,7 +116,9 @@ void Shadow::on_upstream_reset(http::ResetReason /*reason*/, std::string_view /*
   finish();
 }
 
-void Shadow::on_timer(net::Timer& /*timer*/) { finish(); }
+void Shadow::on_timer(net::Timer& /*timer*/) {
+  finish();
+}
 
 void Shadow::finish() {
   if (finished_) return;

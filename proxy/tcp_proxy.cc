@@ -180,7 +180,9 @@ void TcpRelay::log() {
 
 // ---- one side ----
 
-void TcpRelay::End::on_connected(int error) { relay_.connected(error); }
+void TcpRelay::End::on_connected(int error) {
+  relay_.connected(error);
+}
 
 void TcpRelay::End::on_readable() {
   net::Loop& loop = connection.loop();
@@ -205,6 +207,8 @@ void TcpRelay::End::on_full(bool full) {
   if (other != nullptr) other->connection.pause_reading(full);
 }
 
-void TcpRelay::End::on_write_error(int /*error*/) { relay_.give_up("connection_reset", 0); }
+void TcpRelay::End::on_write_error(int /*error*/) {
+  relay_.give_up("connection_reset", 0);
+}
 
 }  // namespace weir

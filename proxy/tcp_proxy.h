@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/http/access_log.h"
 #include "proxy/net/connection.h"
 #include "proxy/net/timer_wheel.h"
-#include "proxy/http/access_log.h"
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/worker_cluster.h"
 

@@ -49,7 +49,8 @@ void Worker::remove_cluster(const std::string& name) {
 
 void Worker::update_hosts(const std::string& name, std::shared_ptr<const upstream::HostSet> hosts,
                           std::shared_ptr<const upstream::BalancerPlan> plan) {
-  if (upstream::WorkerCluster* found = cluster(name)) found->update(std::move(plan), std::move(hosts));
+  if (upstream::WorkerCluster* found = cluster(name))
+    found->update(std::move(plan), std::move(hosts));
 }
 
 void Worker::report(std::map<std::string, std::vector<EndpointReport>>& into) const {
@@ -170,7 +171,9 @@ Shadow& Worker::add_shadow(std::unique_ptr<Shadow> shadow) {
   return *shadows_.back();
 }
 
-void Worker::remove_shadow(Shadow& shadow) { loop_.retire(take_out(shadows_, shadow.slot)); }
+void Worker::remove_shadow(Shadow& shadow) {
+  loop_.retire(take_out(shadows_, shadow.slot));
+}
 
 void Worker::add_relay(std::unique_ptr<TcpRelay> relay) {
   relay->slot = static_cast<uint32_t>(relays_.size());

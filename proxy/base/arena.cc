@@ -7,7 +7,9 @@ namespace weir {
 
 Arena::Arena() : next_(first_), end_(first_ + kFirstBlockBytes) {}
 
-Arena::~Arena() { reset(); }
+Arena::~Arena() {
+  reset();
+}
 
 void* Arena::allocate_slow(size_t bytes, size_t align) {
   const size_t size = std::max(bytes + align, kFirstBlockBytes * 4);

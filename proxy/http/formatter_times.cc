@@ -5,6 +5,8 @@
 
 #include "proxy/http/formatter_part.h"
 
+#include <chrono>
+
 namespace weir::http {
 namespace {
 
@@ -16,15 +18,16 @@ Result<void> parse_time(std::string_view parameter, Format::Part& part) {
   return {};
 }
 
-int64_t clock_ns(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+// Only for a duration or a time of writing that is asked for while the request lasts.
+template <class Clock>
+int64_t clock_ns() {
+  const auto since = Clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(since).count();
 }
 
 // The end of the request, or the present while it lasts (a header asks for it then).
 int64_t end_or_now_ns(const StreamInfo& info) {
-  return info.end_ns != 0 ? info.end_ns : clock_ns(CLOCK_MONOTONIC);
+  return info.end_ns != 0 ? info.end_ns : clock_ns<std::chrono::steady_clock>();
 }
 
 FormatValue format_time(const Format::Part& part, int64_t wall_us, FormatScratch& scratch) {
@@ -40,7 +43,7 @@ FormatValue read_start_time(const Format::Part& part, const FormatInput& in,
 FormatValue read_emit_time(const Format::Part& part, const FormatInput& in,
                            FormatScratch& scratch) {
   if (in.info == nullptr || in.info->end_ns == 0)
-    return format_time(part, clock_ns(CLOCK_REALTIME) / 1000, scratch);
+    return format_time(part, clock_ns<std::chrono::system_clock>() / 1000, scratch);
   const StreamInfo& info = *in.info;
   return format_time(part, info.start_wall_us + (info.end_ns - info.start_ns) / 1000, scratch);
 }

@@ -13,15 +13,14 @@ constexpr int64_t kLingerBytes = 1 << 20;
 // A request body this close to its end is read to the end for the sake of the connection.
 constexpr int64_t kDrainableBytes = 256 * 1024;
 
-bool has_no_body(uint16_t status) { return status < 200 || status == 204 || status == 304; }
+bool has_no_body(uint16_t status) {
+  return status < 200 || status == 204 || status == 304;
+}
 
 }  // namespace
 
 H1Server::H1Server(net::Loop& loop, H1ServerOwner& owner, const H1ServerOptions& options)
-    : connection_(loop, *this),
-      owner_(owner),
-      options_(options),
-      timer_(*this) {}
+    : connection_(loop, *this), owner_(owner), options_(options), timer_(*this) {}
 
 void H1Server::start(int fd, uint64_t id, const net::Address& peer, const net::Address* local,
                      size_t buffer_limit) {
@@ -290,9 +289,8 @@ size_t H1Server::feed_trailers(char* data, size_t size) {
   const h1::Parsed parsed = h1::parse_trailers(data, size, options_.limits, seen);
   if (parsed.status == h1::Status::kNeedMore && size <= options_.limits.max_head_bytes) return 0;
   if (parsed.status != h1::Status::kDone) {
-    fail_stream(ResetReason::kProtocolError, parsed.status == h1::Status::kError
-                                                 ? parsed.details
-                                                 : "http1.trailers_too_large");
+    fail_stream(ResetReason::kProtocolError,
+                parsed.status == h1::Status::kError ? parsed.details : "http1.trailers_too_large");
     return size;
   }
   rx_ = Rx::kComplete;
@@ -426,7 +424,8 @@ void H1Server::send_body(std::string_view bytes, bool end) {
 void H1Server::send_trailers(const HeaderMap& trailers) {
   if (closed_) return;
   connection_.expect_more(false);
-  if (tx_framing_ == h1::BodyFraming::kChunked) h1::write_last_chunk(connection_, options_.pass_trailers ? &trailers : nullptr);
+  if (tx_framing_ == h1::BodyFraming::kChunked)
+    h1::write_last_chunk(connection_, options_.pass_trailers ? &trailers : nullptr);
   finish_response();
 }
 
@@ -453,7 +452,8 @@ void H1Server::next_request() {
 }
 
 void H1Server::close_gently() {
-  if (rx_ == Rx::kComplete && partial_ == nullptr && connection_.all_sent()) return end_connection();
+  if (rx_ == Rx::kComplete && partial_ == nullptr && connection_.all_sent())
+    return end_connection();
   rx_ = Rx::kLinger;
   body_left_ = kLingerBytes;
   partial_ = nullptr;

@@ -80,8 +80,8 @@ class H1Server : public ServerStream, private net::Connection::Owner, private ne
 
  private:
   enum class Rx : uint8_t {
-    kHead,      // between requests, or inside a head
-    kLength,    // body_left_ bytes of body
+    kHead,    // between requests, or inside a head
+    kLength,  // body_left_ bytes of body
     kChunked,
     kTrailers,
     kComplete,  // the request is whole; the response is awaited

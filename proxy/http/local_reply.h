@@ -31,8 +31,9 @@ class LocalReplies {
 
   bool empty() const { return mappers_.empty() && !format_; }
 
-  // `input.response` is the answer as it stands, in `response`, and `info` is that of `input`; body and content type are replaced
-  // where the config says so. What is new lives in the response's arena.
+  // `input.response` is the answer as it stands, in `response`, and `info` is that of `input`; body
+  // and content type are replaced where the config says so. What is new lives in the response's
+  // arena.
   void dress(FormatInput input, uint64_t random, StreamInfo& info, ResponseHead& response,
              std::string_view& body, std::string_view& content_type) const;
 

@@ -13,14 +13,14 @@
 namespace weir::http {
 
 enum class ResetReason : uint8_t {
-  kPeerClosed,       // the connection ended
-  kPeerReset,        // RST, or a stream reset by the peer
-  kConnectFailure,   // no connection could be made
+  kPeerClosed,      // the connection ended
+  kPeerReset,       // RST, or a stream reset by the peer
+  kConnectFailure,  // no connection could be made
   kConnectTimeout,
-  kProtocolError,    // what arrived is not HTTP
-  kTimeout,          // a deadline of ours passed
-  kOverflow,         // a limit of ours was reached
-  kLocal,            // given up by us for another reason
+  kProtocolError,  // what arrived is not HTTP
+  kTimeout,        // a deadline of ours passed
+  kOverflow,       // a limit of ours was reached
+  kLocal,          // given up by us for another reason
 };
 
 // The client's side of a stream, offered by its codec. Once the end was sent or the stream was

@@ -38,7 +38,9 @@ constexpr std::array<FlagName, kFlagCount> kFlagNames = {{
 
 }  // namespace
 
-const FlagName& flag_name(size_t index) { return kFlagNames[index]; }
+const FlagName& flag_name(size_t index) {
+  return kFlagNames[index];
+}
 
 uint32_t flag_by_short_name(std::string_view name) {
   for (const FlagName& entry : kFlagNames)

@@ -11,34 +11,34 @@ namespace weir::http {
 // Why a response is not simply the upstream's: Envoy's response flags, as bits. Short and long
 // names are in stream_info.cc.
 enum ResponseFlag : uint32_t {
-  kFailedLocalHealthCheck = 1u << 0,          // LH
-  kNoHealthyUpstream = 1u << 1,               // UH
-  kUpstreamRequestTimeout = 1u << 2,          // UT
-  kLocalReset = 1u << 3,                      // LR
-  kUpstreamRemoteReset = 1u << 4,             // UR
-  kUpstreamConnectionFailure = 1u << 5,       // UF
-  kUpstreamConnectionTermination = 1u << 6,   // UC
-  kUpstreamOverflow = 1u << 7,                // UO
-  kNoRouteFound = 1u << 8,                    // NR
-  kDelayInjected = 1u << 9,                   // DI
-  kFaultInjected = 1u << 10,                  // FI
-  kRateLimited = 1u << 11,                    // RL
-  kUnauthorizedExternalService = 1u << 12,    // UAEX
-  kRateLimitServiceError = 1u << 13,          // RLSE
+  kFailedLocalHealthCheck = 1u << 0,            // LH
+  kNoHealthyUpstream = 1u << 1,                 // UH
+  kUpstreamRequestTimeout = 1u << 2,            // UT
+  kLocalReset = 1u << 3,                        // LR
+  kUpstreamRemoteReset = 1u << 4,               // UR
+  kUpstreamConnectionFailure = 1u << 5,         // UF
+  kUpstreamConnectionTermination = 1u << 6,     // UC
+  kUpstreamOverflow = 1u << 7,                  // UO
+  kNoRouteFound = 1u << 8,                      // NR
+  kDelayInjected = 1u << 9,                     // DI
+  kFaultInjected = 1u << 10,                    // FI
+  kRateLimited = 1u << 11,                      // RL
+  kUnauthorizedExternalService = 1u << 12,      // UAEX
+  kRateLimitServiceError = 1u << 13,            // RLSE
   kDownstreamConnectionTermination = 1u << 14,  // DC
-  kUpstreamRetryLimitExceeded = 1u << 15,     // URX
-  kStreamIdleTimeout = 1u << 16,              // SI
-  kInvalidEnvoyRequestHeaders = 1u << 17,     // IH
-  kDownstreamProtocolError = 1u << 18,        // DPE
-  kUpstreamMaxStreamDuration = 1u << 19,      // UMSDR
-  kResponseFromCache = 1u << 20,              // RFCF
-  kNoFilterConfig = 1u << 21,                 // NFCF
-  kDurationTimeout = 1u << 22,                // DT
-  kUpstreamProtocolError = 1u << 23,          // UPE
-  kNoClusterFound = 1u << 24,                 // NC
-  kOverloadManager = 1u << 25,                // OM
-  kDnsResolutionFailed = 1u << 26,            // DF
-  kDropOverload = 1u << 27,                   // DO
+  kUpstreamRetryLimitExceeded = 1u << 15,       // URX
+  kStreamIdleTimeout = 1u << 16,                // SI
+  kInvalidEnvoyRequestHeaders = 1u << 17,       // IH
+  kDownstreamProtocolError = 1u << 18,          // DPE
+  kUpstreamMaxStreamDuration = 1u << 19,        // UMSDR
+  kResponseFromCache = 1u << 20,                // RFCF
+  kNoFilterConfig = 1u << 21,                   // NFCF
+  kDurationTimeout = 1u << 22,                  // DT
+  kUpstreamProtocolError = 1u << 23,            // UPE
+  kNoClusterFound = 1u << 24,                   // NC
+  kOverloadManager = 1u << 25,                  // OM
+  kDnsResolutionFailed = 1u << 26,              // DF
+  kDropOverload = 1u << 27,                     // DO
 };
 
 struct FlagName {
@@ -79,12 +79,12 @@ struct StreamInfo {
   Protocol protocol = Protocol::kHttp11;
   bool health_check = false;  // answered or passed as a health check: %, not_health_check_filter
 
-  std::string_view details;             // Envoy's %RESPONSE_CODE_DETAILS%
-  std::string_view termination;         // %CONNECTION_TERMINATION_DETAILS%
-  std::string_view upstream_failure;    // %UPSTREAM_TRANSPORT_FAILURE_REASON%
+  std::string_view details;           // Envoy's %RESPONSE_CODE_DETAILS%
+  std::string_view termination;       // %CONNECTION_TERMINATION_DETAILS%
+  std::string_view upstream_failure;  // %UPSTREAM_TRANSPORT_FAILURE_REASON%
   std::string_view route_name;
   std::string_view virtual_host;
-  std::string_view cluster;             // the observability name
+  std::string_view cluster;  // the observability name
   std::string_view request_id;
   std::string_view requested_server_name;
 

@@ -38,9 +38,9 @@ class Timer {
 
   Owner* owner_;
   Timer* next_ = nullptr;
-  Timer** link_ = nullptr;          // what points at this one; null when not in the wheel
+  Timer** link_ = nullptr;  // what points at this one; null when not in the wheel
   int64_t deadline_ms_ = kNever;
-  int64_t slot_ms_ = kNever;        // when the wheel will look at it
+  int64_t slot_ms_ = kNever;  // when the wheel will look at it
 };
 
 // A hashed wheel: a far deadline is looked at once per round and put back.

@@ -37,9 +37,13 @@ void PooledConnection::on_connected(http::H1Client& /*client*/, int error) {
   host_->connected(*this, error);
 }
 
-void PooledConnection::on_reusable(http::H1Client& /*client*/) { host_->give_back(*this); }
+void PooledConnection::on_reusable(http::H1Client& /*client*/) {
+  host_->give_back(*this);
+}
 
-void PooledConnection::on_closed(http::H1Client& /*client*/) { host_->closed(*this); }
+void PooledConnection::on_closed(http::H1Client& /*client*/) {
+  host_->closed(*this);
+}
 
 void PooledConnection::on_timer(net::Timer& /*timer*/) {
   if (client_.connection().connecting()) {

@@ -201,7 +201,7 @@ class WorkerCluster {
   std::vector<std::unique_ptr<Host>> removed_;  // gone from the set, but still with connections
   std::unordered_map<net::Address, Host*, AddressHash> by_address_;  // ORIGINAL_DST
   int64_t swept_ms_ = 0;
-  std::vector<uint32_t> active_;                // by index, for the picker
+  std::vector<uint32_t> active_;  // by index, for the picker
   std::vector<uint32_t> avoid_scratch_;
   uint64_t connection_ids_ = 0;
 };

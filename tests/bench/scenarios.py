@@ -192,7 +192,7 @@ def by_perf(bench, proxy, scenario):
 
 
 def by_valgrind(bench, proxy, scenario, requests):
-    """Instructions of a whole life with so many requests; the difference of two is the requests'."""
+    """Instructions of a life with so many requests; the difference of two is the requests'."""
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, "valgrind")
         prefix = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--branch-sim=no",

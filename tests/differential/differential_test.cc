@@ -2,7 +2,8 @@
 // it forwarded and got answered, exactly that each of them must have seen, request for request and
 // body for body. What they see is noted by node's parser, behind nginx and HAProxy too.
 //
-// DIFFERENTIAL_SECONDS: how long each backend is tried (default 4). DIFFERENTIAL_SEED: another seed.
+// DIFFERENTIAL_SECONDS: how long each backend is tried (default 4). DIFFERENTIAL_SEED: another
+// seed.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -58,8 +59,8 @@ class Backend {
         name == "nginx" ? std::vector<std::string>{"nginx", "-e", folder_ + "/errors", "-c", config}
                         : std::vector<std::string>{"haproxy", "-db", "-f", config};
     front_ = std::make_unique<ChildProcess>(
-        command, ChildProcess::Options{folder_ + "/front.out",
-                                       {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, 0, ""});
+        command, ChildProcess::Options{
+                     folder_ + "/front.out", {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, 0, ""});
     up_ = up_ && starts_to_listen(front_port_.number());
   }
 
@@ -230,8 +231,8 @@ TEST_P(Differential, SeesWhatWasForwarded) {
   ASSERT_TRUE(backend.up()) << backend.output();
   Proxy proxy = weir().upstream_port(backend.port()).start();
   const auto seed = static_cast<uint64_t>(number_from("DIFFERENTIAL_SEED", 20260105));
-  const auto end = Clock::now() + Milliseconds(static_cast<int>(
-                                      1000 * number_from("DIFFERENTIAL_SECONDS", 4)));
+  const auto end =
+      Clock::now() + Milliseconds(static_cast<int>(1000 * number_from("DIFFERENTIAL_SECONDS", 4)));
   Mutator mutator(seed);
   size_t streams_sent = 0;
   while (Clock::now() < end) {

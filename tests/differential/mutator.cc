@@ -28,7 +28,8 @@ constexpr std::array<std::string_view, 30> kOddLines{
     "Transfer-Encoding:\tchunked\r\n",
     "Transfer-Encoding : chunked\r\n",
     "Transfer_Encoding: chunked\r\n",
-    "Transfer-Encoding: \x0b" "chunked\r\n",
+    "Transfer-Encoding: \x0b"
+    "chunked\r\n",
     "X: a\r\n b\r\n",
     "X: a\rb\r\n",
     " X: a\r\n",
@@ -45,7 +46,10 @@ constexpr std::array<std::string_view, 30> kOddLines{
     "\r\n",
 };
 
-constexpr std::string_view kOddBytes("\r\n\0\t ;,:/\x0b\x7f\xff" "0aZ\"-+", 18);
+constexpr std::string_view kOddBytes(
+    "\r\n\0\t ;,:/\x0b\x7f\xff"
+    "0aZ\"-+",
+    18);
 
 constexpr std::array<std::string_view, 8> kChunkEnds{"\r\n", ";a=b\r\n", ";\"x\"\r\n", " \r\n",
                                                      "\n",   ";a\n",     "\r\r\n",     ";\r\n"};
@@ -76,16 +80,18 @@ std::vector<size_t> Mutator::cuts(size_t bytes) {
 
 std::string Mutator::request() {
   const std::string_view method = kMethods[below(kMethods.size())];
-  std::string head = std::string(method) + " /r" + std::to_string(++number_) +
-                     " HTTP/1.1\r\nHost: a\r\n";
+  std::string head =
+      std::string(method) + " /r" + std::to_string(++number_) + " HTTP/1.1\r\nHost: a\r\n";
   for (uint64_t count = below(4); count > 0; --count) head += header();
   switch (below(3)) {
     case 0: {
       const std::string body(below(40), 'b');
       return head + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
     }
-    case 1: return head + "Transfer-Encoding: chunked\r\n\r\n" + chunked_body();
-    default: return head + "\r\n";
+    case 1:
+      return head + "Transfer-Encoding: chunked\r\n\r\n" + chunked_body();
+    default:
+      return head + "\r\n";
   }
 }
 
@@ -116,10 +122,17 @@ void Mutator::change(std::string& stream) {
 void Mutator::change_bytes(std::string& stream) {
   const size_t at = below(stream.size());
   switch (below(4)) {
-    case 0: stream.erase(at, 1 + below(3)); break;
-    case 1: stream.insert(at, 1, kOddBytes[below(kOddBytes.size())]); break;
-    case 2: stream[at] = kOddBytes[below(kOddBytes.size())]; break;
-    default: stream.insert(at, stream.substr(at, 1 + below(20)));
+    case 0:
+      stream.erase(at, 1 + below(3));
+      break;
+    case 1:
+      stream.insert(at, 1, kOddBytes[below(kOddBytes.size())]);
+      break;
+    case 2:
+      stream[at] = kOddBytes[below(kOddBytes.size())];
+      break;
+    default:
+      stream.insert(at, stream.substr(at, 1 + below(20)));
   }
   if (stream.empty()) stream = "\r\n";
 }
@@ -131,7 +144,9 @@ void Mutator::change_line(std::string& stream) {
   const size_t start = end + 2;
   const size_t next = stream.find("\r\n", start);
   switch (below(3)) {
-    case 0: stream.insert(start, kOddLines[below(kOddLines.size())]); break;
+    case 0:
+      stream.insert(start, kOddLines[below(kOddLines.size())]);
+      break;
     case 1:
       if (next != std::string::npos) stream.erase(start, next + 2 - start);
       break;
