@@ -1,11 +1,10 @@
 // Commands whose values are moments and durations.
 
 #include <array>
+#include <chrono>
 #include <ctime>
 
 #include "proxy/http/formatter_part.h"
-
-#include <chrono>
 
 namespace weir::http {
 namespace {
