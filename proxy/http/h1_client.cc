@@ -1,14 +1,19 @@
 #include "proxy/http/h1_client.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace weir::http {
 namespace {
 
 constexpr int kMaxReadsPerEvent = 32;
+// 1xx heads before the final one: each costs memory of the request.
+constexpr uint8_t kMaxInformational = 100;
 
-bool has_no_body(uint16_t status) { return status < 200 || status == 204 || status == 304; }
+bool has_no_body(uint16_t status) {
+  return status < 200 || status == 204 || status == 304;
+}
 
 // A request that says nothing of a body has none; these methods say so in so many words.
 bool wants_zero_length(const RequestHead& head) {
@@ -48,6 +53,7 @@ void H1Client::send_head(const RequestHead& head, bool end) {
   sent_all_ = end;
   keep_alive_ = true;
   response_begun_ = false;
+  informational_ = 0;
   h1::write_request(connection_, head, style);
   connection_.expect_more(!end);
 }
@@ -70,7 +76,8 @@ void H1Client::send_body(std::string_view bytes, bool end) {
 void H1Client::send_trailers(const HeaderMap& trailers) {
   if (closed_) return;
   connection_.expect_more(false);
-  if (tx_framing_ == h1::BodyFraming::kChunked) h1::write_last_chunk(connection_, options_.pass_trailers ? &trailers : nullptr);
+  if (tx_framing_ == h1::BodyFraming::kChunked)
+    h1::write_last_chunk(connection_, options_.pass_trailers ? &trailers : nullptr);
   sent_all_ = true;
   finish_if_done();
 }
@@ -86,7 +93,9 @@ void H1Client::pause_reading(bool pause) {
 
 // ---- the response ----
 
-void H1Client::on_connected(int error) { owner_.on_connected(*this, error); }
+void H1Client::on_connected(int error) {
+  owner_.on_connected(*this, error);
+}
 
 void H1Client::on_readable() {
   net::Loop& loop = connection_.loop();
@@ -98,13 +107,24 @@ void H1Client::on_readable() {
     if (read.bytes < 0 && write_failed_)
       return fail(ResetReason::kPeerReset, "upstream_write_failed");
     if (read.bytes < 0) return;
-    const size_t kept = partial_.size();
-    partial_.take(scratch - kept, kept);
-    feed(scratch - kept, kept + static_cast<size_t>(read.bytes));
+    if (!keep_drip(scratch, static_cast<size_t>(read.bytes))) {
+      const size_t kept = partial_.size();
+      partial_.take(scratch - kept, kept);
+      feed(scratch - kept, kept + static_cast<size_t>(read.bytes));
+    }
     loop.flush(read.more);
     if (closed_ || !read.more || connection_.reading_paused()) return;
   }
   connection_.pause_reading(connection_.reading_paused());
+}
+
+// As H1Server::keep_drip.
+bool H1Client::keep_drip(const char* data, size_t size) {
+  if ((rx_ != Rx::kHead && rx_ != Rx::kTrailers) || partial_.empty()) return false;
+  if (partial_.size() + size > options_.limits.max_head_bytes) return false;
+  if (std::memchr(data, '\n', size) != nullptr) return false;
+  partial_.append({data, size});
+  return true;
 }
 
 void H1Client::feed(char* data, size_t size) {
@@ -152,12 +172,15 @@ size_t H1Client::feed_head(char* data, size_t size) {
   const h1::Parsed parsed = h1::parse_response(data, size, options_.limits, head, framing);
   if (parsed.status == h1::Status::kNeedMore && size <= options_.limits.max_head_bytes) return 0;
   if (parsed.status != h1::Status::kDone) {
-    fail(ResetReason::kProtocolError, parsed.status == h1::Status::kError
-                                          ? parsed.details
-                                          : "http1.headers_too_large");
+    fail(ResetReason::kProtocolError,
+         parsed.status == h1::Status::kError ? parsed.details : "http1.headers_too_large");
     return size;
   }
   if (head.status < 200 && head.status != 101) {
+    if (++informational_ > kMaxInformational) {
+      fail(ResetReason::kProtocolError, "http1.too_many_informational_responses");
+      return size;
+    }
     events_->on_informational();
     return parsed.consumed;
   }
@@ -239,23 +262,27 @@ size_t H1Client::feed_trailers(char* data, size_t size) {
     close();
     return size;
   }
-  HeaderMap trailers(events_->trailer_arena());
-  const h1::Parsed parsed = h1::parse_trailers(data, size, options_.limits, trailers);
+  // Unfinished ones may come again and again: they leave nothing behind in the request's arena.
+  Arena scrap;
+  HeaderMap seen(scrap);
+  const h1::Parsed parsed = h1::parse_trailers(data, size, options_.limits, seen);
   if (parsed.status == h1::Status::kNeedMore && size <= options_.limits.max_head_bytes) return 0;
   if (parsed.status != h1::Status::kDone) {
-    fail(ResetReason::kProtocolError, parsed.status == h1::Status::kError
-                                          ? parsed.details
-                                          : "http1.trailers_too_large");
+    fail(ResetReason::kProtocolError,
+         parsed.status == h1::Status::kError ? parsed.details : "http1.trailers_too_large");
     return size;
   }
   rx_ = Rx::kDone;
   if (parsed.consumed < size) keep_alive_ = false;
   ClientStreamEvents* events = events_;
+  Arena& arena = events->trailer_arena();
   end_response();
-  if (trailers.empty() || !options_.pass_trailers) {
+  if (seen.empty() || !options_.pass_trailers) {
     events->on_response_body({}, true);
   } else {
-    events->on_response_trailers(trailers);
+    auto* trailers = arena.make<HeaderMap>(arena);
+    h1::parse_trailers(data, size, options_.limits, *trailers);
+    events->on_response_trailers(*trailers);
   }
   return closed_ ? size : parsed.consumed;
 }

@@ -63,6 +63,7 @@ class H1Client : public ClientStream, private net::Connection::Owner {
   void on_full(bool full) override;
   void on_write_error(int error) override;
 
+  bool keep_drip(const char* data, size_t size);
   void feed(char* data, size_t size);
   size_t feed_head(char* data, size_t size);
   size_t feed_length(std::string_view data);
@@ -81,6 +82,7 @@ class H1Client : public ClientStream, private net::Connection::Owner {
   Buffer partial_;  // an unfinished head
   int64_t body_left_ = 0;
   h1::ChunkDecoder chunks_;
+  uint8_t informational_ = 0;  // heads so far
   Rx rx_ = Rx::kDone;
   h1::BodyFraming tx_framing_ = h1::BodyFraming::kNone;
   bool is_head_ : 1 = false;

@@ -364,6 +364,19 @@ h1::HeadStyle H1Server::response_style(const ResponseHead& head, bool end) {
   return style;
 }
 
+// Whether a response that begins now has to be the connection's last one.
+bool H1Server::ends_connection(h1::BodyFraming framing, bool end) const {
+  const uint64_t most = options_.max_requests_per_connection;
+  return owner_.draining() || drain_wanted_ || framing == h1::BodyFraming::kUntilClose ||
+         (most > 0 && requests_ >= most) || upgrade_asked_ ||
+         (expects_continue_ && rx_ != Rx::kComplete) || (end && !request_near_end());
+}
+
+// The request's body has come, or is read to its end because that is near.
+bool H1Server::request_near_end() const {
+  return rx_ == Rx::kComplete || (rx_ == Rx::kLength && body_left_ <= kDrainableBytes);
+}
+
 void H1Server::send_head(const ResponseHead& head, bool end) {
   if (closed_) return;
   head_sent_ = true;
@@ -376,12 +389,7 @@ void H1Server::send_head(const ResponseHead& head, bool end) {
     tx_framing_ = h1::BodyFraming::kUntilClose;
     keep_alive_ = false;
   } else {
-    if (owner_.draining() || drain_wanted_ || style.framing == h1::BodyFraming::kUntilClose ||
-        (options_.max_requests_per_connection > 0 &&
-         requests_ >= options_.max_requests_per_connection) ||
-        upgrade_asked_ || (expects_continue_ && rx_ != Rx::kComplete))
-      close_after_ = true;
-    if (close_after_) keep_alive_ = false;
+    if (close_after_ || ends_connection(style.framing, end)) keep_alive_ = false;
     if (!keep_alive_) {
       style.connection = "close";
     } else if (http10_) {
@@ -432,11 +440,9 @@ void H1Server::send_trailers(const HeaderMap& trailers) {
 void H1Server::finish_response() {
   events_ = nullptr;
   if (keep_alive_ && rx_ != Rx::kComplete) {
-    // The request's body is still coming: read it to its end if that is near.
-    const bool near = rx_ == Rx::kLength && body_left_ <= kDrainableBytes;
-    if (!near) keep_alive_ = false;
+    if (!request_near_end()) keep_alive_ = false;
     connection_.pause_reading(false);
-    if (near) return arm_idle();
+    if (keep_alive_) return arm_idle();
   }
   if (!keep_alive_) return close_gently();
   next_request();

@@ -109,6 +109,8 @@ class H1Server : public ServerStream, private net::Connection::Owner, private ne
   bool drop_spilled(std::string_view data);
   void on_eof();
   void fail_stream(ResetReason reason, std::string_view details);
+  bool ends_connection(h1::BodyFraming framing, bool end) const;
+  bool request_near_end() const;
   h1::HeadStyle response_style(const ResponseHead& head, bool end);
   void begin_tunnel();
   void resume_with_partial();

@@ -69,6 +69,14 @@ std::string_view RequestHead::value_of(std::string_view name, bool& present) con
   return headers.joined(name, present);
 }
 
+void ResponseHead::clear() {
+  status = 0;
+  protocol = Protocol::kHttp11;
+  reason = {};
+  content_length = kUnknownLength;
+  headers.clear();
+}
+
 std::string_view ResponseHead::value_of(std::string_view name, bool& present) const {
   if (name != ":status") return headers.joined(name, present);
   present = true;

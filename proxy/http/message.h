@@ -54,6 +54,9 @@ struct RequestHead {
 struct ResponseHead {
   explicit ResponseHead(Arena& arena) : headers(arena) {}
 
+  // Makes it as new; what it holds of the arena is used again.
+  void clear();
+
   uint16_t status = 0;
   Protocol protocol = Protocol::kHttp11;
   std::string_view reason;  // HTTP/1 only; may be empty

@@ -1,0 +1,351 @@
+// The client's side of a connection, between a plain socket and a stream that keeps what it hears.
+#include "proxy/http/h1_server.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "proxy/net/testing/loop_thread.h"
+#include "proxy/net/testing/raw_socket.h"
+
+namespace weir::http {
+namespace {
+
+using net::RawSocket;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// One request: a trace of what the codec told, and a place for its head.
+class Stream : public ServerStreamEvents {
+ public:
+  RequestHead& request_head() override { return head; }
+  void on_request_head(bool end) override {
+    note("head " + std::string(head.method_text) + " " + std::string(head.path));
+    if (end) note("end");
+    if (when_head) when_head();
+  }
+  void on_bad_request(uint16_t status, std::string_view details) override {
+    note("bad " + std::to_string(status) + " " + std::string(details));
+    if (when_bad) when_bad(status);
+  }
+  void on_request_body(std::string_view bytes, bool end) override {
+    body += bytes;
+    if (!end) return;
+    note("body " + body);
+    note("end");
+    if (when_end) when_end();
+  }
+  void on_request_trailers(HeaderMap& map) override {
+    trailers = &map;
+    note("trailers");
+    if (when_end) when_end();
+  }
+  void on_downstream_reset(ResetReason, std::string_view details) override {
+    note("reset " + std::string(details));
+  }
+  void on_downstream_full(bool is_full) override { note(is_full ? "full" : "not full"); }
+
+  std::string trace;
+  std::string body;
+  HeaderMap* trailers = nullptr;
+  std::function<void()> when_head;
+  std::function<void()> when_end;
+  std::function<void(uint16_t)> when_bad;
+  Arena arena;
+  RequestHead head{arena};
+
+ private:
+  void note(const std::string& what) { trace += (trace.empty() ? "" : "; ") + what; }
+};
+
+class Owner : public H1ServerOwner {
+ public:
+  explicit Owner(net::Loop& l) : loop(l) {}
+
+  ServerStreamEvents& begin_stream(H1Server& connection) override {
+    if (unused == nullptr) {
+      unused = std::make_unique<Stream>();
+      if (prepare) prepare(*unused, connection);
+    }
+    streams.push_back(std::move(unused));
+    return *streams.back();
+  }
+  void abandon_stream(ServerStreamEvents&) override {
+    unused = std::move(streams.back());
+    streams.pop_back();
+    unused->head = RequestHead(unused->arena);
+    most_overflow = std::max(most_overflow, unused->arena.overflow_bytes());
+    unused->arena.reset();
+  }
+  bool draining() const override { return drains; }
+  void on_closed(H1Server&) override {
+    closed = true;
+    loop.retire(std::move(server));
+  }
+  std::string_view date() override { return "Thu, 01 Jan 1970 00:00:00 GMT"; }
+
+  net::Loop& loop;
+  std::unique_ptr<H1Server> server;
+  std::vector<std::unique_ptr<Stream>> streams;
+  std::unique_ptr<Stream> unused;
+  std::function<void(Stream&, H1Server&)> prepare;
+  size_t most_overflow = 0;
+  bool drains = false;
+  bool closed = false;
+};
+
+class H1ServerTest : public testing::Test {
+ protected:
+  void TearDown() override {
+    t_.run([&] {
+      if (owner_->server != nullptr) owner_->server->close();
+    });
+    t_.run([] {});
+  }
+
+  // Opens a connection. `prepare` is told of each new stream.
+  RawSocket open(std::function<void(Stream&, H1Server&)> prepare = {}) {
+    int fd = -1;
+    RawSocket client = RawSocket::pair(SOCK_STREAM, fd);
+    const net::Address peer = net::Address::ip("192.0.2.1", 1).take();
+    t_.run([&] {
+      owner_ = std::make_unique<Owner>(t_.loop());
+      owner_->prepare = std::move(prepare);
+      owner_->server = std::make_unique<H1Server>(t_.loop(), *owner_, options_);
+      owner_->server->start(fd, 1, peer, &peer_address_, 1 << 20);
+    });
+    return client;
+  }
+  // The trace of the stream with that number, when it is as long as `wanted`.
+  std::string trace(size_t stream, const std::string& wanted) {
+    std::string now;
+    const auto limit = steady_clock::now() + milliseconds(RawSocket::kPatienceMs);
+    while (steady_clock::now() < limit) {
+      now = t_.run([&] {
+        const auto& streams = owner_->streams;
+        return stream < streams.size() ? streams[stream]->trace : std::string();
+      });
+      if (now == wanted) break;
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    return now;
+  }
+
+  net::LoopThread t_;
+  H1ServerOptions options_;
+  net::Address peer_address_ = net::Address::ip("127.0.0.1", 80).take();
+  std::unique_ptr<Owner> owner_;
+};
+
+// Answers with 200 and the path when the request is whole.
+void echo_path(Stream& stream, H1Server& server) {
+  const auto answer = [&stream, &server] {
+    ResponseHead response(stream.arena);
+    response.status = 200;
+    response.content_length = static_cast<int64_t>(stream.head.path.size());
+    server.send_head(response, false);
+    server.send_body(stream.head.path, true);
+  };
+  stream.when_head = [&stream, answer] {
+    if (stream.head.content_length == 0) answer();
+  };
+  stream.when_end = answer;
+}
+
+void refuse(Stream& stream, H1Server& server) {
+  stream.when_bad = [&](uint16_t status) {
+    ResponseHead response(stream.arena);
+    response.status = status;
+    server.close_after_response();
+    server.send_head(response, true);
+  };
+}
+
+std::string ok(const std::string& body) {
+  return "HTTP/1.1 200 OK\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\ncontent-length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+#define EXPECT_TRACE(stream, wanted) EXPECT_EQ(trace(stream, wanted), wanted)
+
+TEST_F(H1ServerTest, ABodyWithLength) {
+  RawSocket client = open(echo_path);
+  client.send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");
+  EXPECT_TRACE(0, "head POST /a");
+  client.send("lo");
+  EXPECT_TRACE(0, "head POST /a; body hello; end");
+  EXPECT_EQ(client.receive(ok("/a").size()), ok("/a"));
+}
+
+TEST_F(H1ServerTest, APipelineIsAnsweredInOrder) {
+  RawSocket client = open(echo_path);
+  std::string requests;
+  std::string answers;
+  for (int i = 0; i < 50; ++i) {
+    const std::string path = "/" + std::to_string(i);
+    requests += i % 2 == 0 ? "GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n"
+                           : "POST " + path + " HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy";
+    answers += ok(path);
+  }
+  client.send(requests);
+  EXPECT_EQ(client.receive(answers.size()), answers);
+}
+
+TEST_F(H1ServerTest, ThePipelineWaitsForTheResponse) {
+  RawSocket client = open();
+  client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRACE(0, "head GET /1; end");
+  t_.run([&] {
+    EXPECT_EQ(owner_->streams.size(), 1u);
+    ResponseHead response(owner_->streams[0]->arena);
+    response.status = 204;
+    owner_->server->send_head(response, true);
+  });
+  EXPECT_TRACE(1, "head GET /2; end");
+}
+
+// Each byte in a read of its own must not cost memory for each byte.
+TEST_F(H1ServerTest, ADrippedRequestNeedsNoMoreMemory) {
+  RawSocket client = open(echo_path);
+  std::string trailers;
+  for (int i = 0; i < 40; ++i) trailers += "trailer-" + std::to_string(i) + ": value\r\n";
+  const std::string request = "POST /drip HTTP/1.1\r\nHost: a\r\nX: " + std::string(1000, 'x') +
+                              "\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n" +
+                              trailers + "\r\n";
+  for (const char c : request) {
+    client.send({&c, 1});
+    t_.run([] {});
+  }
+  EXPECT_EQ(client.receive(ok("/drip").size()), ok("/drip"));
+  t_.run([&] {
+    EXPECT_EQ(owner_->most_overflow, 0u);
+    EXPECT_LT(owner_->streams[0]->arena.overflow_bytes(), 40'000u);
+  });
+}
+
+TEST_F(H1ServerTest, TrailersLiveAsLongAsTheRequest) {
+  options_.pass_trailers = true;
+  RawSocket client = open();
+  client.send(
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 42\r\n\r\n");
+  EXPECT_TRACE(0, "head POST /; trailers");
+  t_.run([&] { EXPECT_EQ(owner_->streams[0]->trailers->get("x-sum"), "42"); });
+}
+
+TEST_F(H1ServerTest, EmptyTrailersAreTheEndOfTheBody) {
+  RawSocket client = open();
+  client.send(
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n");
+  EXPECT_TRACE(0, "head POST /; body x; end");
+}
+
+TEST_F(H1ServerTest, BadRequestsAreAnsweredAndTheConnectionEnds) {
+  RawSocket client = open(refuse);
+  client.send("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(client.receive_all().substr(0, 24), "HTTP/1.1 400 Bad Request");
+  t_.run([&] { EXPECT_EQ(owner_->streams.size(), 1u); });
+}
+
+TEST_F(H1ServerTest, ABadChunkIsARequestThatWasNotWhole) {
+  RawSocket client = open(refuse);
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello");
+  EXPECT_EQ(client.receive_all().substr(0, 12), "HTTP/1.1 400");
+  t_.run([&] { EXPECT_EQ(owner_->streams[0]->trace, "head POST /; bad 400 http1.invalid_chunk"); });
+}
+
+TEST_F(H1ServerTest, TooMuchHead) {
+  for (const bool in_target : {false, true}) {
+    RawSocket client = open(refuse);
+    const std::string much(70'000, 'x');
+    client.send(in_target ? "GET /" + much : "GET / HTTP/1.1\r\nHost: a\r\nX: " + much);
+    EXPECT_EQ(client.receive_all().substr(0, 12), in_target ? "HTTP/1.1 414" : "HTTP/1.1 431");
+  }
+}
+
+TEST_F(H1ServerTest, AClientThatLeavesInTheMiddle) {
+  RawSocket client = open();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");
+  client.close();
+  EXPECT_TRACE(0, "head POST /; reset downstream_remote_disconnect");
+  EXPECT_TRUE(t_.run([&] { return owner_->closed; }));
+}
+
+TEST_F(H1ServerTest, AnEarlyResponseClosesAnUnfinishedChunkedRequest) {
+  RawSocket client = open([](Stream& stream, H1Server& server) {
+    stream.when_head = [&] {
+      ResponseHead response(stream.arena);
+      response.status = 403;
+      server.send_head(response, true);
+    };
+  });
+  client.send(
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "5\r\nhello\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string answer = client.receive_all();
+  EXPECT_NE(answer.find("connection: close"), std::string::npos) << answer;
+  t_.run([&] { EXPECT_EQ(owner_->streams.size(), 1u); });
+}
+
+TEST_F(H1ServerTest, AnEarlyResponseKeepsTheConnectionWhenLittleIsLeft) {
+  RawSocket client = open([](Stream& stream, H1Server& server) {
+    stream.when_head = [&] {
+      ResponseHead response(stream.arena);
+      response.status = 204;
+      server.send_head(response, true);
+    };
+  });
+  client.send("POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+  client.receive_some();
+  client.send("helloGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRACE(1, "head GET /2; end");
+}
+
+TEST_F(H1ServerTest, ChunkedResponses) {
+  options_.pass_trailers = true;
+  options_.send_date = false;
+  RawSocket client = open([](Stream& stream, H1Server& server) {
+    stream.when_head = [&] {
+      ResponseHead response(stream.arena);
+      response.status = 200;
+      server.send_head(response, false);
+      server.send_body("hello", false);
+      server.send_body("", false);
+      HeaderMap trailers(stream.arena);
+      trailers.add("x-sum", "1");
+      server.send_trailers(trailers);
+    };
+  });
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string wanted =
+      "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n";
+  EXPECT_EQ(client.receive(wanted.size()), wanted);
+}
+
+TEST_F(H1ServerTest, DrainingEndsAnIdleConnectionAndAnnouncesTheEndOfABusyOne) {
+  RawSocket idle = open();
+  t_.run([&] { owner_->server->drain(); });
+  EXPECT_EQ(idle.receive_all(), "");
+  RawSocket busy = open(echo_path);
+  t_.run([&] { owner_->drains = true; });
+  busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_NE(busy.receive_all().find("connection: close"), std::string::npos);
+}
+
+TEST_F(H1ServerTest, DeadlinesOfHeads) {
+  options_.request_headers_timeout_ms = 30;
+  RawSocket client = open(refuse);
+  client.send("GET / HT");
+  EXPECT_EQ(client.receive_all().substr(0, 12), "HTTP/1.1 408");
+  options_.idle_timeout_ms = 30;
+  RawSocket quiet = open(refuse);
+  EXPECT_EQ(quiet.receive_all(), "");
+}
+
+}  // namespace
+}  // namespace weir::http
