@@ -458,8 +458,9 @@ void H1Server::next_request() {
 }
 
 void H1Server::close_gently() {
-  if (rx_ == Rx::kComplete && partial_ == nullptr && connection_.all_sent())
-    return end_connection();
+  // Nothing is under way in either direction: there is nobody to wait for.
+  const bool quiet = (rx_ == Rx::kComplete || rx_ == Rx::kHead) && partial_ == nullptr;
+  if (quiet && connection_.all_sent()) return end_connection();
   rx_ = Rx::kLinger;
   body_left_ = kLingerBytes;
   partial_ = nullptr;
