@@ -155,6 +155,7 @@ void HeaderMap::set(std::string_view name, std::string_view value) {
 }
 
 const Header* HeaderMap::find(std::string_view name) const {
+  if (name.empty()) return nullptr;  // which is how a removed line looks
   if (const Known known = known_header(name); known != Known::kNone) return find(known);
   for (uint32_t i = 0; i < size_; ++i)
     if (lines_[i].name == name) return &lines_[i];

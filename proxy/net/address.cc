@@ -11,18 +11,18 @@
 namespace weir::net {
 
 Result<Address> Address::ip(std::string_view ip, uint16_t port) {
-  const std::string text(ip);
+  char text[INET6_ADDRSTRLEN] = {};
   Address out;
   out.port_ = port;
-  if (inet_pton(AF_INET, text.c_str(), out.bytes_) == 1) {
-    out.family_ = Family::kIpv4;
-    return out;
+  // What follows a NUL, inet_pton would not see.
+  if (ip.size() < sizeof(text) && ip.find('\0') == std::string_view::npos) {
+    ip.copy(text, ip.size());
+    if (inet_pton(AF_INET, text, out.bytes_) == 1) out.family_ = Family::kIpv4;
+    if (out.family_ == Family::kNone && inet_pton(AF_INET6, text, out.bytes_) == 1)
+      out.family_ = Family::kIpv6;
   }
-  if (inet_pton(AF_INET6, text.c_str(), out.bytes_) == 1) {
-    out.family_ = Family::kIpv6;
-    return out;
-  }
-  return Error{"bad-address", "'" + text + "' is not an IPv4 or IPv6 address"};
+  if (out.is_ip()) return out;
+  return Error{"bad-address", "'" + std::string(ip) + "' is not an IPv4 or IPv6 address"};
 }
 
 Result<Address> Address::parse(std::string_view text) {
