@@ -19,10 +19,10 @@ void HttpDoor::accept(int fd, const net::Address& peer, size_t buffer_limit) {
                     buffer_limit);
 }
 
-void HttpDoor::drain() {
+void HttpDoor::drain(int64_t grace_ms) {
   draining_ = true;
   const std::vector<http::H1Server*> all = connections_;
-  for (http::H1Server* connection : all) connection->drain();
+  for (http::H1Server* connection : all) connection->drain(grace_ms);
   worker_.loop().flush();
 }
 

@@ -23,8 +23,8 @@ class HttpDoor : public http::H1ServerOwner {
 
   // Takes the socket over.
   void accept(int fd, const net::Address& peer, size_t buffer_limit);
-  // Connections end with the response under way; idle ones at once.
-  void drain();
+  // Connections end with their next response; idle ones after the grace.
+  void drain(int64_t grace_ms);
   void close_all();
   size_t connections() const { return connections_.size(); }
 

@@ -198,7 +198,8 @@ void Server::on_each_worker(const std::function<void(Worker&)>& task) {
 
 void Server::start_workers() {
   for (uint32_t i = 0; i < concurrency_; ++i)
-    workers_.push_back(std::make_unique<Worker>(i, stats_.new_shard()));
+    workers_.push_back(
+        std::make_unique<Worker>(i, stats_.new_shard(), options_.drain_time_s * 1000));
 }
 
 int Server::run() {

@@ -8,7 +8,8 @@
 
 namespace weir {
 
-Worker::Worker(uint32_t index, stats::Shard& stats) : stats_(stats), index_(index) {}
+Worker::Worker(uint32_t index, stats::Shard& stats, int64_t drain_ms)
+    : stats_(stats), index_(index), drain_ms_(drain_ms) {}
 
 Worker::~Worker() = default;
 
@@ -92,7 +93,7 @@ void Worker::remove_listener(const std::string& name) {
 }
 
 void Worker::retire_door(std::unique_ptr<HttpDoor> door) {
-  door->drain();
+  door->drain(drain_ms_);
   old_doors_.push_back(std::move(door));
   sweep();
 }
@@ -113,6 +114,7 @@ void Worker::drain() {
     listener->stop_accepting();
     listener->drain();
   }
+  for (auto& door : old_doors_) door->drain(0);
 }
 
 void Worker::close_connections() {

@@ -41,7 +41,8 @@ struct PublishedCluster {
 // own. What others want of it they post to its loop.
 class Worker {
  public:
-  Worker(uint32_t index, stats::Shard& stats);
+  // `drain_ms`: how long idle connections of a replaced config may stay.
+  Worker(uint32_t index, stats::Shard& stats, int64_t drain_ms);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -102,6 +103,7 @@ class Worker {
   net::Loop loop_;
   stats::Shard& stats_;
   uint32_t index_;
+  int64_t drain_ms_;
   std::thread thread_;
   std::unordered_map<std::string, std::unique_ptr<upstream::WorkerCluster>, NameHash,
                      std::equal_to<>>

@@ -154,7 +154,7 @@ void WorkerListener::stop_accepting() {
 
 void WorkerListener::drain() {
   for (const auto& door : doors_)
-    if (door != nullptr) door->drain();
+    if (door != nullptr) door->drain(0);
 }
 
 void WorkerListener::close_connections() {

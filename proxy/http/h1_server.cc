@@ -502,10 +502,12 @@ void H1Server::on_timer(net::Timer& /*timer*/) {
   connection_.loop().flush();
 }
 
-void H1Server::drain() {
+void H1Server::drain(int64_t grace_ms) {
   drain_wanted_ = true;
   if (events_ != nullptr || partial_ != nullptr || closed_) return;
-  close_gently();
+  if (grace_ms == 0) return close_gently();
+  const int64_t end = connection_.loop().now_ms() + grace_ms;
+  if (!timer_.armed() || timer_.deadline_ms() > end) timer_.set(connection_.loop().timers(), end);
 }
 
 void H1Server::close() {

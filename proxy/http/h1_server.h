@@ -62,8 +62,9 @@ class H1Server : public ServerStream, private net::Connection::Owner, private ne
   uint32_t slot = 0;  // the owner's
   size_t buffer_limit() const { return connection_.limit(); }
   bool idle() const { return events_ == nullptr && partial_ == nullptr; }
-  // Ends it at once when idle, else after the response under way.
-  void drain();
+  // Ends it with the next response; an idle one after the grace, because a request may be on its
+  // way at this moment.
+  void drain(int64_t grace_ms);
   void close();
   // A response may be held open for an accepted upgrade: bytes pass unchanged afterwards.
   size_t head_bytes_received() const { return head_bytes_received_; }
