@@ -88,8 +88,8 @@ class ClientConnection final : public EventLoop::Handler {
     static std::array<char, 65536> buffer;
     // What is all body is counted in the kernel and not copied.
     const bool large = body_left_ >= buffer.size();
-    const ssize_t got =
-        recv(fd_, buffer.data(), large ? body_left_ : buffer.size(), large ? MSG_TRUNC : 0);
+    const ssize_t got = large ? recv(fd_, nullptr, body_left_, MSG_TRUNC)
+                              : recv(fd_, buffer.data(), buffer.size(), 0);
     if (got < 0 && errno == EAGAIN) return true;
     if (got <= 0) return false;
     if (large) return take_body(static_cast<size_t>(got));

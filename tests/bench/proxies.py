@@ -73,6 +73,7 @@ class Nginx(Proxy):
             servers += (server % {"listen": listen, "extra": "", "names": "h%d.example" % number}
                         ).replace(" backlog=4096", "")
         text = """
+user root;
 daemon off;
 master_process off;
 worker_processes 1;

@@ -17,7 +17,8 @@ TEST(BrokenUpstream, AtEveryByteOfItsResponse) {
       const std::string path = "/" + std::to_string(reset) + "/" + std::to_string(bytes);
       Behaviour& behaviour = app.on(path).respond(200, "0123456789").only(bytes);
       reset ? behaviour.then_reset() : behaviour.then_close();
-      const Reply reply = proxy.get(path);
+      const Reply reply = proxy.get(path, 2s);
+      EXPECT_LT(reply.took, 2s) << path << ": nothing was told to the client";
       const bool refused = reply.complete && reply.status >= 500;
       EXPECT_TRUE(refused || !reply.complete) << path << ": a clean end with " << reply.status;
       EXPECT_EQ(proxy.get("/good").body, "ok") << "behind " << path;
@@ -30,7 +31,9 @@ TEST(BrokenUpstream, IsNotPooled) {
   app.on("/cut").respond(200, "0123456789").only(50).then_reset();
   Proxy proxy = weir().upstream(app).start();
   for (int i = 0; i < 20; ++i) {
-    EXPECT_FALSE(proxy.get("/cut").complete);
+    const Reply reply = proxy.get("/cut", 2s);
+    EXPECT_FALSE(reply.complete);
+    EXPECT_LT(reply.took, 2s) << "nothing was told to the client";
     EXPECT_EQ(proxy.get("/good").body, "ok");
   }
 }
@@ -107,6 +110,10 @@ TEST(Overload, ConnectionsBeyondTheBreakerAreRefusedAtOnce) {
   for (int i = 0; i < 10; ++i) {
     clients.push_back(std::make_unique<RawClient>(proxy));
     clients.back()->send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    // A request waits as long as its connection is made: the first two have theirs before more come.
+    if (i == 1) {
+      ASSERT_TRUE(eventually([&] { return app.requests() == 2; }));
+    }
   }
   int served = 0;
   int refused = 0;
