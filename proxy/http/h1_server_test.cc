@@ -329,7 +329,7 @@ TEST_F(H1ServerTest, ChunkedResponses) {
 
 TEST_F(H1ServerTest, DrainingEndsAnIdleConnectionAndAnnouncesTheEndOfABusyOne) {
   RawSocket idle = open();
-  t_.run([&] { owner_->server->drain(); });
+  t_.run([&] { owner_->server->drain(0); });
   EXPECT_EQ(idle.receive_all(), "");
   RawSocket busy = open(echo_path);
   t_.run([&] { owner_->drains = true; });
