@@ -7,6 +7,12 @@
 #include "proxy/worker.h"
 
 namespace weir {
+namespace {
+
+// What the codec reads of an answered request's body before it gives the connection up.
+constexpr int64_t kReadableRestBytes = 256 * 1024;
+
+}  // namespace
 
 using http::LocalReply;
 using http::ResetReason;
@@ -338,8 +344,9 @@ void Request::reply(const LocalReply& answer) {
     stream_->reset(ResetReason::kLocal);
     return end();
   }
-  // The rest of the request is not wanted, and need not be waited for.
-  if (!request_complete_) stream_->close_after_response();
+  // The rest of the request is not wanted; a little of it is read for the connection's sake.
+  const bool long_rest = head_.content_length < 0 || head_.content_length > kReadableRestBytes;
+  if (!request_complete_ && long_rest) stream_->close_after_response();
   replied_ = true;
   response_started_ = true;
   info_.flags |= answer.flags;
