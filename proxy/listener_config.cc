@@ -1,25 +1,32 @@
 #include "proxy/listener_config.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace weir {
 namespace {
 
-// Envoy's order of precedence: destination port, then address, then the source's criteria. Each
-// gets its own digits, so that one comparison of ranks decides.
-constexpr int64_t kPortRank = 1'000'000'000;
-constexpr int64_t kDestinationRank = 1'000'000;
-constexpr int64_t kSourceTypeRank = 100'000;
-constexpr int64_t kSourceRank = 100;
-constexpr int64_t kSourcePortRank = 1;
+// Room for one criterion's digit in a rank: the longest prefix of an IPv6 address is 128.
+constexpr int64_t kBase = 256;
 
-// 0: nothing was asked; -1: no match; else one more than the longest prefix that contains it.
+// One criterion of a match: 0 when it does not hold, 1 when nothing is asked, else how specific it
+// is.
 int64_t longest(const std::vector<CidrRange>& ranges, const net::Address& address) {
-  if (ranges.empty()) return 0;
-  int64_t best = -1;
+  int64_t best = ranges.empty() ? 1 : 0;
   for (const CidrRange& range : ranges)
     if (range.contains(address)) best = std::max<int64_t>(best, range.bits + 1);
   return best;
+}
+
+int64_t one_of(const std::vector<uint16_t>& ports, uint16_t port) {
+  if (ports.empty()) return 1;
+  return std::find(ports.begin(), ports.end(), port) == ports.end() ? 0 : 2;
+}
+
+int64_t origin(ChainMatch::SourceType type, const net::Address& local, const net::Address& peer) {
+  if (type == ChainMatch::SourceType::kAny) return 1;
+  const bool is_local = peer.is_loopback() || peer.ip_text() == local.ip_text();
+  return is_local == (type == ChainMatch::SourceType::kLocal) ? 2 : 0;
 }
 
 }  // namespace
@@ -34,28 +41,23 @@ bool CidrRange::contains(const net::Address& other) const {
   return ((address.ip_bytes()[bytes] ^ other.ip_bytes()[bytes]) & mask) == 0;
 }
 
-int64_t ChainMatch::rank(const net::Address& local, const net::Address& peer) const {
-  if (needs_tls) return -1;
-  int64_t sum = 0;
+ChainMatch::Rank ChainMatch::rank(const net::Address& local, const net::Address& peer) const {
+  Rank rank;
+  const auto add = [&rank](int64_t digit) {
+    rank.order = rank.order * kBase + digit;
+    if (digit == 0) rank.holds = false;
+  };
   if (destination_port) {
-    if (*destination_port != local.port()) return -1;
-    sum += kPortRank;
+    add(*destination_port == local.port() ? 2 : 0);
+  } else {
+    add(1);
   }
-  const int64_t destination = longest(destinations, local);
-  if (destination < 0) return -1;
-  sum += destination * kDestinationRank;
-  if (source_type != SourceType::kAny) {
-    const bool is_local = peer.is_loopback() || peer.ip_text() == local.ip_text();
-    if (is_local != (source_type == SourceType::kLocal)) return -1;
-    sum += kSourceTypeRank;
-  }
-  const int64_t source = longest(sources, peer);
-  if (source < 0) return -1;
-  sum += source * kSourceRank;
-  if (source_ports.empty()) return sum;
-  for (uint16_t port : source_ports)
-    if (port == peer.port()) return sum + kSourcePortRank;
-  return -1;
+  add(longest(destinations, local));
+  add(needs_tls ? 0 : 1);
+  add(origin(source_type, local, peer));
+  add(longest(sources, peer));
+  add(one_of(source_ports, peer.port()));
+  return rank;
 }
 
 const ChainConfig* ListenerConfig::single_chain() const {
@@ -66,15 +68,15 @@ const ChainConfig* ListenerConfig::single_chain() const {
 const ChainConfig* ListenerConfig::chain_for(const net::Address& local,
                                              const net::Address& peer) const {
   const ChainConfig* best = nullptr;
-  int64_t best_rank = -1;
+  ChainMatch::Rank best_rank;
   for (const ChainConfig& chain : chains) {
-    const int64_t rank = chain.match.rank(local, peer);
-    if (rank <= best_rank) continue;
+    const ChainMatch::Rank rank = chain.match.rank(local, peer);
+    if (best != nullptr && rank.order <= best_rank.order) continue;
     best = &chain;
     best_rank = rank;
   }
-  if (best == nullptr && default_chain) best = &*default_chain;
-  return best;
+  if (best != nullptr && best_rank.holds) return best;
+  return default_chain ? &*default_chain : nullptr;
 }
 
 }  // namespace weir

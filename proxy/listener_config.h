@@ -29,8 +29,14 @@ struct ChainMatch {
   std::vector<uint16_t> source_ports;
   bool needs_tls = false;  // server_names, application_protocols or transport_protocol "tls"
 
-  // How specific the match is, for Envoy's order of precedence; -1: it does not match.
-  int64_t rank(const net::Address& local, const net::Address& peer) const;
+  // How specific the match is, in Envoy's order of precedence: destination port, its address, TLS,
+  // the source's type, address and port. As in Envoy there is no way back: a chain that is more
+  // specific in an earlier criterion is the one, even if a later one of its own does not hold.
+  struct Rank {
+    int64_t order = 0;
+    bool holds = true;  // all of it
+  };
+  Rank rank(const net::Address& local, const net::Address& peer) const;
 };
 
 struct ChainConfig {
