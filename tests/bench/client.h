@@ -12,11 +12,11 @@ namespace weir::bench {
 struct LoadOptions {
   uint16_t proxy_port = 0;
   int connections = 64;
-  size_t request_bytes = 0;   // of each request's body
+  size_t request_bytes = 0;  // of each request's body
   size_t response_bytes = 1024;
-  int pipeline = 1;           // requests in one write
-  bool once = false;          // one request on each connection and no more
-  double rate = 0;            // requests a second, at random times; 0: as fast as they are answered
+  int pipeline = 1;   // requests in one write
+  bool once = false;  // one request on each connection and no more
+  double rate = 0;    // requests a second, at random times; 0: as fast as they are answered
   std::string host = "bench.example";
   std::string path = "/api/items/42?page=1";
 };
@@ -31,7 +31,7 @@ class Load {
   Load(EventLoop& loop, LoadOptions options);
 
   void open_connections();
-  void start();           // the closed loop, or the schedule of the open one
+  void start();                 // the closed loop, or the schedule of the open one
   void start_due(int64_t now);  // open loop: what its time has come for
   void forget_measurements();
 

@@ -9,9 +9,9 @@ namespace weir::bench {
 
 // What a group of processes has used so far.
 struct CpuTime {
-  int64_t running_ns = 0;   // on a core, in user and kernel mode
-  int64_t waiting_ns = 0;   // runnable, but without a core
-  int64_t user_ticks = 0;   // sampled by the kernel's clock
+  int64_t running_ns = 0;  // on a core, in user and kernel mode
+  int64_t waiting_ns = 0;  // runnable, but without a core
+  int64_t user_ticks = 0;  // sampled by the kernel's clock
   int64_t system_ticks = 0;
 };
 

@@ -35,7 +35,9 @@ EventLoop::EventLoop() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   if (epoll_ < 0) die("epoll_create1");
 }
 
-EventLoop::~EventLoop() { close(epoll_); }
+EventLoop::~EventLoop() {
+  close(epoll_);
+}
 
 void EventLoop::add(int fd, uint32_t events, Handler& handler) {
   epoll_event event{events, {&handler}};

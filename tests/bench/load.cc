@@ -44,27 +44,70 @@ struct Settings {
   std::vector<pid_t> watched;
 };
 
-enum Option { kOrigin = 1, kProxy, kConnections, kRequestBytes, kResponseBytes, kPipeline, kRate,
-              kWarmUp, kSeconds, kRequests, kHost, kPath, kIdle, kWatch };
+enum Option {
+  kOrigin = 1,
+  kProxy,
+  kConnections,
+  kRequestBytes,
+  kResponseBytes,
+  kPipeline,
+  kRate,
+  kWarmUp,
+  kSeconds,
+  kRequests,
+  kHost,
+  kPath,
+  kIdle,
+  kWatch
+};
 
 bool set_option(int option, const char* text, Settings& settings) {
   const auto number = text == nullptr ? 0 : std::strtoull(text, nullptr, 10);
   switch (option) {
-    case kOrigin: settings.origin_port = static_cast<uint16_t>(number); return true;
-    case kProxy: settings.load.proxy_port = static_cast<uint16_t>(number); return true;
-    case kConnections: settings.load.connections = static_cast<int>(number); return true;
-    case kRequestBytes: settings.load.request_bytes = number; return true;
-    case kResponseBytes: settings.load.response_bytes = number; return true;
-    case kPipeline: settings.load.pipeline = static_cast<int>(number); return true;
-    case kRate: settings.load.rate = std::strtod(text, nullptr); return true;
-    case kWarmUp: settings.warm_up_s = std::strtod(text, nullptr); return true;
-    case kSeconds: settings.seconds = std::strtod(text, nullptr); return true;
-    case kRequests: settings.requests = number; return true;
-    case kHost: settings.load.host = text; return true;
-    case kPath: settings.load.path = text; return true;
-    case kIdle: settings.load.once = true; return true;
-    case kWatch: settings.watched.push_back(static_cast<pid_t>(number)); return true;
-    default: return false;
+    case kOrigin:
+      settings.origin_port = static_cast<uint16_t>(number);
+      return true;
+    case kProxy:
+      settings.load.proxy_port = static_cast<uint16_t>(number);
+      return true;
+    case kConnections:
+      settings.load.connections = static_cast<int>(number);
+      return true;
+    case kRequestBytes:
+      settings.load.request_bytes = number;
+      return true;
+    case kResponseBytes:
+      settings.load.response_bytes = number;
+      return true;
+    case kPipeline:
+      settings.load.pipeline = static_cast<int>(number);
+      return true;
+    case kRate:
+      settings.load.rate = std::strtod(text, nullptr);
+      return true;
+    case kWarmUp:
+      settings.warm_up_s = std::strtod(text, nullptr);
+      return true;
+    case kSeconds:
+      settings.seconds = std::strtod(text, nullptr);
+      return true;
+    case kRequests:
+      settings.requests = number;
+      return true;
+    case kHost:
+      settings.load.host = text;
+      return true;
+    case kPath:
+      settings.load.path = text;
+      return true;
+    case kIdle:
+      settings.load.once = true;
+      return true;
+    case kWatch:
+      settings.watched.push_back(static_cast<pid_t>(number));
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -72,10 +72,9 @@ class OriginConnection final : public EventLoop::Handler {
     while (sent_ < response.size()) {
       auto offset = static_cast<off_t>(sent_);
       const size_t left = response.size() - sent_;
-      const ssize_t sent =
-          response.size() < kLargeBytes
-              ? send(fd_, response.data() + sent_, left, MSG_NOSIGNAL)
-              : sendfile(fd_, origin_.response_file(), &offset, left);
+      const ssize_t sent = response.size() < kLargeBytes
+                               ? send(fd_, response.data() + sent_, left, MSG_NOSIGNAL)
+                               : sendfile(fd_, origin_.response_file(), &offset, left);
       if (sent < 0 && errno == EAGAIN) {
         loop_.change(fd_, EPOLLOUT, *this);
         return true;
@@ -113,10 +112,11 @@ class OriginConnection final : public EventLoop::Handler {
 Origin::Origin(EventLoop& loop, uint16_t port, size_t body_bytes)
     : loop_(loop),
       listener_(listen_on(port)),
-      response_("HTTP/1.1 200 OK\r\nDate: Mon, 05 Jan 2026 10:00:00 GMT\r\n"
-                "Content-Type: application/octet-stream\r\nETag: \"1f2e3d\"\r\n"
-                "Content-Length: " + std::to_string(body_bytes) + "\r\n\r\n" +
-                std::string(body_bytes, 'o')),
+      response_(
+          "HTTP/1.1 200 OK\r\nDate: Mon, 05 Jan 2026 10:00:00 GMT\r\n"
+          "Content-Type: application/octet-stream\r\nETag: \"1f2e3d\"\r\n"
+          "Content-Length: " +
+          std::to_string(body_bytes) + "\r\n\r\n" + std::string(body_bytes, 'o')),
       response_file_(memfd_create("response", MFD_CLOEXEC)) {
   if (write(response_file_, response_.data(), response_.size()) !=
       static_cast<ssize_t>(response_.size()))

@@ -39,7 +39,7 @@ class Side final : public EventLoop::Handler {
   void set_other(Side& other) { other_ = &other; }
 
  private:
-  bool relay();                                    // false: the connection is over
+  bool relay();  // false: the connection is over
   bool send_or_keep(const char* bytes, size_t count, bool more);
   bool flush();
 

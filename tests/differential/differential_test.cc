@@ -74,7 +74,8 @@ class Backend {
  private:
   std::string nginx_config() const {
     std::string text =
-        "user root; daemon off; master_process off; worker_processes 1; pid @/pid; error_log @/errors;\n"
+        "user root; daemon off; master_process off; worker_processes 1; pid @/pid; error_log "
+        "@/errors;\n"
         "events { worker_connections 1000; }\n"
         "http { access_log off; keepalive_requests 1000000; client_body_temp_path @/1;\n"
         "proxy_temp_path @/2; fastcgi_temp_path @/3; uwsgi_temp_path @/4; scgi_temp_path @/5;\n"

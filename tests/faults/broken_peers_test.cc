@@ -110,7 +110,8 @@ TEST(Overload, ConnectionsBeyondTheBreakerAreRefusedAtOnce) {
   for (int i = 0; i < 10; ++i) {
     clients.push_back(std::make_unique<RawClient>(proxy));
     clients.back()->send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-    // A request waits as long as its connection is made: the first two have theirs before more come.
+    // A request waits as long as its connection is made: the first two have theirs before more
+    // come.
     if (i == 1) {
       ASSERT_TRUE(eventually([&] { return app.requests() == 2; }));
     }

@@ -115,8 +115,10 @@ TEST(Reload, FailsNoRequestUnderTraffic) {
     }
   });
   for (int i = 0; i < 20; ++i) {
-    reload_with(proxy, weir().upstream(app).direct("/version", 200, std::to_string(i)).route(
-                           "/", "{cluster: app}"));
+    reload_with(proxy, weir()
+                           .upstream(app)
+                           .direct("/version", 200, std::to_string(i))
+                           .route("/", "{cluster: app}"));
     EXPECT_TRUE(eventually([&] { return proxy.get("/version").body == std::to_string(i); })) << i;
   }
   done = true;

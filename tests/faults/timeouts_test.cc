@@ -52,8 +52,9 @@ TEST(Timeouts, EachTryHasItsOwn) {
   app.on("/never").never_respond();
   Proxy proxy = weir()
                     .upstream(app)
-                    .route("/", "{cluster: app, timeout: 5s, retry_policy: {retry_on: 5xx, "
-                                "num_retries: 2, per_try_timeout: 0.2s}}")
+                    .route("/",
+                           "{cluster: app, timeout: 5s, retry_policy: {retry_on: 5xx, "
+                           "num_retries: 2, per_try_timeout: 0.2s}}")
                     .start();
   const Reply reply = proxy.get("/never");
   EXPECT_EQ(reply.status, 504);
@@ -66,8 +67,9 @@ TEST(Timeouts, TheRoutesTimeoutHoldsOverAllTries) {
   app.on("/never").never_respond();
   Proxy proxy = weir()
                     .upstream(app)
-                    .route("/", "{cluster: app, timeout: 0.5s, retry_policy: {retry_on: 5xx, "
-                                "num_retries: 10, per_try_timeout: 0.2s}}")
+                    .route("/",
+                           "{cluster: app, timeout: 0.5s, retry_policy: {retry_on: 5xx, "
+                           "num_retries: 10, per_try_timeout: 0.2s}}")
                     .start();
   const Reply reply = proxy.get("/never");
   EXPECT_EQ(reply.status, 504);
@@ -115,10 +117,7 @@ TEST(Timeouts, AnIdleClientIsSentAway) {
 }
 
 TEST(Timeouts, AHeadMayNotDripForEver) {
-  Proxy proxy = weir()
-                    .with("hcm", "request_headers_timeout: 0.4s")
-                    .direct("/", 200, "hi")
-                    .start();
+  Proxy proxy = weir().with("hcm", "request_headers_timeout: 0.4s").direct("/", 200, "hi").start();
   RawClient client(proxy);
   client.send("GET / HTTP/1.1\r\nX: ");
   const auto start = std::chrono::steady_clock::now();

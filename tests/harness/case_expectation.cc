@@ -27,8 +27,7 @@ std::vector<std::string> values_in(const Message& message, bool trailer, std::st
 }
 
 std::string first_line_of(const Message& message) {
-  if (!message.method.empty())
-    return message.method + ' ' + message.target + ' ' + message.version;
+  if (!message.method.empty()) return message.method + ' ' + message.target + ' ' + message.version;
   return message.version + ' ' + std::to_string(message.status) + ' ' + message.reason;
 }
 

@@ -87,9 +87,9 @@ class Parser {
   }
 
   void start_case(std::string name, int line) {
-    const bool not_split = name.size() > kNotSplit.size() &&
-                           name.compare(name.size() - kNotSplit.size(), kNotSplit.size(),
-                                        kNotSplit) == 0;
+    const bool not_split =
+        name.size() > kNotSplit.size() &&
+        name.compare(name.size() - kNotSplit.size(), kNotSplit.size(), kNotSplit) == 0;
     if (not_split) name.resize(name.size() - kNotSplit.size());
     file_.cases.push_back({name, line, !not_split, {}});
   }

@@ -9,9 +9,9 @@ namespace weir::test {
 // One line of a case and the indented block under it.
 struct Step {
   int line = 0;
-  std::string text;                 // "upstream 2 gets head"
-  std::vector<std::string> words;   // {"upstream", "2", "gets", "head"}
-  std::vector<std::string> block;   // without the indentation
+  std::string text;                // "upstream 2 gets head"
+  std::vector<std::string> words;  // {"upstream", "2", "gets", "head"}
+  std::vector<std::string> block;  // without the indentation
 };
 
 struct Case {

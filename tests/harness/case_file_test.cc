@@ -8,10 +8,12 @@
 namespace weir::test {
 namespace {
 
-CaseFile parse(const std::string& text) { return parse_case_file("x.case", text, "/nowhere"); }
+CaseFile parse(const std::string& text) {
+  return parse_case_file("x.case", text, "/nowhere");
+}
 
-std::vector<std::string> differences(const std::vector<std::string>& block,
-                                     const Message& message, bool exact = false) {
+std::vector<std::string> differences(const std::vector<std::string>& block, const Message& message,
+                                     bool exact = false) {
   std::string error;
   const Expectation expectation = Expectation::parse(block, exact, error);
   EXPECT_EQ(error, "");
@@ -47,8 +49,7 @@ TEST(CaseFile, ReadsConfigCasesAndBlocks) {
   EXPECT_FALSE(file.cases[0].splittable);
   ASSERT_EQ(file.cases[0].steps.size(), 2u);
   EXPECT_EQ(file.cases[0].steps[0].line, 7);
-  EXPECT_EQ(file.cases[0].steps[0].block,
-            (std::vector<std::string>{"GET / HTTP/1.1", "", "body"}));
+  EXPECT_EQ(file.cases[0].steps[0].block, (std::vector<std::string>{"GET / HTTP/1.1", "", "body"}));
 }
 
 TEST(CaseFile, SaysWhatIsWrong) {
@@ -82,8 +83,8 @@ TEST(Escape, Repeats) {
 
 TEST(Expectation, ComparesLines) {
   const Message message = simple_request();
-  EXPECT_TRUE(differences({"GET / HTTP/1.1", "host: a", "x-a: 1", "x-a: 2", "!x-b"}, message)
-                  .empty());
+  EXPECT_TRUE(
+      differences({"GET / HTTP/1.1", "host: a", "x-a: 1", "x-a: 2", "!x-b"}, message).empty());
   EXPECT_EQ(differences({"GET /x HTTP/1.1"}, message).size(), 1u);
   EXPECT_FALSE(differences({"GET / HTTP/1.1", "x-a: 1"}, message).empty());
   EXPECT_FALSE(differences({"GET / HTTP/1.1", "!host"}, message).empty());

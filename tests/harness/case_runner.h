@@ -49,8 +49,8 @@ class CaseRun {
         : wire(std::move(socket)), is_upstream(upstream), number(index) {}
     Wire wire;
     bool is_upstream;
-    size_t number;                    // of the client or the upstream, from 0
-    bool in_message = false;          // its head was looked at, its end was not
+    size_t number;            // of the client or the upstream, from 0
+    bool in_message = false;  // its head was looked at, its end was not
     size_t body_seen = 0;
     std::deque<std::string> methods;  // of the requests that a client has sent
     bool fresh = true;                // an upstream connection that carried no request yet

@@ -13,10 +13,10 @@ namespace weir::test {
 class ChildProcess {
  public:
   struct Options {
-    std::string output_path;             // where stdout and stderr go; empty: inherited
+    std::string output_path;               // where stdout and stderr go; empty: inherited
     std::vector<std::string> environment;  // NAME=value, over the inherited ones
-    rlim_t max_files = 0;                // RLIMIT_NOFILE; 0: inherited
-    std::string directory;               // to run in; empty: inherited
+    rlim_t max_files = 0;                  // RLIMIT_NOFILE; 0: inherited
+    std::string directory;                 // to run in; empty: inherited
   };
 
   // `command[0]` is looked up on the PATH when it has no slash.

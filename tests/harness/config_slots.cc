@@ -21,8 +21,7 @@ std::string fill_slots(const std::string& skeleton,
   std::istringstream lines(skeleton);
   for (std::string line; std::getline(lines, line);) {
     const size_t indentation = line.find_first_not_of(' ');
-    const std::string slot =
-        indentation == std::string::npos ? "" : slot_of(line, indentation);
+    const std::string slot = indentation == std::string::npos ? "" : slot_of(line, indentation);
     if (slot.empty()) {
       out += line + '\n';
     } else if (const auto block = blocks.find(slot); block != blocks.end()) {

@@ -30,14 +30,29 @@ class Unescaper {
     const char kind = rest_.empty() ? '\0' : rest_.front();
     if (!rest_.empty()) rest_.remove_prefix(1);
     switch (kind) {
-      case 'r': out += '\r'; return;
-      case 'n': out += '\n'; return;
-      case 't': out += '\t'; return;
-      case '0': out += '\0'; return;
-      case '\\': out += '\\'; return;
-      case 'x': append_byte(out); return;
-      case '(': append_repetition(out); return;
-      default: error_ = "unknown escape: use \\r \\n \\t \\0 \\\\ \\xNN or \\(TEXT*COUNT)";
+      case 'r':
+        out += '\r';
+        return;
+      case 'n':
+        out += '\n';
+        return;
+      case 't':
+        out += '\t';
+        return;
+      case '0':
+        out += '\0';
+        return;
+      case '\\':
+        out += '\\';
+        return;
+      case 'x':
+        append_byte(out);
+        return;
+      case '(':
+        append_repetition(out);
+        return;
+      default:
+        error_ = "unknown escape: use \\r \\n \\t \\0 \\\\ \\xNN or \\(TEXT*COUNT)";
     }
   }
 

@@ -112,8 +112,7 @@ ProxyBuilder& ProxyBuilder::route(const std::string& prefix, const std::string& 
   return *this;
 }
 
-ProxyBuilder& ProxyBuilder::direct(const std::string& prefix, int status,
-                                   const std::string& body) {
+ProxyBuilder& ProxyBuilder::direct(const std::string& prefix, int status, const std::string& body) {
   routes_.push_back("  - {match: {prefix: \"" + prefix + "\"}, direct_response: {status: " +
                     std::to_string(status) + ", body: {inline_string: \"" + body + "\"}}}");
   return *this;
@@ -191,8 +190,8 @@ Reply RawClient::reply(Milliseconds patience) {
            Parsed::kComplete;
   };
   Reply reply;
-  reply.complete = exchange().run_until([&] { return whole() || wire_.ended(); }, patience) &&
-                   whole();
+  reply.complete =
+      exchange().run_until([&] { return whole() || wire_.ended(); }, patience) && whole();
   if (message.status == 0) return reply;
   reply.status = message.status;
   reply.body = message.body;

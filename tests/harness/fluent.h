@@ -17,8 +17,8 @@ namespace weir::test {
 
 // What a client got.
 struct Reply {
-  int status = 0;        // 0: no whole head came
-  bool complete = false; // the body too, to its proper end
+  int status = 0;         // 0: no whole head came
+  bool complete = false;  // the body too, to its proper end
   std::string body;
   std::map<std::string, std::string> headers;  // names in lower case
   Milliseconds took{0};
@@ -41,8 +41,8 @@ class Proxy {
 
   void signal(int number) const { weir_->process().signal(number); }
   int wait(Milliseconds patience) const { return weir_->process().wait(patience); }
-  long memory_kib() const;      // resident set
-  double cpu_seconds() const;   // used so far
+  long memory_kib() const;     // resident set
+  double cpu_seconds() const;  // used so far
   size_t open_files() const;
 
  private:
@@ -73,7 +73,9 @@ class ProxyBuilder {
   WeirProcess::Options options_;
 };
 
-inline ProxyBuilder weir() { return {}; }
+inline ProxyBuilder weir() {
+  return {};
+}
 
 // Waits until the condition holds; says whether it did in time.
 bool eventually(const std::function<bool()>& condition, Milliseconds patience = kPatience);

@@ -19,14 +19,18 @@ bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
 }
 
-bool is_visible(char c) { return c > 0x20 && c != 0x7f; }  // signed: excludes obs-text as well
+bool is_visible(char c) {
+  return c > 0x20 && c != 0x7f;
+}  // signed: excludes obs-text as well
 
 bool is_field_char(char c) {
   const auto byte = static_cast<uint8_t>(c);
   return byte >= 0x80 || c == '\t' || (byte >= 0x20 && byte != 0x7f);
 }
 
-ParseResult invalid(std::string why) { return {Parsed::kInvalid, std::move(why)}; }
+ParseResult invalid(std::string why) {
+  return {Parsed::kInvalid, std::move(why)};
+}
 
 // Digits only, at most 18, without a leading zero.
 std::optional<size_t> parse_length(std::string_view text) {

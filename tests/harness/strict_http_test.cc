@@ -64,8 +64,7 @@ TEST(StrictRequest, RefusesChunksThatAreNotPlain) {
 TEST(StrictResponse, KnowsWhatHasABody) {
   EXPECT_EQ(response("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", {"HEAD", false}),
             Parsed::kComplete);
-  EXPECT_EQ(response("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"),
-            Parsed::kComplete);
+  EXPECT_EQ(response("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"), Parsed::kComplete);
   EXPECT_EQ(response("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"), Parsed::kInvalid);
   EXPECT_EQ(response("HTTP/1.1 100 Continue\r\n\r\n"), Parsed::kComplete);
   EXPECT_EQ(response("HTTP/1.1 200 OK\r\n\r\nx", {"CONNECT", false}), Parsed::kComplete);

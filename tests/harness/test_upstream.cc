@@ -15,7 +15,7 @@ struct TestUpstream::Connection {
   Behaviour behaviour;
   bool responding = false;
   Clock::time_point due;
-  uint64_t sent = 0;   // of the response
+  uint64_t sent = 0;  // of the response
   uint64_t head_bytes = 0;
   uint64_t total = 0;  // of the response, as far as it is to be sent
   std::string head;    // and the body, unless that is a large one
@@ -82,9 +82,8 @@ void TestUpstream::poll_once() {
   for (size_t i = 0; i < connections_list_.size(); ++i)
     if (polled[i].revents != 0) serve(*connections_list_[i]);
   if (polled.back().revents != 0 && listener_.open()) accept_all();
-  std::erase_if(connections_list_, [](const auto& connection) {
-    return !connection->socket.open();
-  });
+  std::erase_if(connections_list_,
+                [](const auto& connection) { return !connection->socket.open(); });
   open_ = static_cast<int>(connections_list_.size());
 }
 
@@ -134,8 +133,8 @@ void TestUpstream::begin_response(Connection& connection, const Message& request
   connection.head = behaviour.head();
   connection.head_bytes = connection.head.size();
   if (behaviour.large_bytes_ == 0) connection.head += behaviour.body_;
-  connection.total = std::min(behaviour.only_bytes_,
-                              behaviour.large_bytes_ + connection.head.size());
+  connection.total =
+      std::min(behaviour.only_bytes_, behaviour.large_bytes_ + connection.head.size());
   connection.sent = 0;
   connection.responding = true;
   connection.due = Clock::now() + behaviour.delay_;
@@ -150,8 +149,7 @@ void TestUpstream::write_response(Connection& connection) {
     uint64_t count = std::min<uint64_t>(source.size() - from, connection.total - connection.sent);
     const bool drips = connection.behaviour.drip_.count() > 0;
     if (drips) count = connection.sent < connection.head_bytes ? connection.head_bytes : 1;
-    const ssize_t sent =
-        send(connection.socket.get(), source.data() + from, count, MSG_NOSIGNAL);
+    const ssize_t sent = send(connection.socket.get(), source.data() + from, count, MSG_NOSIGNAL);
     if (sent < 0 && errno == EAGAIN) return;
     if (sent < 0) return connection.socket.close();
     connection.sent += static_cast<uint64_t>(sent);

@@ -71,7 +71,7 @@ class TestUpstream {
   int requests() const { return requests_; }        // whole ones
   int connections() const { return connections_; }  // ever accepted
   int open_connections() const { return open_; }
-  int unfinished() const { return unfinished_; }    // requests that broke off
+  int unfinished() const { return unfinished_; }  // requests that broke off
   uint64_t bytes_sent() const { return bytes_sent_; }
   std::string last_request() const;
 

@@ -18,8 +18,8 @@ WeirProcess::WeirProcess(Options options)
                                    "--file-flush-interval-msec", "10"};
   command.insert(command.end(), options.arguments.begin(), options.arguments.end());
   process_ = std::make_unique<ChildProcess>(
-      command, ChildProcess::Options{folder_ + "/output", options.environment,
-                                     options.max_files, ""});
+      command,
+      ChildProcess::Options{folder_ + "/output", options.environment, options.max_files, ""});
   if (options.wait_until_ready) wait_until_ready();
 }
 

@@ -62,8 +62,8 @@ void Wire::write_some() {
 bool Exchange::run_until(const std::function<bool()>& done, Milliseconds patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (!done()) {
-    const auto left = std::chrono::duration_cast<Milliseconds>(
-        deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<Milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return done();
     turn(std::min(left, Milliseconds(50)));
   }

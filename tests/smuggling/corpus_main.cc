@@ -6,10 +6,10 @@
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  weir::test::register_cases(
-      "tests/smuggling", [](weir::test::CaseStage& stage, const weir::test::CaseFile& file,
-                            const weir::test::Case& test_case, bool split) {
-        return weir::test::CorpusRun(stage, file, test_case, split).run();
-      });
+  weir::test::register_cases("tests/smuggling",
+                             [](weir::test::CaseStage& stage, const weir::test::CaseFile& file,
+                                const weir::test::Case& test_case, bool split) {
+                               return weir::test::CorpusRun(stage, file, test_case, split).run();
+                             });
   return RUN_ALL_TESTS();
 }

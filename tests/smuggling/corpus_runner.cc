@@ -90,9 +90,8 @@ std::string CorpusRun::expect_forwards() {
   for (const Step& step : case_.steps) {
     if (step.words[0] != "forward") continue;
     Message response;
-    const std::string method = step.block.empty()
-                                   ? "GET"
-                                   : step.block[0].substr(0, step.block[0].find(' '));
+    const std::string method =
+        step.block.empty() ? "GET" : step.block[0].substr(0, step.block[0].find(' '));
     if (!read_response(client_, method, response) || response.status != 200)
       return "request " + std::to_string(expected_requests_ + 1) + " was not answered with 200" +
              input_of(client_) + check_upstream();
@@ -232,8 +231,8 @@ std::string CorpusRun::probe() {
   Message response;
   if (!read_response(*other_client_, "GET", response) || response.status != 200 ||
       response.body != "ok" || !other_client_->input().empty())
-    return "another client's request was not answered well: \"" +
-           readable(other_client_->input()) + '"';
+    return "another client's request was not answered well: \"" + readable(other_client_->input()) +
+           '"';
   ++expected_requests_;
   return check_upstream();
 }
