@@ -198,7 +198,8 @@ void TcpRelay::End::on_readable() {
     other->connection.expect_more(read.more);
     other->connection.write({scratch, static_cast<size_t>(read.bytes)});
     loop.flush(read.more);
-    if (relay_.closed_ || !read.more || connection.reading_paused()) return;
+    // Also after a short read: a reset that came together with data is told by no event of its own.
+    if (relay_.closed_ || connection.reading_paused()) return;
   }
   connection.pause_reading(connection.reading_paused());
 }

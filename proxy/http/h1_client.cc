@@ -113,7 +113,8 @@ void H1Client::on_readable() {
       feed(scratch - kept, kept + static_cast<size_t>(read.bytes));
     }
     loop.flush(read.more);
-    if (closed_ || !read.more || connection_.reading_paused()) return;
+    if (closed_ || connection_.reading_paused()) return;
+    if (!read.more && !awaits_more()) return;
   }
   connection_.pause_reading(connection_.reading_paused());
 }
@@ -126,6 +127,10 @@ bool H1Client::keep_drip(const char* data, size_t size) {
   partial_.append({data, size});
   return true;
 }
+
+// A reset that came together with data is told by no event of its own: while more is to come, the
+// socket is asked once more.
+bool H1Client::awaits_more() const { return events_ != nullptr && rx_ != Rx::kDone; }
 
 void H1Client::feed(char* data, size_t size) {
   size_t used = 0;

@@ -64,6 +64,7 @@ class H1Client : public ClientStream, private net::Connection::Owner {
   void on_write_error(int error) override;
 
   bool keep_drip(const char* data, size_t size);
+  bool awaits_more() const;
   void feed(char* data, size_t size);
   size_t feed_head(char* data, size_t size);
   size_t feed_length(std::string_view data);

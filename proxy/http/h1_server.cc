@@ -71,7 +71,8 @@ void H1Server::on_readable() {
       feed(scratch - kept, kept + static_cast<size_t>(read.bytes));
     }
     loop.flush(read.more);
-    if (closed_ || !read.more || connection_.reading_paused()) return;
+    if (closed_ || connection_.reading_paused()) return;
+    if (!read.more && !awaits_more()) return;
   }
   // Others have their turn; this one is not forgotten.
   connection_.pause_reading(connection_.reading_paused());
@@ -109,6 +110,13 @@ size_t H1Server::take_partial(char* scratch) {
 void H1Server::keep_partial(std::string_view bytes) {
   if (partial_ == nullptr) partial_ = std::make_unique<Buffer>(connection_.loop().blocks());
   partial_->append(bytes);
+}
+
+// A reset that came together with data is told by no event of its own: while more is to come, the
+// socket is asked once more.
+bool H1Server::awaits_more() const {
+  if (rx_ == Rx::kHead) return partial_ != nullptr;
+  return rx_ != Rx::kComplete;
 }
 
 void H1Server::feed(char* data, size_t size) {

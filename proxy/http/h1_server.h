@@ -99,6 +99,7 @@ class H1Server : public ServerStream, private net::Connection::Owner, private ne
   bool keep_drip(const char* data, size_t size);
   size_t take_partial(char* scratch);
   void keep_partial(std::string_view bytes);
+  bool awaits_more() const;
   void feed(char* data, size_t size);
   size_t feed_head(char* data, size_t size);
   size_t feed_length(std::string_view data);
