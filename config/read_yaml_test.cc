@@ -126,33 +126,80 @@ TEST(ReadYaml, KeepsPositions) {
   EXPECT_EQ(second.value.items()[0].offset(), 12u);
 }
 
+TEST(ReadYaml, KeepsPositionsBehindMarksAnchorsAndTags) {
+  const Source source{"f",
+                      "\xef\xbb\xbf"
+                      "a: &b !!str # c\n  \xc3\xa4\n"};
+  Diagnostics diagnostics;
+  const auto tree = read_yaml(source, {}, diagnostics);
+  ASSERT_NE(tree, nullptr);
+  const YamlEntry& entry = tree->root().entries()[0];
+  EXPECT_EQ(entry.key.offset(), 3u);
+  EXPECT_EQ(entry.value.offset(), 21u);
+  EXPECT_EQ(entry.value.text(), "\xc3\xa4");
+  EXPECT_EQ(entry.value.text().data(), source.text.data() + 21);
+}
+
 TEST(ReadYaml, RefusesBrokenSyntax) {
-  EXPECT_EQ(
-      error_of("a: 1\n b: 2"),
-      "f:2:2: error: a key cannot stand here: its line continues the value above it [syntax]");
+  EXPECT_EQ(error_of("a: 1\n b: 2"), "f:2:3: error: a mapping cannot begin here [syntax]");
   EXPECT_EQ(error_of("a:\n  b: {}\n   c: 2\n"),
-            "f:3:4: error: unexpected indentation: column 4 where column 3 is expected [syntax]");
+            "f:3:4: error: expected 'key: value' here [syntax]");
   EXPECT_EQ(error_of("a: 1\nb"), "f:2:1: error: expected 'key: value' here [syntax]");
-  EXPECT_EQ(error_of("a: b: c"), "f:1:5: error: a mapping cannot begin on this line [syntax]");
-  EXPECT_EQ(error_of("a: - b"), "f:1:4: error: a list cannot begin on this line [syntax]");
+  EXPECT_EQ(error_of("a: b: c"), "f:1:5: error: a mapping cannot begin here [syntax]");
+  EXPECT_EQ(error_of("a: - b"), "f:1:4: error: a list cannot begin here [syntax]");
   EXPECT_EQ(error_of("a: [1, 2"), "f:1:4: error: '[' is never closed [syntax]");
-  EXPECT_EQ(error_of("{a: 1, b: [2}"), "f:1:13: error: expected ',' or ']' here [syntax]");
+  EXPECT_EQ(error_of("{a: 1, b: [2}"),
+            "f:1:13: error: this bracket does not close the one that is open [syntax]");
+  EXPECT_EQ(error_of("{a: 1 b: 2}"), "f:1:8: error: expected ',' or '}' here [syntax]");
   EXPECT_EQ(error_of("a: \"x\nb: 1"), "f:1:4: error: this quote is never closed [syntax]");
   EXPECT_EQ(error_of("a: \"\\q\""),
             "f:1:5: error: unknown escape in a double-quoted value [syntax]");
   EXPECT_EQ(error_of("a: \"\\ud800\""),
-            "f:1:7: error: the escape is no Unicode character [syntax]");
+            "f:1:5: error: the escape is no Unicode character [syntax]");
   EXPECT_EQ(error_of("a: @x"), "f:1:4: error: a value cannot begin with '@' [syntax]");
   EXPECT_EQ(error_of("a: *x"), "f:1:4: error: alias '*x' names no anchor above it [syntax]");
-  EXPECT_EQ(error_of("a: &x [*x]"), "f:1:8: error: alias '*x' names no anchor above it [syntax]");
-  EXPECT_EQ(error_of("? a\n: b"),
-            "f:1:1: error: keys that are marked with '?' are not supported "
-            "[syntax]");
+  EXPECT_EQ(error_of("a: &x [*x]"),
+            "f:1:8: error: this alias stands inside of the value that it names [syntax]");
   EXPECT_EQ(error_of("- a\nb: 1"), "f:2:1: error: expected the end of the document here [syntax]");
-  EXPECT_EQ(error_of("a: {}x"), "f:1:6: error: unexpected text behind a value [syntax]");
-  EXPECT_EQ(error_of("[a]: b"), "f:1:4: error: a key must be a string on one line [syntax]");
+  EXPECT_EQ(error_of("a: {}x"), "f:1:6: error: expected 'key: value' here [syntax]");
+  EXPECT_EQ(error_of("[a]: b"), "f:1:1: error: a key must be a string [syntax]");
   EXPECT_EQ(error_of("a: {<<: 1}"),
             "f:1:5: error: a merge key '<<' needs a mapping or a list of mappings [syntax]");
+}
+
+// What yaml-cpp reads as null, or as the value of the key above.
+TEST(ReadYaml, RefusesWhatIsLeftOut) {
+  EXPECT_EQ(error_of("a: 1\nb\n"), "f:2:1: error: expected 'key: value' here [syntax]");
+  EXPECT_EQ(error_of("a:\nb # c\nc: 1"), "f:2:1: error: expected 'key: value' here [syntax]");
+  EXPECT_EQ(error_of("a:\n[b, c] # d\ne: 1"), "f:2:1: error: expected 'key: value' here [syntax]");
+  EXPECT_EQ(error_of("[a, , b]"), "f:1:5: error: expected a value here [syntax]");
+  EXPECT_EQ(error_of("{a: 1, , b: 2}"), "f:1:8: error: a key is missing here [syntax]");
+  EXPECT_EQ(error_of(": x"), "f:1:1: error: a key is missing here [syntax]");
+  EXPECT_EQ(error_of(","), "f:1:1: error: expected the end of the document here [syntax]");
+  EXPECT_EQ(error_of("a: 1\n%b: 2\n"), "f:2:1: error: a line cannot begin with '%' here [syntax]");
+  EXPECT_EQ(error_of("a: \"x\n%y\"\n%b: 2\n"),
+            "f:3:1: error: a line cannot begin with '%' here [syntax]");
+  EXPECT_EQ(read("a: \"x\n%y\""), "{a: q\"x %y\"}");
+  EXPECT_EQ(error_of("a: !\"b\""), "f:1:4: error: tag '!\"b\"' is not supported [syntax]");
+  EXPECT_EQ(read("~: 1\nnull: 2\n? c\n: d\n? e"), "{~: p\"1\", null: p\"2\", c: p\"d\", e: null}");
+}
+
+TEST(ReadYaml, FindsWhatIsNeverClosed) {
+  EXPECT_EQ(error_of("a: [{b: 1}, {c"), "f:1:13: error: '{' is never closed [syntax]");
+  EXPECT_EQ(error_of("{\"a\": \"it's\", \"b\": \"y"),
+            "f:1:20: error: this quote is never closed [syntax]");
+  EXPECT_EQ(error_of("# don't\na: 'it''s' # isn't\nb: it's\nc: 'x\n"),
+            "f:4:4: error: this quote is never closed [syntax]");
+  EXPECT_EQ(error_of("a: \"x\n\n"), "f:1:4: error: this quote is never closed [syntax]");
+  EXPECT_EQ(error_of("? 'x\n"), "f:1:3: error: this quote is never closed [syntax]");
+}
+
+TEST(ReadYaml, RefusesEscapesThatAreNotUtf8) {
+  EXPECT_EQ(error_of("a: \"x\\N\""),
+            "f:1:6: error: the escapes \\N and \\_ are not supported [syntax]");
+  EXPECT_EQ(error_of("a: &b !!str \"\\\\\\_\""),
+            "f:1:16: error: the escapes \\N and \\_ are not supported [syntax]");
+  EXPECT_EQ(read("a: \"\\\\N\""), "{a: q\"\\N\"}");
 }
 
 TEST(ReadYaml, RefusesTabsAsIndentation) {
@@ -194,6 +241,8 @@ TEST(ReadYaml, BoundsDepth) {
   std::string braces;
   for (int i = 0; i < 10'000; ++i) braces += "{a: ";
   EXPECT_NE(error_of(braces).find(kTooDeep), std::string::npos);
+  EXPECT_NE(error_of(std::string(1'000'000, '[')).find(kTooDeep), std::string::npos);
+  EXPECT_NE(error_of("- " + std::string(1'000'000, '[')).find(kTooDeep), std::string::npos);
   EXPECT_EQ(read(std::string(100, '[') + std::string(100, ']')),
             std::string(100, '[') + std::string(100, ']'));
 }
@@ -222,8 +271,11 @@ TEST(ReadYaml, BoundsSize) {
   limits.max_bytes = 10;
   EXPECT_EQ(error_of("a: 123456789", limits),
             "f:1:1: error: the text has 12 bytes, more than the 10 allowed [limit]");
+  limits = {};
   limits.max_nodes = 3;
   EXPECT_NE(error_of("[1,2,3,4]", limits).find("more than 3 values"), std::string::npos);
+  EXPECT_NE(error_of("- 1\n- 2\n- 3\n", limits).find("more than 3 values"), std::string::npos);
+  EXPECT_EQ(read("- 1\n- 2\n", limits), "[p\"1\", p\"2\"]");
 }
 
 }  // namespace

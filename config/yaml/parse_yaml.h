@@ -14,10 +14,11 @@ namespace weir::config {
 // Bounds on what a document may cost. A document beyond one is refused before it is expanded.
 struct YamlLimits {
   std::size_t max_bytes = std::size_t{64} << 20;
-  int max_depth = 100;
-  // Nodes of the document with its aliases followed and its merge keys applied, and those of them
+  // Lists and mappings within one another; yaml-cpp has a bound of its own, which is 500.
+  std::size_t max_depth = 100;
+  // Values of the document with its aliases followed and its merge keys applied, and those of them
   // that aliases and merge keys add.
-  std::uint32_t max_nodes = 4'000'000;
+  std::uint64_t max_nodes = 4'000'000;
   std::uint64_t max_aliased_nodes = 1'000'000;
 };
 
@@ -30,16 +31,16 @@ struct YamlError {
   std::string hint;  // may be empty
 };
 
-// Parses one YAML 1.2 document; JSON is YAML, and takes the same path. Supported: block and flow
-// style, all five scalar styles, anchors, aliases, merge keys (`<<`), comments, `!!str` and the
-// other core tags. Refused with an error: several documents, duplicate keys, keys that are not
-// scalars, tags beyond the core ones, tabs as indentation, and whatever exceeds the limits.
+// Parses one YAML 1.2 document with yaml-cpp, the parser that Envoy reads its configuration with;
+// JSON is YAML, and takes the same path. Beyond what yaml-cpp checks, these are errors: several
+// documents, duplicate keys, keys that are missing or no scalars, tags beyond the core ones, and
+// whatever exceeds the limits. Merge keys (`<<`) are applied.
 //
 // The text must be UTF-8 without control characters but tab, line feed, and carriage return before
 // a line feed; it must outlive the tree, which points into it. An empty text is a null root.
 //
 // Appends to `errors`. Returns null if the text cannot be parsed; of a duplicate key the first
-// value stays, so that a caller can go on to find more errors.
+// value stays, so that a caller can go on to find more errors. Throws nothing of yaml-cpp's.
 std::unique_ptr<YamlTree> parse_yaml(std::string_view text, const YamlLimits& limits,
                                      std::vector<YamlError>& errors);
 
