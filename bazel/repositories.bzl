@@ -20,12 +20,6 @@ def weir_repositories():
         defines = ["NGHTTP2_STATICLIB"],
     )
     debian_library(
-        name = "yaml_cpp",
-        package = "libyaml-cpp-dev",
-        headers = ["yaml-cpp"],
-        archives = ["libyaml-cpp.a"],
-    )
-    debian_library(
         name = "protobuf",
         package = "libprotobuf-dev",
         headers = ["google/protobuf"],
@@ -78,5 +72,11 @@ def weir_repositories():
         source_package = "prometheus-cpp",
         subfolder = "core",
         build_file = "//bazel:third_party/prometheus_cpp.BUILD",
+    )
+    debian_source(
+        name = "yaml_cpp",
+        source_package = "yaml-cpp",
+        build_file = "//bazel:third_party/yaml_cpp.BUILD",
+        patches = ["//bazel:third_party/yaml_cpp.patch"],
     )
     envoy_api(name = "envoy_api")
