@@ -32,19 +32,9 @@ class DnsTestServer {
   };
 
   DnsTestServer() {
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof(at);
-    tcp_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    udp_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    const int one = 1;
-    setsockopt(tcp_, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    ok_ = bind(udp_, reinterpret_cast<sockaddr*>(&at), sizeof(at)) == 0 &&
-          getsockname(udp_, reinterpret_cast<sockaddr*>(&at), &length) == 0 &&
-          bind(tcp_, reinterpret_cast<sockaddr*>(&at), sizeof(at)) == 0 && listen(tcp_, 8) == 0 &&
-          pipe(stop_) == 0;
-    address_ = net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&at), sizeof(at));
+    // The port that UDP got may be taken for TCP: then another pair is tried.
+    for (int i = 0; i < kMaxPortTries && !ok_; ++i) ok_ = open_pair();
+    ok_ = ok_ && pipe(stop_) == 0;
     thread_ = std::thread([this] { serve(); });
   }
   ~DnsTestServer() {
@@ -190,6 +180,27 @@ class DnsTestServer {
       ++count;
     }
     return count;
+  }
+
+  static constexpr int kMaxPortTries = 64;
+
+  bool open_pair() {
+    if (udp_ >= 0) close(udp_);
+    if (tcp_ >= 0) close(tcp_);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof(at);
+    tcp_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    udp_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const int one = 1;
+    setsockopt(tcp_, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (bind(udp_, reinterpret_cast<sockaddr*>(&at), sizeof(at)) != 0 ||
+        getsockname(udp_, reinterpret_cast<sockaddr*>(&at), &length) != 0 ||
+        bind(tcp_, reinterpret_cast<sockaddr*>(&at), sizeof(at)) != 0 || listen(tcp_, 8) != 0)
+      return false;
+    address_ = net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&at), sizeof(at));
+    return true;
   }
 
   bool ok_ = false;
