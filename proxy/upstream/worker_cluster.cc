@@ -51,16 +51,18 @@ void WorkerCluster::update(std::shared_ptr<const BalancerPlan> plan,
     picker_ = make_picker(std::move(plan), loop_.random());
     return;
   }
-  std::unordered_map<net::Address, std::unique_ptr<Host>, AddressHash> old;
+  // An address may be there twice, in two localities for example.
+  std::unordered_multimap<net::Address, std::unique_ptr<Host>, AddressHash> old;
   for (auto& host : hosts_) old.emplace(host->endpoint().address, std::move(host));
   for (auto& host : removed_) old.emplace(host->endpoint().address, std::move(host));
   hosts_.clear();
   removed_.clear();
   active_.assign(hosts->endpoints.size(), 0);
   for (const Endpoint& endpoint : hosts->endpoints) {
-    auto& kept = old[endpoint.address];
-    std::unique_ptr<Host> host =
-        kept != nullptr ? std::move(kept) : std::make_unique<Host>(*this, loop_, endpoint);
+    const auto kept = old.find(endpoint.address);
+    std::unique_ptr<Host> host = kept != old.end() ? std::move(kept->second)
+                                                   : std::make_unique<Host>(*this, loop_, endpoint);
+    if (kept != old.end()) old.erase(kept);
     host->update(endpoint);
     host->removed = false;
     host->index = static_cast<uint32_t>(hosts_.size());
@@ -68,7 +70,6 @@ void WorkerCluster::update(std::shared_ptr<const BalancerPlan> plan,
     hosts_.push_back(std::move(host));
   }
   for (auto& [address, host] : old) {
-    if (host == nullptr) continue;
     host->removed = true;
     host->drain();
     removed_.push_back(std::move(host));
@@ -102,8 +103,10 @@ void WorkerCluster::sweep_removed() {
 
 Host* WorkerCluster::pick(std::optional<uint64_t> hash, std::span<Host* const> avoid) {
   avoid_scratch_.clear();
-  for (Host* host : avoid)
-    if (!host->removed) avoid_scratch_.push_back(host->index);
+  // Those to avoid may be destroyed by now: they are compared, never looked into.
+  for (size_t i = 0; !avoid.empty() && i < hosts_.size(); ++i)
+    if (std::find(avoid.begin(), avoid.end(), hosts_[i].get()) != avoid.end())
+      avoid_scratch_.push_back(static_cast<uint32_t>(i));
   PickInput input;
   input.random = loop_.random();
   input.hash = hash;

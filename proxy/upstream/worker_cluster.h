@@ -163,7 +163,7 @@ class WorkerCluster {
   void drain();
   bool unused() const;
 
-  // Chooses a host; `avoid` are those already tried. Null: none is fit.
+  // Chooses a host; `avoid` are those already tried, which may be gone. Null: none is fit.
   Host* pick(std::optional<uint64_t> hash, std::span<Host* const> avoid);
   // ORIGINAL_DST: the host of that address, made when needed.
   Host* host_for(const net::Address& address);

@@ -1,0 +1,488 @@
+// A worker's pools against plain listening sockets: who gets a connection, who waits, who is told
+// that there is none.
+#include "proxy/upstream/worker_cluster.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "proxy/net/testing/loop_thread.h"
+#include "proxy/net/testing/raw_socket.h"
+
+namespace weir::upstream {
+namespace {
+
+using net::RawSocket;
+using Outcome = Host::Outcome;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// One request's part: waits, sends a request, hears the answer.
+class Asker : public ConnectionWaiter, public http::ClientStreamEvents {
+ public:
+  Outcome ask(Host& host, bool high = false) {
+    host_ = &host;
+    Lent at_once;
+    const Outcome outcome = host.acquire(*this, high, at_once);
+    if (outcome == Outcome::kLent) on_connection(at_once);
+    return outcome;
+  }
+  void give_up() {
+    if (waiting()) host_->cancel(*this);
+    if (http::ClientStream* stream = std::exchange(lent.stream, nullptr))
+      stream->reset(http::ResetReason::kLocal);
+  }
+
+  // ConnectionWaiter
+  http::ClientStreamEvents& stream_events() override { return *this; }
+  void on_connection(const Lent& given) override {
+    lent = given;
+    http::RequestHead request(arena);
+    request.method_text = "GET";
+    request.method = http::Method::kGet;
+    request.path = "/";
+    request.authority = "a";
+    request.content_length = 0;
+    lent.stream->send_head(request, true);
+  }
+  void on_no_connection(http::ResetReason reason, std::string_view details) override {
+    failure = details;
+    failure_reason = reason;
+  }
+
+  // ClientStreamEvents
+  http::ResponseHead& fresh_response_head() override {
+    response.clear();
+    return response;
+  }
+  Arena& trailer_arena() override { return arena; }
+  void on_informational() override {}
+  void on_response_head(bool end) override { over(end); }
+  void on_response_body(std::string_view, bool end) override { over(end); }
+  void on_response_trailers(http::HeaderMap&) override { over(true); }
+  void on_upstream_reset(http::ResetReason, std::string_view) override { lent.stream = nullptr; }
+  void on_upstream_full(bool) override {}
+
+  Arena arena;
+  http::ResponseHead response{arena};
+  Lent lent;
+  std::string failure;
+  http::ResetReason failure_reason = http::ResetReason::kLocal;
+  bool done = false;
+
+ private:
+  void over(bool end) {
+    done = end;
+    if (end) lent.stream = nullptr;
+  }
+
+  Host* host_ = nullptr;
+};
+
+class WorkerClusterTest : public testing::Test {
+ protected:
+  WorkerClusterTest() {
+    config_.name = config_.stat_name = "c";
+    for (int i = 0; i < 3; ++i) listeners_.push_back(RawSocket::listen());
+  }
+  void TearDown() override {
+    t_.run([&] {
+      for (auto& asker : askers_) asker->give_up();
+      if (cluster_ != nullptr) cluster_->drain();
+    });
+    until([&] { return cluster_ == nullptr || cluster_->unused(); });
+    t_.run([&] { cluster_.reset(); });
+  }
+
+  std::shared_ptr<const HostSet> host_set(const std::vector<int>& listeners) {
+    HostSet set;
+    set.localities.push_back({});
+    for (const int i : listeners) {
+      Endpoint endpoint;
+      endpoint.address = i < 0 ? nobody_ : listeners_[static_cast<size_t>(i)].address();
+      endpoint.address_text = endpoint.address.text();
+      set.endpoints.push_back(endpoint);
+    }
+    return std::make_shared<const HostSet>(std::move(set));
+  }
+  void open(const std::vector<int>& listeners) {
+    const auto hosts = host_set(listeners);
+    auto shared =
+        std::make_shared<Cluster>(std::make_shared<const ClusterConfig>(config_), registry_, 1);
+    t_.run([&] {
+      cluster_ = std::make_unique<WorkerCluster>(shared, plan_balancing(config_.balancing, hosts),
+                                                 hosts, t_.loop(), shard_);
+    });
+  }
+  void update(const std::vector<int>& listeners) {
+    const auto hosts = host_set(listeners);
+    t_.run([&] { cluster_->update(plan_balancing(config_.balancing, hosts), hosts); });
+  }
+  Host& host(size_t i) { return *cluster_->worker_hosts()[i]; }
+
+  Asker& asker() {
+    askers_.push_back(std::make_unique<Asker>());
+    return *askers_.back();
+  }
+  Outcome ask(Asker& who, size_t host_index = 0, bool high = false) {
+    return t_.run([&] { return who.ask(host(host_index), high); });
+  }
+  // Answers what comes next on that connection.
+  void answer(RawSocket& upstream, const std::string& lines = "") {
+    upstream.receive_some();
+    upstream.send("HTTP/1.1 204 No Content\r\n" + lines + "\r\n");
+  }
+  bool until(const std::function<bool()>& condition) {
+    const auto limit = steady_clock::now() + milliseconds(RawSocket::kPatienceMs);
+    while (steady_clock::now() < limit) {
+      if (t_.run(condition)) return true;
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    return false;
+  }
+  uint64_t counter(const std::string& name) {
+    return t_.run([&] { return registry_.value("cluster.c." + name); });
+  }
+
+  net::LoopThread t_;
+  stats::Registry registry_;
+  stats::Shard& shard_ = registry_.new_shard();
+  ClusterConfig config_;
+  std::vector<RawSocket> listeners_;
+  const net::Address nobody_ = RawSocket::listen().address();
+  std::unique_ptr<WorkerCluster> cluster_;
+  std::vector<std::unique_ptr<Asker>> askers_;
+};
+
+TEST_F(WorkerClusterTest, AConnectionIsUsedAgain) {
+  open({0});
+  Asker& first = asker();
+  EXPECT_EQ(ask(first), Outcome::kWaiting);
+  RawSocket upstream = listeners_[0].accept();
+  answer(upstream);
+  EXPECT_TRUE(until([&] { return first.done; }));
+  EXPECT_FALSE(first.lent.reused);
+  Asker& second = asker();
+  EXPECT_EQ(ask(second), Outcome::kLent);
+  EXPECT_TRUE(second.lent.reused);
+  EXPECT_EQ(second.lent.connection_id, first.lent.connection_id);
+  answer(upstream);
+  EXPECT_TRUE(until([&] { return second.done; }));
+  EXPECT_EQ(counter("upstream_cx_total"), 1u);
+  EXPECT_EQ(t_.run([&] { return host(0).connections(); }), 1u);
+}
+
+TEST_F(WorkerClusterTest, TheMostRecentlyUsedConnectionIsLentFirst) {
+  open({0});
+  Asker* askers[2] = {&asker(), &asker()};
+  t_.run([&] {
+    for (Asker* one : askers) one->ask(host(0));
+  });
+  RawSocket upstreams[2] = {listeners_[0].accept(), listeners_[0].accept()};
+  answer(upstreams[0]);
+  EXPECT_TRUE(until([&] { return askers[0]->done || askers[1]->done; }));
+  answer(upstreams[1]);
+  EXPECT_TRUE(until([&] { return askers[0]->done && askers[1]->done; }));
+  ask(asker());
+  EXPECT_EQ(upstreams[1].receive_some().substr(0, 3), "GET");
+}
+
+TEST_F(WorkerClusterTest, TheConnectionLimitMakesOthersWait) {
+  config_.thresholds[0].max_connections = 1;
+  open({0});
+  Asker& first = asker();
+  Asker& second = asker();
+  t_.run([&] {
+    first.ask(host(0));
+    EXPECT_EQ(second.ask(host(0)), Outcome::kWaiting);
+  });
+  RawSocket upstream = listeners_[0].accept();
+  EXPECT_TRUE(until([&] { return first.lent.stream != nullptr; }));
+  EXPECT_TRUE(t_.run([&] { return second.waiting(); }));
+  answer(upstream);
+  EXPECT_TRUE(until([&] { return second.lent.stream != nullptr; }));
+  EXPECT_TRUE(second.lent.reused);
+  EXPECT_EQ(counter("upstream_cx_total"), 1u);
+  EXPECT_EQ(counter("upstream_cx_overflow"), 1u);
+}
+
+TEST_F(WorkerClusterTest, AWaiterGetsTheSlotOfAConnectionThatEnds) {
+  config_.thresholds[0].max_connections = 1;
+  open({0});
+  Asker& first = asker();
+  Asker& second = asker();
+  t_.run([&] {
+    first.ask(host(0));
+    second.ask(host(0));
+  });
+  RawSocket upstream = listeners_[0].accept();
+  answer(upstream, "Connection: close\r\n");
+  RawSocket another = listeners_[0].accept();
+  answer(another);
+  EXPECT_TRUE(until([&] { return second.done; }));
+  EXPECT_FALSE(second.lent.reused);
+}
+
+TEST_F(WorkerClusterTest, AnotherHostsConnectionsCount) {
+  config_.thresholds[0].max_connections = 1;
+  open({0, 1});
+  Asker& first = asker();
+  Asker& second = asker();
+  t_.run([&] {
+    EXPECT_EQ(first.ask(host(0)), Outcome::kWaiting);
+    EXPECT_EQ(second.ask(host(1)), Outcome::kOverflow) << "nothing there that it could wait for";
+    EXPECT_FALSE(second.waiting());
+    EXPECT_EQ(cluster_->pending(false).in_use(), 1u);
+  });
+}
+
+TEST_F(WorkerClusterTest, PendingOverflow) {
+  config_.thresholds[0].max_pending_requests = 1;
+  open({0});
+  Asker& first = asker();
+  Asker& second = asker();
+  Asker& urgent = asker();
+  t_.run([&] {
+    EXPECT_EQ(first.ask(host(0)), Outcome::kWaiting);
+    EXPECT_EQ(second.ask(host(0)), Outcome::kOverflow);
+    EXPECT_EQ(urgent.ask(host(0), /*high=*/true), Outcome::kWaiting) << "limits of its own";
+    first.give_up();
+    EXPECT_EQ(second.ask(host(0)), Outcome::kWaiting);
+  });
+  EXPECT_EQ(counter("upstream_rq_pending_overflow"), 1u);
+  EXPECT_EQ(counter("upstream_rq_pending_total"), 3u);
+}
+
+TEST_F(WorkerClusterTest, ACancelledWaiterLeavesItsConnectionToTheNext) {
+  open({0});
+  Asker& first = asker();
+  Asker& second = asker();
+  Asker& third = asker();
+  t_.run([&] {
+    for (Asker* one : {&first, &second, &third}) one->ask(host(0));
+    second.give_up();
+  });
+  std::vector<RawSocket> upstreams;
+  for (int i = 0; i < 3; ++i) upstreams.push_back(listeners_[0].accept());
+  EXPECT_TRUE(until([&] { return first.lent.stream != nullptr && third.lent.stream != nullptr; }));
+  EXPECT_EQ(second.lent.stream, nullptr);
+  t_.run([&] { EXPECT_EQ(cluster_->pending(false).in_use(), 0u); });
+  Asker& fourth = asker();
+  EXPECT_TRUE(until([&] { return host(0).connections() == 3; }));
+  std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_EQ(ask(fourth), Outcome::kLent) << "the third connection was left over";
+  EXPECT_FALSE(fourth.lent.reused);
+}
+
+TEST_F(WorkerClusterTest, ConnectFailureIsToldToOneWaiterEach) {
+  open({-1});
+  Asker& first = asker();
+  Asker& second = asker();
+  t_.run([&] {
+    first.ask(host(0));
+    second.ask(host(0));
+  });
+  EXPECT_TRUE(until([&] { return !first.failure.empty() && !second.failure.empty(); }));
+  EXPECT_EQ(first.failure, "connection_refused");
+  EXPECT_EQ(first.failure_reason, http::ResetReason::kConnectFailure);
+  EXPECT_EQ(counter("upstream_cx_connect_fail"), 2u);
+  EXPECT_EQ(counter("upstream_rq_pending_failure_eject"), 2u);
+  EXPECT_TRUE(until([&] { return host(0).unused(); }));
+}
+
+TEST_F(WorkerClusterTest, WhatCannotEvenBeTriedIsToldLater) {
+  config_.bind_address = net::Address::ip("192.0.2.1", 0).take();
+  open({0});
+  Asker& first = asker();
+  EXPECT_EQ(ask(first), Outcome::kWaiting) << "the waiter is not called from within";
+  EXPECT_TRUE(until([&] { return !first.failure.empty(); }));
+  EXPECT_EQ(first.failure, "connection_failure");
+}
+
+TEST_F(WorkerClusterTest, ConnectTimeout) {
+  // A listener whose queue is full does not answer.
+  RawSocket full(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage any;
+  const socklen_t length = net::Address::ip("127.0.0.1", 0).take().to_sockaddr(any);
+  ASSERT_EQ(bind(full.fd(), reinterpret_cast<sockaddr*>(&any), length), 0);
+  ASSERT_EQ(::listen(full.fd(), 0), 0);
+  RawSocket filler = RawSocket::connect(full.address());
+  std::swap(listeners_[0], full);
+  config_.connect_timeout_ms = 50;
+  open({0});
+  Asker& first = asker();
+  ask(first);
+  EXPECT_TRUE(until([&] { return !first.failure.empty(); }));
+  EXPECT_EQ(first.failure_reason, http::ResetReason::kConnectTimeout);
+  EXPECT_EQ(counter("upstream_cx_connect_timeout"), 1u);
+}
+
+TEST_F(WorkerClusterTest, ConnectionsEndAfterTheirLastRequest) {
+  config_.max_requests_per_connection = 2;
+  open({0});
+  Asker& first = asker();
+  ask(first);
+  RawSocket upstream = listeners_[0].accept();
+  answer(upstream);
+  EXPECT_TRUE(until([&] { return first.done; }));
+  Asker& second = asker();
+  EXPECT_EQ(ask(second), Outcome::kLent);
+  answer(upstream);
+  EXPECT_EQ(upstream.receive_some(), "") << "closed";
+  EXPECT_EQ(counter("upstream_cx_max_requests"), 1u);
+}
+
+TEST_F(WorkerClusterTest, IdleConnectionsEnd) {
+  config_.idle_timeout_ms = 30;
+  open({0});
+  Asker& first = asker();
+  ask(first);
+  RawSocket upstream = listeners_[0].accept();
+  answer(upstream);
+  EXPECT_EQ(upstream.receive_some(), "") << "closed";
+  EXPECT_EQ(counter("upstream_cx_idle_timeout"), 1u);
+  EXPECT_TRUE(until([&] { return host(0).unused(); }));
+}
+
+TEST_F(WorkerClusterTest, AnIdleConnectionThatTheUpstreamClosesIsForgotten) {
+  open({0});
+  Asker& first = asker();
+  ask(first);
+  RawSocket upstream = listeners_[0].accept();
+  answer(upstream);
+  EXPECT_TRUE(until([&] { return first.done; }));
+  upstream.close();
+  EXPECT_TRUE(until([&] { return host(0).connections() == 0; }));
+  Asker& second = asker();
+  EXPECT_EQ(ask(second), Outcome::kWaiting) << "a new connection";
+}
+
+// ---- host sets ----
+
+TEST_F(WorkerClusterTest, UpdatesKeepHostsThatStay) {
+  open({0, 1});
+  Asker& first = asker();
+  ask(first, 1);
+  RawSocket upstream = listeners_[1].accept();
+  answer(upstream);
+  EXPECT_TRUE(until([&] { return first.done; }));
+  const Host* const kept = t_.run([&] { return &host(1); });
+  update({2, 1, 0});
+  t_.run([&] {
+    ASSERT_EQ(cluster_->worker_hosts().size(), 3u);
+    EXPECT_EQ(&host(1), kept);
+    for (uint32_t i = 0; i < 3; ++i) EXPECT_EQ(host(i).index, i);
+  });
+  EXPECT_EQ(ask(asker(), 1), Outcome::kLent) << "with its connections";
+}
+
+TEST_F(WorkerClusterTest, ARemovedHostEndsWhatIsIdleAndFinishesWhatIsNot) {
+  open({0, 1});
+  Asker& idle = asker();
+  Asker& busy = asker();
+  ask(idle);
+  RawSocket first = listeners_[0].accept();
+  ask(busy);
+  RawSocket second = listeners_[0].accept();
+  EXPECT_TRUE(until([&] { return idle.lent.stream != nullptr && busy.lent.stream != nullptr; }));
+  answer(first);
+  EXPECT_TRUE(until([&] { return idle.done; }));
+  t_.run([&] { cluster_->begin(host(0)); });
+  Host& removed = t_.run([&]() -> std::reference_wrapper<Host> { return host(0); });
+  update({1});
+  EXPECT_EQ(first.receive_some(), "") << "closed";
+  EXPECT_FALSE(t_.run([&] { return cluster_->unused(); }));
+  answer(second);
+  EXPECT_TRUE(until([&] { return busy.done; }));
+  EXPECT_EQ(second.receive_some(), "") << "closed after its exchange";
+  t_.run([&] { cluster_->end(removed); });
+  EXPECT_TRUE(t_.run([&] { return cluster_->unused(); }));
+}
+
+TEST_F(WorkerClusterTest, AHostThatComesBackKeepsConnectionsAgain) {
+  open({0});
+  Asker& first = asker();
+  ask(first);
+  RawSocket upstream = listeners_[0].accept();
+  EXPECT_TRUE(until([&] { return first.lent.stream != nullptr; }));
+  t_.run([&] { cluster_->begin(host(0)); });
+  Host& same = t_.run([&]() -> std::reference_wrapper<Host> { return host(0); });
+  update({1});
+  update({0});
+  EXPECT_EQ(t_.run([&] { return &host(0); }), &same);
+  answer(upstream);
+  EXPECT_TRUE(until([&] { return first.done; }));
+  t_.run([&] { cluster_->end(same); });
+  EXPECT_EQ(ask(asker()), Outcome::kLent);
+}
+
+TEST_F(WorkerClusterTest, TheSameAddressTwice) {
+  open({0, 0});
+  Asker& first = asker();
+  Asker& second = asker();
+  ask(first, 0);
+  ask(second, 1);
+  RawSocket upstreams[2] = {listeners_[0].accept(), listeners_[0].accept()};
+  EXPECT_TRUE(until([&] { return first.lent.stream != nullptr && second.lent.stream != nullptr; }));
+  update({0, 0});
+  update({0});
+  for (RawSocket& upstream : upstreams) answer(upstream);
+  EXPECT_TRUE(until([&] { return first.done && second.done; }));
+  EXPECT_EQ(t_.run([&] { return cluster_->worker_hosts().size(); }), 1u);
+}
+
+TEST_F(WorkerClusterTest, HostsToAvoidMayBeGone) {
+  open({0, 1});
+  Host* const tried[] = {t_.run([&] { return &host(0); })};
+  for (int i = 0; i < 20; ++i)
+    EXPECT_EQ(t_.run([&] { return cluster_->pick({}, tried)->index; }), 1u);
+  update({1});
+  t_.run([] {});  // by now it is destroyed
+  EXPECT_EQ(t_.run([&] { return cluster_->pick({}, tried); }), t_.run([&] { return &host(0); }));
+}
+
+TEST_F(WorkerClusterTest, WithoutHostsThereIsNothingToPick) {
+  open({});
+  EXPECT_EQ(t_.run([&] { return cluster_->pick({}, {}); }), nullptr);
+  EXPECT_TRUE(t_.run([&] { return cluster_->unused(); }));
+}
+
+TEST_F(WorkerClusterTest, DrainEndsIdleConnectionsAndTheOthersWithTheirExchange) {
+  open({0});
+  Asker& first = asker();
+  ask(first);
+  RawSocket upstream = listeners_[0].accept();
+  EXPECT_TRUE(until([&] { return first.lent.stream != nullptr; }));
+  t_.run([&] { cluster_->drain(); });
+  EXPECT_FALSE(t_.run([&] { return cluster_->unused(); }));
+  answer(upstream);
+  EXPECT_EQ(upstream.receive_some(), "") << "closed";
+  EXPECT_TRUE(until([&] { return cluster_->unused(); }));
+  EXPECT_TRUE(first.done);
+}
+
+TEST_F(WorkerClusterTest, OriginalDestinationsAreMadeWhenNeeded) {
+  config_.discovery = ClusterConfig::Discovery::kOriginalDst;
+  open({});
+  const net::Address to = listeners_[0].address();
+  t_.run([&] {
+    Host* made = cluster_->host_for(to);
+    EXPECT_EQ(made->endpoint().address, to);
+    EXPECT_EQ(cluster_->host_for(to), made);
+    EXPECT_EQ(cluster_->worker_hosts().size(), 1u);
+  });
+  Asker& first = asker();
+  ask(first);
+  RawSocket upstream = listeners_[0].accept();
+  answer(upstream);
+  EXPECT_TRUE(until([&] { return first.done; }));
+}
+
+}  // namespace
+}  // namespace weir::upstream
