@@ -205,6 +205,8 @@ TEST(ReadYaml, RefusesEscapesThatAreNotUtf8) {
 TEST(ReadYaml, RefusesTabsAsIndentation) {
   EXPECT_EQ(error_of("a:\n\tb: 1\n"), "f:2:1: error: a tab cannot indent a line [syntax]");
   EXPECT_EQ(error_of("a:\n  b: x\n \tc: 1\n"), "f:3:2: error: a tab cannot indent a line [syntax]");
+  EXPECT_EQ(error_of("a:\n \tb\n"), "f:2:2: error: a tab cannot indent a line [syntax]");
+  EXPECT_EQ(error_of("-\n\t{}\n"), "f:2:1: error: a tab cannot indent a line [syntax]");
   EXPECT_EQ(read("a:\tb\t# c\n"), "{a: p\"b\"}");
 }
 

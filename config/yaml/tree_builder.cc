@@ -176,16 +176,21 @@ bool TreeBuilder::check_null(const YAML::Mark& mark) {
   return !failed_;
 }
 
-// yaml-cpp takes a value on a line of its own as the key's above, however little it is indented.
+// yaml-cpp takes a value on a line of its own as the key's above, however little it is indented,
+// and whatever it is indented with.
 bool TreeBuilder::check_indentation(const YAML::Mark& mark) {
-  if (open_.empty() || !open_.back().is_mapping || open_.back().is_flow || expects_key()) {
-    return true;
+  if (open_.empty() || open_.back().is_flow) return true;
+  const auto column = static_cast<std::size_t>(mark.column);
+  const std::size_t line = last_value_ - column;
+  const std::string_view before = text_.substr(line, column);
+  if (before.find_first_not_of(" \t") != std::string_view::npos) return true;
+  if (const std::size_t tab = before.find('\t'); tab != std::string_view::npos) {
+    syntax_error(line + tab, "a tab cannot indent a line", "use spaces");
+    return false;
   }
   const YAML::Mark& key = open_.back().key;
-  if (mark.line == key.line || mark.column > key.column) return true;
-  const auto column = static_cast<std::size_t>(mark.column);
-  const std::string_view before = text_.substr(last_value_ - column, column);
-  if (before.find_first_not_of(' ') != std::string_view::npos) return true;
+  const bool is_value = open_.back().is_mapping && !expects_key() && mark.line != key.line;
+  if (!is_value || mark.column > key.column) return true;
   syntax_error(last_value_, "expected 'key: value' here",
                "a key is followed by a colon and a space, a value is indented more than its key");
   return false;
