@@ -33,6 +33,20 @@ class Sink {
     put(a);
     put(b);
   }
+  // A whole header line by one check of the room; false when it does not fit.
+  bool line(std::string_view name, std::string_view value) {
+    const size_t bytes = name.size() + value.size() + 4;
+    if (bytes > room_) return false;
+    char* at = static_cast<char*>(std::memcpy(at_, name.data(), name.size())) + name.size();
+    *at++ = ':';
+    *at++ = ' ';
+    if (!value.empty()) std::memcpy(at, value.data(), value.size());
+    at += value.size();
+    *at++ = '\r';
+    *at++ = '\n';
+    advance(bytes);
+    return true;
+  }
   void number(int64_t value) {
     char text[24];
     const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
@@ -91,6 +105,7 @@ void put_name(Sink& sink, std::string_view name, HeaderCase header_case) {
 }
 
 void put_line(Sink& sink, std::string_view name, std::string_view value, HeaderCase header_case) {
+  if (header_case == HeaderCase::kLower && sink.line(name, value)) return;
   put_name(sink, name, header_case);
   sink.put(": ", value);
   sink.put("\r\n");
