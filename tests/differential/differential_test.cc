@@ -12,7 +12,7 @@
 #include <map>
 #include <set>
 #include <sstream>
-#include <thread>
+#include <utility>
 
 #include "tests/differential/mutator.h"
 #include "tests/harness/escape.h"
@@ -36,6 +36,26 @@ double number_from(const char* variable, double otherwise) {
 std::string plain_path(const std::string& path) {
   const auto is_plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '/'; };
   return std::string(path.begin(), std::find_if_not(path.begin(), path.end(), is_plain));
+}
+
+// The lines of `text` behind `read` that have their end; `read` moves there.
+std::string whole_lines(const std::string& text, size_t& read) {
+  const size_t end = text.rfind('\n');
+  if (end == std::string::npos || end < read) return "";
+  const size_t from = std::exchange(read, end + 1);
+  return text.substr(from, read - from);
+}
+
+void remove_common(Seen& a, Seen& b) {
+  for (auto each = a.begin(); each != a.end();) {
+    const auto found = b.find(*each);
+    if (found == b.end()) {
+      ++each;
+    } else {
+      b.erase(found);
+      each = a.erase(each);
+    }
+  }
 }
 
 bool starts_to_listen(uint16_t port) {
@@ -149,12 +169,32 @@ class Differential : public testing::TestWithParam<std::string> {
     }
   }
 
-  // The log's lines since the last call: METHOD PATH STATUS FLAGS DETAILS CLUSTER RECEIVED SENT.
-  Forwarded read_log(const Proxy& proxy) {
-    const std::string log = proxy.weir().access_log();
-    std::istringstream lines(log.substr(log_read_));
-    log_read_ = log.rfind('\n') == std::string::npos ? 0 : log.rfind('\n') + 1;
+  // Both accounts are written with a delay, so they are read until they agree; what still differs
+  // after `patience` is returned.
+  std::string compare(const Proxy& proxy, const Backend& backend, Milliseconds patience = 3s) {
     Forwarded forwarded;
+    Seen seen;
+    const auto agree = [&] {
+      read_log(proxy, forwarded);
+      read_seen(backend, seen);
+      remove_common(forwarded.answered, seen);
+      remove_common(forwarded.uncertain, seen);
+      return forwarded.answered.empty() && seen.empty();
+    };
+    eventually(agree, patience);
+    refused_ += static_cast<size_t>(forwarded.refused);
+    std::string difference;
+    for (const std::string& entry : forwarded.answered)
+      difference += "  forwarded, but not seen: " + entry + '\n';
+    for (const std::string& entry : seen)
+      difference += "  seen, but not forwarded: " + entry + '\n';
+    return difference;
+  }
+
+  // Adds what the log says since the last call; a line is
+  // METHOD PATH STATUS FLAGS DETAILS CLUSTER RECEIVED SENT.
+  void read_log(const Proxy& proxy, Forwarded& forwarded) {
+    std::istringstream lines(whole_lines(proxy.weir().access_log(), log_read_));
     for (std::string line; std::getline(lines, line);) {
       std::istringstream words(line);
       std::string method, path, status, flags, details, cluster, received;
@@ -162,50 +202,23 @@ class Differential : public testing::TestWithParam<std::string> {
       const std::string entry = method + ' ' + plain_path(path) + ' ' + received;
       if (status == "200" && flags == "-") {
         forwarded.answered.insert(entry);
-      } else if (details == "via_upstream") {
+        ++requests_;
+      } else if (flags == "-" && details == "via_upstream") {
         ++forwarded.refused;
       } else if (cluster == "app") {
         forwarded.uncertain.insert(entry);
       }
     }
-    return forwarded;
   }
 
-  Seen read_seen(const Backend& backend) {
-    const std::string log = read_file(backend.log());
-    std::istringstream lines(log.substr(seen_read_));
-    seen_read_ = log.size();
-    Seen seen;
+  void read_seen(const Backend& backend, Seen& seen) {
+    std::istringstream lines(whole_lines(read_file(backend.log()), seen_read_));
     for (std::string line; std::getline(lines, line);) {
       std::istringstream words(line);
       std::string method, path, bytes;
       words >> method >> path >> bytes;
       seen.insert(method + ' ' + plain_path(path) + ' ' + bytes);
     }
-    return seen;
-  }
-
-  // Why the two differ; empty when they agree.
-  std::string compare(const Proxy& proxy, const Backend& backend) {
-    std::this_thread::sleep_for(30ms);  // the log is written every 10 ms
-    const Forwarded forwarded = read_log(proxy);
-    Seen seen = read_seen(backend);
-    requests_ += forwarded.answered.size();
-    refused_ += static_cast<size_t>(forwarded.refused);
-    std::string difference;
-    for (const std::string& entry : forwarded.answered) {
-      const auto found = seen.find(entry);
-      if (found == seen.end()) {
-        difference += "  forwarded, but not seen: " + entry + '\n';
-      } else {
-        seen.erase(found);
-      }
-    }
-    for (const std::string& entry : forwarded.uncertain)
-      if (const auto found = seen.find(entry); found != seen.end()) seen.erase(found);
-    for (const std::string& entry : seen)
-      difference += "  seen, but not forwarded: " + entry + '\n';
-    return difference;
   }
 
   // Runs each stream of a batch alone, to find those on which the two differ.
@@ -263,7 +276,7 @@ TEST_P(Differential, NoticesWhatWasNotForwarded) {
   smuggler.send("GET /evil HTTP/1.1\r\nHost: a\r\n\r\n");
   Exchange exchange([&] { return Exchange::Wires{&smuggler}; }, {}, [](size_t) {});
   ASSERT_TRUE(exchange.run_until([&] { return !smuggler.input().empty(); }));
-  EXPECT_EQ(compare(proxy, backend), "  seen, but not forwarded: GET /evil 0\n");
+  EXPECT_EQ(compare(proxy, backend, 300ms), "  seen, but not forwarded: GET /evil 0\n");
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, Differential, testing::Values("node", "nginx", "haproxy"),
