@@ -1,5 +1,6 @@
 #include "tests/harness/weir_process.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -7,6 +8,13 @@
 #include "tests/harness/wire.h"
 
 namespace weir::test {
+namespace {
+
+// Log lines are waited for, so they are written soon.
+constexpr char kFlushInterval[] = "--file-flush-interval-msec";
+
+}  // namespace
+
 WeirProcess::WeirProcess(Options options)
     : folder_(new_scratch_folder("weir")), words_(std::move(options.words)) {
   words_["LISTEN"] = std::to_string(listen_.number());
@@ -14,9 +22,10 @@ WeirProcess::WeirProcess(Options options)
   words_["LOG"] = folder_ + "/access.log";
   words_["DIR"] = folder_;
   write_file(config_path(), substitute(options.config));
-  std::vector<std::string> command{weir_program(), "-c", config_path(),
-                                   "--file-flush-interval-msec", "10"};
+  std::vector<std::string> command{weir_program(), "-c", config_path()};
   command.insert(command.end(), options.arguments.begin(), options.arguments.end());
+  if (std::find(command.begin(), command.end(), kFlushInterval) == command.end())
+    command.insert(command.end(), {kFlushInterval, "10"});
   process_ = std::make_unique<ChildProcess>(
       command,
       ChildProcess::Options{folder_ + "/output", options.environment, options.max_files, ""});
