@@ -1,13 +1,16 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <new>
 #include <span>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "proxy/base/arena.h"
 #include "proxy/http/message.h"
@@ -33,6 +36,29 @@ class FilterConfig;
 //   kRespond   an answer was given by FilterContext::respond(); the request goes no further
 enum class Verdict : uint8_t { kContinue, kWait, kRespond };
 
+// The few header lines that an answer adds. They need no heap; more than kMax is a filter's bug.
+class ReplyHeaders {
+ public:
+  using Line = std::pair<std::string_view, std::string_view>;
+  static constexpr size_t kMax = 6;
+
+  ReplyHeaders() = default;
+  ReplyHeaders(std::initializer_list<Line> lines) {
+    for (const auto& [name, value] : lines) emplace_back(name, value);
+  }
+  // `name` in lower case.
+  void emplace_back(std::string_view name, std::string_view value) {
+    if (count_ == kMax) std::abort();
+    lines_[count_++] = {name, value};
+  }
+  const Line* begin() const { return lines_.data(); }
+  const Line* end() const { return lines_.data() + count_; }
+
+ private:
+  std::array<Line, kMax> lines_{};
+  size_t count_ = 0;
+};
+
 // An answer made by the proxy itself. Views must outlive the request (literals, or its arena).
 struct LocalReply {
   uint16_t status = 500;
@@ -40,8 +66,7 @@ struct LocalReply {
   std::string_view details;  // %RESPONSE_CODE_DETAILS%: stable, snake_case
   uint32_t flags = 0;        // ResponseFlag bits to set
   std::string_view content_type = "text/plain";
-  // Added to the response's headers; lower-case names.
-  std::vector<std::pair<std::string_view, std::string_view>> headers;
+  ReplyHeaders headers;  // added to the response's
   int grpc_status = -1;  // of the answer to a gRPC request; negative: what `status` maps to
 };
 

@@ -103,12 +103,12 @@ size_t H1Server::take_partial(char* scratch) {
   if (partial_ == nullptr) return 0;
   const size_t kept = partial_->size();
   partial_->take(scratch - kept, kept);
-  partial_ = nullptr;
+  connection_.loop().give_buffer(std::move(partial_));
   return kept;
 }
 
 void H1Server::keep_partial(std::string_view bytes) {
-  if (partial_ == nullptr) partial_ = std::make_unique<Buffer>(connection_.loop().blocks());
+  if (partial_ == nullptr) partial_ = connection_.loop().take_buffer();
   partial_->append(bytes);
 }
 

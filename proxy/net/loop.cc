@@ -168,6 +168,18 @@ void Loop::push_held() {
   std::exchange(held_, nullptr)->push();
 }
 
+std::unique_ptr<Buffer> Loop::take_buffer() {
+  if (free_buffers_.empty()) return std::make_unique<Buffer>(blocks_);
+  std::unique_ptr<Buffer> buffer = std::move(free_buffers_.back());
+  free_buffers_.pop_back();
+  return buffer;
+}
+
+void Loop::give_buffer(std::unique_ptr<Buffer> buffer) {
+  buffer->clear();
+  if (free_buffers_.size() < kMaxFreeBuffers) free_buffers_.push_back(std::move(buffer));
+}
+
 uint64_t Loop::random() {
   uint64_t x = random_state_;
   x ^= x << 13;

@@ -89,6 +89,9 @@ class Loop {
 
   TimerWheel& timers() { return timers_; }
   BlockPool& blocks() { return blocks_; }
+  // A buffer for somebody who has one only while there is something in it.
+  std::unique_ptr<Buffer> take_buffer();
+  void give_buffer(std::unique_ptr<Buffer> buffer);
   uint64_t random();  // xorshift; not for secrets
 
   // kReadBytes of scratch with kHeadRoomBytes before it.
@@ -130,11 +133,13 @@ class Loop {
   TimerWheel timers_;
   std::unique_ptr<char[]> scratch_;
   static constexpr int kMaxResumeRounds = 4;
+  static constexpr size_t kMaxFreeBuffers = 64;
 
   Connection* flush_list_ = nullptr;
   Connection* resume_list_ = nullptr;
   Connection* held_ = nullptr;
   WriteBatch* free_batches_ = nullptr;
+  std::vector<std::unique_ptr<Buffer>> free_buffers_;
   int resume_rounds_ = 0;
   std::vector<Retired> retired_;
   std::mutex posted_mutex_;

@@ -137,6 +137,19 @@ TEST(LoopTest, WallClock) {
   EXPECT_LE(wall, now_us() + 100'000);
 }
 
+TEST(LoopTest, BuffersAreUsedAgain) {
+  Loop loop;
+  std::unique_ptr<Buffer> buffer = loop.take_buffer();
+  const Buffer* const first = buffer.get();
+  buffer->append("left in it");
+  loop.give_buffer(std::move(buffer));
+  EXPECT_EQ(loop.blocks().blocks_in_use(), 0u);
+  buffer = loop.take_buffer();
+  EXPECT_EQ(buffer.get(), first);
+  EXPECT_TRUE(buffer->empty());
+  EXPECT_NE(loop.take_buffer().get(), first);
+}
+
 TEST(LoopTest, RandomNumbersDiffer) {
   Loop one;
   Loop two;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -57,6 +58,8 @@ class RawSocket {
     sockaddr_storage at;
     const socklen_t length = to.to_sockaddr(at);
     if (::connect(out.fd_, reinterpret_cast<sockaddr*>(&at), length) != 0) std::abort();
+    const int one = 1;
+    setsockopt(out.fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     return out;
   }
 
