@@ -40,7 +40,7 @@ enum class Verdict : uint8_t { kContinue, kWait, kRespond };
 class ReplyHeaders {
  public:
   using Line = std::pair<std::string_view, std::string_view>;
-  static constexpr size_t kMax = 6;
+  static constexpr size_t kMax = 24;
 
   ReplyHeaders() = default;
   ReplyHeaders(std::initializer_list<Line> lines) {
