@@ -133,8 +133,7 @@ class Backend {
 
 // What the proxy's log says of a batch.
 struct Forwarded {
-  Seen answered;   // with 200 by the backend: it must have seen these
-  Seen uncertain;  // the client went away, or the backend broke off: it may have
+  Seen answered;  // with 200 by the backend: it must have seen these
   int refused = 0;
 };
 
@@ -178,7 +177,7 @@ class Differential : public testing::TestWithParam<std::string> {
       read_log(proxy, forwarded);
       read_seen(backend, seen);
       remove_common(forwarded.answered, seen);
-      remove_common(forwarded.uncertain, seen);
+      remove_common(uncertain_, seen);
       return forwarded.answered.empty() && seen.empty();
     };
     eventually(agree, patience);
@@ -188,7 +187,21 @@ class Differential : public testing::TestWithParam<std::string> {
       difference += "  forwarded, but not seen: " + entry + '\n';
     for (const std::string& entry : seen)
       difference += "  seen, but not forwarded: " + entry + '\n';
-    return difference;
+    return difference.empty() ? "" : difference + logged_of(proxy, difference);
+  }
+
+  // What the proxy's log has of the paths that are named in `difference`.
+  std::string logged_of(const Proxy& proxy, const std::string& difference) {
+    std::string found;
+    std::istringstream lines(proxy.weir().access_log());
+    for (std::string line; std::getline(lines, line);) {
+      const size_t path = line.find(" /");
+      const size_t end = line.find(' ', path + 1);
+      if (path != std::string::npos &&
+          difference.find(line.substr(path, end - path + 1)) != std::string::npos)
+        found += "    the log: " + line + '\n';
+    }
+    return found;
   }
 
   // Adds what the log says since the last call; a line is
@@ -206,7 +219,7 @@ class Differential : public testing::TestWithParam<std::string> {
       } else if (flags == "-" && details == "via_upstream") {
         ++forwarded.refused;
       } else if (cluster == "app") {
-        forwarded.uncertain.insert(entry);
+        uncertain_.insert(entry);
       }
     }
   }
@@ -234,6 +247,8 @@ class Differential : public testing::TestWithParam<std::string> {
     return report.empty() ? "  only when the whole batch is sent" : report;
   }
 
+  // The client went away, or the backend broke off: the backend may have seen these, or may yet.
+  Seen uncertain_;
   size_t log_read_ = 0;
   size_t seen_read_ = 0;
   size_t requests_ = 0;

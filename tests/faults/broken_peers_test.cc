@@ -1,6 +1,9 @@
 // Peers that reset, close and stall at the worst moment.
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <thread>
+
 #include "tests/harness/fluent.h"
 
 namespace weir::test {
@@ -77,13 +80,43 @@ TEST(BrokenClient, ThatBreaksOffItsBodyNeverCompletesARequest) {
   TestUpstream app;
   Proxy proxy = weir().upstream(app).start();
   for (int i = 0; i < 10; ++i) {
+    const uint64_t before = app.bytes_received();
     RawClient client(proxy);
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nbegin");
-    ASSERT_TRUE(eventually([&] { return app.connections() == i + 1; }));
+    ASSERT_TRUE(eventually([&] { return app.bytes_received() > before; }));
     i % 2 == 0 ? client.wire().reset() : client.wire().close();
     EXPECT_TRUE(eventually([&] { return app.unfinished() == i + 1; }));
   }
   EXPECT_EQ(app.requests(), 0);
+}
+
+// While the proxy stands still, the answer to one client arrives and then that client resets: both
+// are found at once, and the upstream's connection already has its next request by the time that
+// the answer cannot be written.
+TEST(BrokenClient, ThatIsGoneWhenItsAnswerComesTakesNobodyElseAlong) {
+  TestUpstream app;
+  app.on("/first").delay(200ms);
+  Proxy proxy =
+      weir()
+          .upstream(app)
+          .with("app", "circuit_breakers: {thresholds: [{max_connections: 1}]}")
+          .start();
+  for (int i = 0; i < 3; ++i) {
+    const int before = app.requests();
+    RawClient first(proxy);
+    first.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n");
+    ASSERT_TRUE(eventually([&] { return app.requests() == before + 1; }));
+    RawClient second(proxy);
+    second.send("GET /second HTTP/1.1\r\nHost: a\r\n\r\n");
+    std::this_thread::sleep_for(50ms);  // it waits for the only connection
+    proxy.signal(SIGSTOP);
+    std::this_thread::sleep_for(250ms);
+    first.wire().reset();
+    std::this_thread::sleep_for(20ms);
+    proxy.signal(SIGCONT);
+    EXPECT_EQ(second.reply(2s).status, 200);
+    EXPECT_TRUE(proxy.weir().process().running());
+  }
 }
 
 TEST(EarlyResponse, WhileTheClientStillSends) {

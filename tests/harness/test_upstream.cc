@@ -110,7 +110,10 @@ bool TestUpstream::read_request(Connection& connection) {
   std::array<char, 65536> bytes;
   const ssize_t got = recv(connection.socket.get(), bytes.data(), bytes.size(), 0);
   if (got == 0 || (got < 0 && errno != EAGAIN)) return false;
-  if (got > 0) connection.input.append(bytes.data(), static_cast<size_t>(got));
+  if (got > 0) {
+    connection.input.append(bytes.data(), static_cast<size_t>(got));
+    bytes_received_ += static_cast<uint64_t>(got);
+  }
   if (connection.responding || connection.input.empty()) return true;
   Message request;
   const ParseResult result = parse_request(connection.input, request);

@@ -73,6 +73,7 @@ class TestUpstream {
   int open_connections() const { return open_; }
   int unfinished() const { return unfinished_; }  // requests that broke off
   uint64_t bytes_sent() const { return bytes_sent_; }
+  uint64_t bytes_received() const { return bytes_received_; }
   std::string last_request() const;
 
   void close_all();  // every connection, with FIN
@@ -102,6 +103,7 @@ class TestUpstream {
   std::atomic<int> open_{0};
   std::atomic<int> unfinished_{0};
   std::atomic<uint64_t> bytes_sent_{0};
+  std::atomic<uint64_t> bytes_received_{0};
   std::atomic<bool> close_all_{false};
   std::atomic<bool> stop_{false};
   std::atomic<bool> end_{false};
