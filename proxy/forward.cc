@@ -174,7 +174,6 @@ void Forward::attempt() {
 
 void Forward::on_connection(const upstream::Lent& lent) {
   send_request(lent);
-  request_.worker().loop().flush();
 }
 
 void Forward::send_request(const upstream::Lent& lent) {
@@ -302,10 +301,7 @@ void Forward::on_response_head(bool end) {
   request_.info().status = status;
   request_.info().first_upstream_rx_ns = request_.worker().loop().now_ns();
   note_response(status);
-  if (retry_on_ != 0 && wants_retry(retry_on_, request_)) {
-    if (end) stream_ = nullptr;
-    if (retry()) return;
-  }
+  if (retry_on_ != 0 && wants_retry(retry_on_, request_) && retry()) return;
   if (retries_done_ > 0 && status < 500) cluster_->shard().inc(cluster_->stats().rq_retry_success);
   response_begun_ = true;
   try_deadline_ms_ = INT64_MAX;

@@ -53,6 +53,7 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   void on_response_head(bool end) override;
   void on_response_body(std::string_view bytes, bool end) override;
   void on_response_trailers(http::HeaderMap& trailers) override;
+  void on_stream_over() override { stream_ = nullptr; }
   void on_upstream_reset(http::ResetReason reason, std::string_view details) override;
   void on_upstream_full(bool full) override;
 

@@ -306,7 +306,7 @@ void H1Client::end_response() {
 
 void H1Client::finish_if_done() {
   if (rx_ != Rx::kDone || !sent_all_ || closed_) return;
-  events_ = nullptr;
+  std::exchange(events_, nullptr)->on_stream_over();
   if (!keep_alive_ || !partial_.empty()) return close();
   connection_.pause_reading(false);
   owner_.on_reusable(*this);

@@ -58,6 +58,7 @@ class Exchange : public ClientStreamEvents, public H1ClientOwner {
     trailers = &map;
     note("trailers");
   }
+  void on_stream_over() override { note("over"); }
   void on_upstream_reset(ResetReason reason, std::string_view details) override {
     reset_reason = reason;
     note("reset " + std::string(details));
@@ -138,25 +139,25 @@ class H1ClientTest : public testing::Test {
 TEST_F(H1ClientTest, ABodyWithLength) {
   open();
   EXPECT_AFTER("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "200");
-  EXPECT_AFTER("lo", "200; reusable; body hello");
+  EXPECT_AFTER("lo", "200; over; reusable; body hello");
 }
 
 TEST_F(H1ClientTest, ItCarriesOneExchangeAfterTheOther) {
   open();
-  EXPECT_AFTER("HTTP/1.1 204 No Content\r\n\r\n", "reusable; 204 end");
+  EXPECT_AFTER("HTTP/1.1 204 No Content\r\n\r\n", "over; reusable; 204 end");
   t_.run([&] { x_->client->attach(*x_); });
   request("GET", true);
   EXPECT_AFTER("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-               "reusable; 204 end; reusable; 200 end");
+               "over; reusable; 204 end; over; reusable; 200 end");
 }
 
 TEST_F(H1ClientTest, ResponsesWithoutABody) {
   open("HEAD");
-  EXPECT_AFTER("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "reusable; 200 end");
+  EXPECT_AFTER("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "over; reusable; 200 end");
   open("GET");
-  EXPECT_AFTER("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", "reusable; 304 end");
+  EXPECT_AFTER("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", "over; reusable; 304 end");
   open("HEAD");
-  EXPECT_AFTER("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "reusable; 200 end");
+  EXPECT_AFTER("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "over; reusable; 200 end");
 }
 
 TEST_F(H1ClientTest, ChunkedWithTrailersThatStay) {
@@ -164,7 +165,7 @@ TEST_F(H1ClientTest, ChunkedWithTrailersThatStay) {
   open();
   EXPECT_AFTER(
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-S: 1\r\n\r\n",
-      "200; reusable; trailers");
+      "200; over; reusable; trailers");
   t_.run([&] { EXPECT_EQ(x_->trailers->get("x-s"), "1"); });
 }
 
@@ -176,9 +177,9 @@ TEST_F(H1ClientTest, ABodyUntilTheEndOfTheConnection) {
 TEST_F(H1ClientTest, AWishToCloseIsHeard) {
   open();
   EXPECT_AFTER("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi",
-               "200; closed; body hi");
+               "200; over; closed; body hi");
   open();
-  EXPECT_AFTER("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi", "200; closed; body hi");
+  EXPECT_AFTER("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi", "200; over; closed; body hi");
 }
 
 // ---- what must never look like a clean end, nor poison the pool ----
@@ -208,12 +209,12 @@ TEST_F(H1ClientTest, AReset) {
 TEST_F(H1ClientTest, MoreThanWasPromised) {
   open();
   EXPECT_AFTER("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\n\r\n",
-               "200; closed; body hi");
+               "200; over; closed; body hi");
   open();
-  EXPECT_AFTER("HTTP/1.1 204 No Content\r\n\r\nx", "closed; 204 end");
+  EXPECT_AFTER("HTTP/1.1 204 No Content\r\n\r\nx", "over; closed; 204 end");
   open();
   EXPECT_AFTER("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nx",
-               "200; closed; body ");
+               "200; over; closed; body ");
 }
 
 TEST_F(H1ClientTest, BytesThatNobodyAskedFor) {
@@ -221,8 +222,8 @@ TEST_F(H1ClientTest, BytesThatNobodyAskedFor) {
   EXPECT_AFTER("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
                "closed; reset http1.unsolicited_response");
   open();
-  EXPECT_AFTER("HTTP/1.1 204 No Content\r\n\r\n", "reusable; 204 end");
-  EXPECT_AFTER("HTTP/1.1 200 OK\r\n", "reusable; 204 end; closed");
+  EXPECT_AFTER("HTTP/1.1 204 No Content\r\n\r\n", "over; reusable; 204 end");
+  EXPECT_AFTER("HTTP/1.1 200 OK\r\n", "over; reusable; 204 end; closed");
 }
 
 TEST_F(H1ClientTest, WhatIsNotHttp) {
@@ -258,7 +259,7 @@ TEST_F(H1ClientTest, InformationalResponses) {
   open();
   EXPECT_AFTER("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
                "103; 100");
-  EXPECT_AFTER("HTTP/1.1 204 No Content\r\n\r\n", "103; 100; reusable; 204 end");
+  EXPECT_AFTER("HTTP/1.1 204 No Content\r\n\r\n", "103; 100; over; reusable; 204 end");
 }
 
 TEST_F(H1ClientTest, EndlessInformationalResponses) {
@@ -280,7 +281,7 @@ TEST_F(H1ClientTest, ADrippedResponseNeedsNoMoreMemory) {
     upstream_.send({&c, 1});
     t_.run([] {});
   }
-  EXPECT_AFTER("", "200; reusable; trailers");
+  EXPECT_AFTER("", "200; over; reusable; trailers");
   t_.run([&] { EXPECT_LT(x_->arena.overflow_bytes(), 40'000u); });
 }
 
@@ -291,7 +292,7 @@ TEST_F(H1ClientTest, PausedItReadsNothing) {
   std::this_thread::sleep_for(milliseconds(20));
   EXPECT_EQ(t_.run([&] { return x_->trace; }), "");
   t_.run([&] { x_->client->pause_reading(false); });
-  EXPECT_AFTER("", "reusable; 204 end");
+  EXPECT_AFTER("", "over; reusable; 204 end");
 }
 
 }  // namespace

@@ -90,6 +90,9 @@ class ClientStreamEvents {
   virtual void on_response_head(bool end) = 0;
   virtual void on_response_body(std::string_view bytes, bool end) = 0;
   virtual void on_response_trailers(HeaderMap& trailers) = 0;
+  // The stream is gone, because its exchange is over on both sides; the last piece of the response
+  // follows. What carried it may be somebody else's before that piece arrives.
+  virtual void on_stream_over() = 0;
   virtual void on_upstream_reset(ResetReason reason, std::string_view details) = 0;
   virtual void on_upstream_full(bool full) = 0;
 };

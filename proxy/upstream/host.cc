@@ -163,6 +163,7 @@ void Host::connected(PooledConnection& connection, int error) {
   stats.record(cluster_.stats().cx_connect_ms,
                static_cast<uint64_t>(loop_.now_ms() - connection.started_ms_));
   serve_waiter(connection);
+  loop_.flush();
 }
 
 void Host::serve_waiter(PooledConnection& connection) {

@@ -34,6 +34,7 @@ class ConnectionWaiter {
   virtual ~ConnectionWaiter() = default;
   // The events that the stream is to be attached to.
   virtual http::ClientStreamEvents& stream_events() = 0;
+  // What is written is flushed by whoever calls.
   virtual void on_connection(const Lent& lent) = 0;
   virtual void on_no_connection(http::ResetReason reason, std::string_view details) = 0;
   bool waiting() const { return host_ != nullptr; }

@@ -66,6 +66,7 @@ class Asker : public ConnectionWaiter, public http::ClientStreamEvents {
   void on_response_head(bool end) override { over(end); }
   void on_response_body(std::string_view, bool end) override { over(end); }
   void on_response_trailers(http::HeaderMap&) override { over(true); }
+  void on_stream_over() override { lent.stream = nullptr; }
   void on_upstream_reset(http::ResetReason, std::string_view) override { lent.stream = nullptr; }
   void on_upstream_full(bool) override {}
 

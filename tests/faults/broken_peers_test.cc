@@ -96,11 +96,10 @@ TEST(BrokenClient, ThatBreaksOffItsBodyNeverCompletesARequest) {
 TEST(BrokenClient, ThatIsGoneWhenItsAnswerComesTakesNobodyElseAlong) {
   TestUpstream app;
   app.on("/first").delay(200ms);
-  Proxy proxy =
-      weir()
-          .upstream(app)
-          .with("app", "circuit_breakers: {thresholds: [{max_connections: 1}]}")
-          .start();
+  Proxy proxy = weir()
+                    .upstream(app)
+                    .with("app", "circuit_breakers: {thresholds: [{max_connections: 1}]}")
+                    .start();
   for (int i = 0; i < 3; ++i) {
     const int before = app.requests();
     RawClient first(proxy);
