@@ -10,8 +10,8 @@ namespace weir {
 // One admin request: its head is all that matters, and the answer is there at once.
 class AdminServer::Stream : public http::ServerStreamEvents {
  public:
-  Stream(AdminServer& server, http::H1Server& connection)
-      : server_(server), connection_(connection), head_(arena_) {}
+  Stream(AdminServer& server, http::ServerStream& stream)
+      : server_(server), stream_(stream), head_(arena_) {}
 
   http::RequestHead& request_head() override { return head_; }
   void on_request_head(bool end) override {
@@ -22,7 +22,7 @@ class AdminServer::Stream : public http::ServerStreamEvents {
     admin::AdminResponse response;
     response.status = status;
     response.body = std::string(details) + "\n";
-    connection_.close_after_response();
+    stream_.close_after_response();
     send(response);
   }
   void on_request_body(std::string_view /*bytes*/, bool end) override {
@@ -51,13 +51,13 @@ class AdminServer::Stream : public http::ServerStreamEvents {
     head.headers.add("x-content-type-options", "nosniff");
     if (!response.allow.empty()) head.headers.add("allow", response.allow);
     const bool empty = response.body.empty();
-    connection_.send_head(head, empty);
-    if (!empty) connection_.send_body(arena_.copy(response.body), true);
+    stream_.send_head(head, empty);
+    if (!empty) stream_.send_body(arena_.copy(response.body), true);
     server_.finish(*this);
   }
 
   AdminServer& server_;
-  http::H1Server& connection_;
+  http::ServerStream& stream_;
   Arena arena_;
   http::RequestHead head_;
 };
@@ -73,7 +73,7 @@ AdminServer::AdminServer(net::Loop& loop, int listening, admin::AdminHooks hooks
 AdminServer::~AdminServer() {
   watch_.stop();
   close(listening_);
-  while (!connections_.empty()) connections_.back()->close();
+  connections_.close_all();
 }
 
 void AdminServer::on_ready(uint8_t /*ready*/) {
@@ -86,16 +86,17 @@ void AdminServer::on_ready(uint8_t /*ready*/) {
     close(fd);
     return;
   }
-  auto* connection = new http::H1Server(loop_, *this, options_);
-  connection->slot = static_cast<uint32_t>(connections_.size());
-  connections_.push_back(connection);
-  connection->start(fd, ++ids_,
-                    net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&address), length),
-                    nullptr, 1 << 20);
+  http::Arrival arrival;
+  arrival.socket = {fd};
+  arrival.id = ++ids_;
+  arrival.peer = net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&address), length);
+  connections_.add(std::make_unique<http::H1Server>(loop_, *this, options_))
+      .start(std::move(arrival));
 }
 
-http::ServerStreamEvents& AdminServer::begin_stream(http::H1Server& connection) {
-  return *new Stream(*this, connection);
+http::ServerStreamEvents& AdminServer::begin_stream(http::ServerConnection& /*connection*/,
+                                                    http::ServerStream& stream) {
+  return *new Stream(*this, stream);
 }
 
 void AdminServer::abandon_stream(http::ServerStreamEvents& events) {
@@ -107,11 +108,8 @@ void AdminServer::finish(Stream& stream) {
   loop_.retire(std::unique_ptr<Stream>(&stream));
 }
 
-void AdminServer::on_closed(http::H1Server& connection) {
-  connections_[connection.slot] = connections_.back();
-  connections_[connection.slot]->slot = connection.slot;
-  connections_.pop_back();
-  loop_.retire(std::unique_ptr<http::H1Server>(&connection));
+void AdminServer::on_closed(http::ServerConnection& connection) {
+  connections_.retire(connection);
 }
 
 }  // namespace weir

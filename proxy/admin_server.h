@@ -10,17 +10,18 @@
 namespace weir {
 
 // Serves the admin endpoints over HTTP/1.1 on the main thread's loop.
-class AdminServer : public http::H1ServerOwner, private net::Watch::Owner {
+class AdminServer : public http::ServerConnectionOwner, private net::Watch::Owner {
  public:
   // Owns `listening`, a bound and listening socket.
   AdminServer(net::Loop& loop, int listening, admin::AdminHooks hooks);
   ~AdminServer() override;
 
-  // H1ServerOwner
-  http::ServerStreamEvents& begin_stream(http::H1Server& connection) override;
+  // ServerConnectionOwner
+  http::ServerStreamEvents& begin_stream(http::ServerConnection& connection,
+                                         http::ServerStream& stream) override;
   void abandon_stream(http::ServerStreamEvents& events) override;
   bool draining() const override { return false; }
-  void on_closed(http::H1Server& connection) override;
+  void on_closed(http::ServerConnection& connection) override;
   std::string_view date() override { return {}; }
 
  private:
@@ -36,7 +37,7 @@ class AdminServer : public http::H1ServerOwner, private net::Watch::Owner {
   net::Watch watch_;
   int listening_;
   uint64_t ids_ = 0;
-  std::vector<http::H1Server*> connections_;
+  http::ServerConnections connections_;
 };
 
 }  // namespace weir

@@ -24,15 +24,15 @@ class DemoServer;
 // One request, answered when it is whole.
 class Echo : public http::ServerStreamEvents {
  public:
-  Echo(DemoServer& server, http::H1Server& connection)
-      : server_(server), connection_(connection), head_(arena_) {}
+  Echo(DemoServer& server, http::ServerStream& stream)
+      : server_(server), stream_(stream), head_(arena_) {}
 
   http::RequestHead& request_head() override { return head_; }
   void on_request_head(bool end) override {
     if (end) answer();
   }
   void on_bad_request(uint16_t status, std::string_view /*details*/) override {
-    connection_.close_after_response();
+    stream_.close_after_response();
     send(status, "{}\n");
   }
   void on_request_body(std::string_view bytes, bool end) override {
@@ -80,22 +80,22 @@ class Echo : public http::ServerStreamEvents {
     head.headers.add("content-type", "application/json");
     head.headers.add("content-length", "");
     head.content_length = static_cast<int64_t>(body.size());
-    connection_.send_head(head, false);
-    connection_.send_body(arena_.copy(body), true);
+    stream_.send_head(head, false);
+    stream_.send_body(arena_.copy(body), true);
     done();
   }
 
   void done();
 
   DemoServer& server_;
-  http::H1Server& connection_;
+  http::ServerStream& stream_;
   Arena arena_;
   http::RequestHead head_;
   std::string body_;
   uint64_t body_bytes_ = 0;
 };
 
-class DemoServer : public http::H1ServerOwner, private net::Watch::Owner {
+class DemoServer : public http::ServerConnectionOwner, private net::Watch::Owner {
  public:
   explicit DemoServer(int listening) : listening_(listening) {
     watch_.start_level(loop_, listening_, *this);
@@ -112,25 +112,21 @@ class DemoServer : public http::H1ServerOwner, private net::Watch::Owner {
     signal_watch_.stop();
     close(listening_);
     close(signal_fd_);
-    while (!connections_.empty()) connections_.back()->close();
+    connections_.close_all();
   }
 
   void run() { loop_.run(); }
   net::Loop& loop() { return loop_; }
 
-  http::ServerStreamEvents& begin_stream(http::H1Server& connection) override {
-    return *new Echo(*this, connection);
+  http::ServerStreamEvents& begin_stream(http::ServerConnection& /*connection*/,
+                                         http::ServerStream& stream) override {
+    return *new Echo(*this, stream);
   }
   void abandon_stream(http::ServerStreamEvents& events) override {
     loop_.retire(std::unique_ptr<Echo>(static_cast<Echo*>(&events)));
   }
   bool draining() const override { return false; }
-  void on_closed(http::H1Server& connection) override {
-    connections_[connection.slot] = connections_.back();
-    connections_[connection.slot]->slot = connection.slot;
-    connections_.pop_back();
-    loop_.retire(std::unique_ptr<http::H1Server>(&connection));
-  }
+  void on_closed(http::ServerConnection& connection) override { connections_.retire(connection); }
   std::string_view date() override { return {}; }
 
  private:
@@ -143,10 +139,11 @@ class DemoServer : public http::H1ServerOwner, private net::Watch::Owner {
   void on_ready(uint8_t) override {
     const int fd = accept4(listening_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
-    auto* connection = new http::H1Server(loop_, *this, options_);
-    connection->slot = static_cast<uint32_t>(connections_.size());
-    connections_.push_back(connection);
-    connection->start(fd, ++ids_, net::Address(), nullptr, 1 << 20);
+    http::Arrival arrival;
+    arrival.socket = {fd};
+    arrival.id = ++ids_;
+    connections_.add(std::make_unique<http::H1Server>(loop_, *this, options_))
+        .start(std::move(arrival));
   }
 
   net::Loop loop_;
@@ -157,7 +154,7 @@ class DemoServer : public http::H1ServerOwner, private net::Watch::Owner {
   int listening_;
   int signal_fd_ = -1;
   uint64_t ids_ = 0;
-  std::vector<http::H1Server*> connections_;
+  http::ServerConnections connections_;
 };
 
 // Its arena holds what is still to be written: it lives to the end of the turn.

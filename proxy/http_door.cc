@@ -10,29 +10,28 @@ HttpDoor::~HttpDoor() {
 }
 
 void HttpDoor::accept(int fd, const net::Address& peer, size_t buffer_limit) {
-  auto* connection = new http::H1Server(worker_.loop(), *this, hcm_->h1);
-  connection->slot = static_cast<uint32_t>(connections_.size());
-  connections_.push_back(connection);
   worker_.stats().inc(hcm_->stats.cx_total);
   worker_.stats().add(hcm_->stats.cx_active, 1);
-  connection->start(fd, worker_.next_connection_id(), peer, local_ ? &*local_ : nullptr,
-                    buffer_limit);
+  http::Arrival arrival;
+  arrival.socket = {fd};
+  arrival.id = worker_.next_connection_id();
+  arrival.peer = peer;
+  arrival.local = local_ ? &*local_ : nullptr;
+  arrival.buffer_limit = buffer_limit;
+  connections_.add(std::make_unique<http::H1Server>(worker_.loop(), *this, hcm_->h1))
+      .start(std::move(arrival));
 }
 
 void HttpDoor::drain(int64_t grace_ms) {
   draining_ = true;
-  const std::vector<http::H1Server*> all = connections_;
-  for (http::H1Server* connection : all) connection->drain(grace_ms);
+  connections_.drain(grace_ms);
   worker_.loop().flush();
 }
 
-void HttpDoor::close_all() {
-  while (!connections_.empty()) connections_.back()->close();
-}
-
-http::ServerStreamEvents& HttpDoor::begin_stream(http::H1Server& connection) {
+http::ServerStreamEvents& HttpDoor::begin_stream(http::ServerConnection& connection,
+                                                 http::ServerStream& stream) {
   Request& request = worker_.take_request();
-  request.begin(connection, *hcm_);
+  request.begin(connection, stream, *hcm_);
   return request;
 }
 
@@ -44,13 +43,10 @@ bool HttpDoor::draining() const {
   return draining_ || worker_.draining();
 }
 
-void HttpDoor::on_closed(http::H1Server& connection) {
+void HttpDoor::on_closed(http::ServerConnection& connection) {
   worker_.stats().inc(hcm_->stats.cx_destroy);
   worker_.stats().add(hcm_->stats.cx_active, -1);
-  connections_[connection.slot] = connections_.back();
-  connections_[connection.slot]->slot = connection.slot;
-  connections_.pop_back();
-  worker_.loop().retire(std::unique_ptr<http::H1Server>(&connection));
+  connections_.retire(connection);
 }
 
 std::string_view HttpDoor::date() {

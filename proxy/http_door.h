@@ -4,7 +4,6 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "proxy/hcm_config.h"
 #include "proxy/http/h1_server.h"
@@ -14,7 +13,7 @@ namespace weir {
 class Worker;
 
 // Where HTTP connections of one filter chain come in on one worker. Outlives its connections.
-class HttpDoor : public http::H1ServerOwner {
+class HttpDoor : public http::ServerConnectionOwner {
  public:
   // `local` is the address that every connection comes in on, where there is only one.
   HttpDoor(Worker& worker, std::shared_ptr<const HcmConfig> hcm, std::optional<net::Address> local)
@@ -25,21 +24,22 @@ class HttpDoor : public http::H1ServerOwner {
   void accept(int fd, const net::Address& peer, size_t buffer_limit);
   // Connections end with their next response; idle ones after the grace.
   void drain(int64_t grace_ms);
-  void close_all();
+  void close_all() { connections_.close_all(); }
   size_t connections() const { return connections_.size(); }
 
-  // H1ServerOwner
-  http::ServerStreamEvents& begin_stream(http::H1Server& connection) override;
+  // ServerConnectionOwner
+  http::ServerStreamEvents& begin_stream(http::ServerConnection& connection,
+                                         http::ServerStream& stream) override;
   void abandon_stream(http::ServerStreamEvents& events) override;
   bool draining() const override;
-  void on_closed(http::H1Server& connection) override;
+  void on_closed(http::ServerConnection& connection) override;
   std::string_view date() override;
 
  private:
   Worker& worker_;
   std::shared_ptr<const HcmConfig> hcm_;
   std::optional<net::Address> local_;
-  std::vector<http::H1Server*> connections_;
+  http::ServerConnections connections_;
   bool draining_ = false;
 };
 

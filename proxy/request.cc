@@ -29,9 +29,10 @@ int64_t Request::now_ms() {
   return worker_.loop().now_ms();
 }
 
-void Request::begin(http::H1Server& connection, const HcmConfig& hcm) {
+void Request::begin(http::ServerConnection& connection, http::ServerStream& stream,
+                    const HcmConfig& hcm) {
   connection_ = &connection;
-  stream_ = &connection;
+  stream_ = &stream;
   hcm_ = &hcm;
 }
 
@@ -64,7 +65,7 @@ void Request::note_start() {
   info_.protocol = head_.protocol;
   info_.connection_id = connection_->id();
   info_.stream_id = worker_.next_stream_id();
-  info_.downstream_head_bytes_received = connection_->head_bytes_received();
+  info_.downstream_head_bytes_received = stream_->head_bytes_received();
   info_.downstream_direct_remote = &connection_->peer();
   info_.downstream_remote = &connection_->peer();
   info_.downstream_local = &connection_->local();
@@ -298,7 +299,7 @@ void Request::response_head_passed(bool end) {
   response_sent_ = true;
   worker_.stats().inc(hcm_->stats.by_class(response_.status));
   stream_->send_head(response_, end);
-  info_.downstream_head_bytes_sent = connection_->head_bytes_sent();
+  info_.downstream_head_bytes_sent = stream_->head_bytes_sent();
   if (end) response_over();
 }
 

@@ -8,7 +8,7 @@
 #include "proxy/forward.h"
 #include "proxy/hcm_config.h"
 #include "proxy/http/filter_chain.h"
-#include "proxy/http/h1_server.h"
+#include "proxy/http/server_connection.h"
 #include "proxy/http/stream.h"
 #include "proxy/net/timer_wheel.h"
 
@@ -27,7 +27,7 @@ class Request : public http::ServerStreamEvents,
   explicit Request(Worker& worker);
 
   // Begins on a stream of a client's connection. `hcm` outlives the request.
-  void begin(http::H1Server& connection, const HcmConfig& hcm);
+  void begin(http::ServerConnection& connection, http::ServerStream& stream, const HcmConfig& hcm);
   // Makes it ready for the next one.
   void recycle();
 
@@ -110,7 +110,7 @@ class Request : public http::ServerStreamEvents,
   http::FilterChain chain_;
   Forward forward_;
   net::Timer timer_;
-  http::H1Server* connection_ = nullptr;
+  http::ServerConnection* connection_ = nullptr;
   http::ServerStream* stream_ = nullptr;
   const HcmConfig* hcm_ = nullptr;
   const http::Route* route_ = nullptr;

@@ -34,7 +34,7 @@ void TcpRelay::start(int fd, const net::Address& peer, const net::Address& local
   info_.connection_id = worker_.next_connection_id();
   worker_.stats().inc(config_->cx_total);
   client_.connection.set_limit(buffer_limit_);
-  client_.connection.adopt(fd);
+  client_.connection.adopt({fd});
   client_.connection.pause_reading(true);
   touch();
   connect();

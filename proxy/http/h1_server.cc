@@ -19,30 +19,19 @@ bool has_no_body(uint16_t status) {
 
 }  // namespace
 
-H1Server::H1Server(net::Loop& loop, H1ServerOwner& owner, const H1ServerOptions& options)
-    : connection_(loop, *this), owner_(owner), options_(options), timer_(*this) {}
+H1Server::H1Server(net::Loop& loop, ServerConnectionOwner& owner, const H1ServerOptions& options)
+    : ServerConnection(loop, *this, owner), options_(options), timer_(*this) {}
 
-void H1Server::start(int fd, uint64_t id, const net::Address& peer, const net::Address* local,
-                     size_t buffer_limit) {
-  id_ = id;
-  local_ = local;
-  peer_ = peer;
-  connection_.set_limit(buffer_limit);
+H1Server::~H1Server() = default;
+
+void H1Server::start(Arrival arrival) {
+  adopt(arrival);
   opened_ms_ = connection_.loop().now_ms();
-  connection_.adopt(fd);
   arm_idle();
-}
-
-H1Server::~H1Server() {
-  if (owns_local_) delete local_;
-}
-
-const net::Address& H1Server::local() {
-  if (local_ == nullptr) {
-    local_ = new net::Address(connection_.local_address());
-    owns_local_ = true;
-  }
-  return *local_;
+  if (arrival.received.empty()) return;
+  keep_partial(arrival.received);
+  resume_partial_ = true;
+  connection_.request_resume();
 }
 
 void H1Server::arm_idle() {
@@ -165,8 +154,18 @@ bool H1Server::drop_spilled(std::string_view data) {
   return body_left_ <= 0;
 }
 
+// The method PRI is HTTP/2's own (RFC 9113 3.4).
+bool H1Server::hand_over_http2(char* data, size_t size) {
+  if (!options_.detect_http2 || !std::string_view(data, size).starts_with("PRI")) return false;
+  closed_ = true;
+  timer_.cancel();
+  owner_.on_http2_preface(*this, {data, size});
+  return true;
+}
+
 size_t H1Server::feed_head(char* data, size_t size) {
-  ServerStreamEvents& events = owner_.begin_stream(*this);
+  if (requests_ == 0 && hand_over_http2(data, size)) return size;
+  ServerStreamEvents& events = owner_.begin_stream(*this, *this);
   h1::Framing framing;
   const h1::Parsed parsed =
       h1::parse_request(data, size, options_.limits, events.request_head(), framing);
@@ -502,7 +501,7 @@ void H1Server::on_timer(net::Timer& /*timer*/) {
   if (events_ != nullptr) return;
   if (partial_ != nullptr) {
     partial_ = nullptr;
-    refuse(owner_.begin_stream(*this), 408, "request_header_timeout");
+    refuse(owner_.begin_stream(*this, *this), 408, "request_header_timeout");
     connection_.loop().flush();
     return;
   }

@@ -7,6 +7,7 @@
 #include "proxy/base/buffer.h"
 #include "proxy/http/h1_parser.h"
 #include "proxy/http/h1_writer.h"
+#include "proxy/http/server_connection.h"
 #include "proxy/http/stream.h"
 #include "proxy/net/connection.h"
 
@@ -20,6 +21,7 @@ struct H1ServerOptions {
   bool accept_http10 = false;
   std::string default_host_for_http10;
   bool allow_absolute_url = true;
+  bool detect_http2 = false;   // a connection may turn out to speak HTTP/2 by prior knowledge
   bool pass_trailers = false;  // enable_trailers; else trailers are read and dropped
   bool send_date = true;
   int64_t idle_timeout_ms = 3'600'000;
@@ -29,46 +31,20 @@ struct H1ServerOptions {
   uint64_t max_requests_per_connection = 0;  // 0: no limit
 };
 
-class H1Server;
-
-// Whoever owns client connections: makes the streams, knows whether the proxy drains.
-class H1ServerOwner {
- public:
-  virtual ~H1ServerOwner() = default;
-  virtual ServerStreamEvents& begin_stream(H1Server& connection) = 0;
-  // The stream that was begun got no request.
-  virtual void abandon_stream(ServerStreamEvents& events) = 0;
-  // Responses should end their connections.
-  virtual bool draining() const = 0;
-  // The connection is closed; the owner retires it.
-  virtual void on_closed(H1Server& connection) = 0;
-  virtual std::string_view date() = 0;  // for the Date line, as of this second
-};
-
 // The client's side of one HTTP/1 connection. Requests of a pipeline are served one after the
 // other. Idle, it holds no buffer. One loop.
-class H1Server : public ServerStream, private net::Connection::Owner, private net::Timer::Owner {
+class H1Server : public ServerConnection,
+                 public ServerStream,
+                 private net::Connection::Owner,
+                 private net::Timer::Owner {
  public:
-  H1Server(net::Loop& loop, H1ServerOwner& owner, const H1ServerOptions& options);
+  H1Server(net::Loop& loop, ServerConnectionOwner& owner, const H1ServerOptions& options);
   ~H1Server() override;
 
-  // `local` outlives the connection; null: the socket is asked when somebody wants to know.
-  void start(int fd, uint64_t id, const net::Address& peer, const net::Address* local,
-             size_t buffer_limit);
-  uint64_t id() const { return id_; }
-  const net::Address& peer() const { return peer_; }
-  const net::Address& local();
-  net::Connection& connection() { return connection_; }
-  uint32_t slot = 0;  // the owner's
-  size_t buffer_limit() const { return connection_.limit(); }
-  bool idle() const { return events_ == nullptr && partial_ == nullptr; }
-  // Ends it with the next response; an idle one after the grace, because a request may be on its
-  // way at this moment.
-  void drain(int64_t grace_ms);
-  void close();
-  // A response may be held open for an accepted upgrade: bytes pass unchanged afterwards.
-  size_t head_bytes_received() const { return head_bytes_received_; }
-  size_t head_bytes_sent() const { return head_bytes_sent_; }
+  // ServerConnection
+  void start(Arrival arrival) override;
+  void drain(int64_t grace_ms) override;
+  void close() override;
 
   // ServerStream
   void send_informational(const ResponseHead& head) override;
@@ -102,6 +78,7 @@ class H1Server : public ServerStream, private net::Connection::Owner, private ne
   bool awaits_more() const;
   void feed(char* data, size_t size);
   size_t feed_head(char* data, size_t size);
+  bool hand_over_http2(char* data, size_t size);
   size_t feed_length(std::string_view data);
   size_t feed_chunked(std::string_view data);
   size_t feed_trailers(char* data, size_t size);
@@ -122,25 +99,17 @@ class H1Server : public ServerStream, private net::Connection::Owner, private ne
   void arm_idle();
   void end_connection();
 
-  net::Connection connection_;
-  H1ServerOwner& owner_;
   const H1ServerOptions& options_;
   net::Timer timer_;
   ServerStreamEvents* events_ = nullptr;
   // An unfinished head, or requests of a pipeline that wait; null as long as there is nothing.
   std::unique_ptr<Buffer> partial_;
-  net::Address peer_;
-  const net::Address* local_ = nullptr;  // null: not asked for yet
-  uint64_t id_ = 0;
   int64_t body_left_ = 0;  // in kLength; in kLinger, how much more is thrown away
   int64_t opened_ms_ = 0;
   uint32_t requests_ = 0;
-  uint32_t head_bytes_received_ = 0;
-  uint32_t head_bytes_sent_ = 0;
   h1::ChunkDecoder chunks_;
   Rx rx_ = Rx::kHead;
   h1::BodyFraming tx_framing_ = h1::BodyFraming::kNone;
-  bool owns_local_ : 1 = false;
   bool is_head_ : 1 = false;
   bool is_connect_ : 1 = false;
   bool head_deadline_ : 1 = false;

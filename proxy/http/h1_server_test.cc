@@ -64,14 +64,14 @@ class Stream : public ServerStreamEvents {
   void note(const std::string& what) { trace += (trace.empty() ? "" : "; ") + what; }
 };
 
-class Owner : public H1ServerOwner {
+class Owner : public ServerConnectionOwner {
  public:
   explicit Owner(net::Loop& l) : loop(l) {}
 
-  ServerStreamEvents& begin_stream(H1Server& connection) override {
+  ServerStreamEvents& begin_stream(ServerConnection&, ServerStream& stream) override {
     if (unused == nullptr) {
       unused = std::make_unique<Stream>();
-      if (prepare) prepare(*unused, connection);
+      if (prepare) prepare(*unused, stream);
     }
     streams.push_back(std::move(unused));
     return *streams.back();
@@ -84,18 +84,25 @@ class Owner : public H1ServerOwner {
     unused->arena.reset();
   }
   bool draining() const override { return drains; }
-  void on_closed(H1Server&) override {
+  void on_closed(ServerConnection&) override {
     closed = true;
     loop.retire(std::move(server));
   }
   std::string_view date() override { return "Thu, 01 Jan 1970 00:00:00 GMT"; }
+  void on_http2_preface(ServerConnection& connection, std::string_view bytes) override {
+    preface = bytes;
+    handed_over = connection.give_up_socket();
+    loop.retire(std::move(server));
+  }
 
   net::Loop& loop;
   std::unique_ptr<H1Server> server;
   std::vector<std::unique_ptr<Stream>> streams;
   std::unique_ptr<Stream> unused;
-  std::function<void(Stream&, H1Server&)> prepare;
+  std::function<void(Stream&, ServerStream&)> prepare;
   size_t most_overflow = 0;
+  std::string preface;
+  Arrival handed_over;
   bool drains = false;
   bool closed = false;
 };
@@ -110,7 +117,7 @@ class H1ServerTest : public testing::Test {
   }
 
   // Opens a connection. `prepare` is told of each new stream.
-  RawSocket open(std::function<void(Stream&, H1Server&)> prepare = {}) {
+  RawSocket open(std::function<void(Stream&, ServerStream&)> prepare = {}) {
     int fd = -1;
     RawSocket client = RawSocket::pair(SOCK_STREAM, fd);
     const net::Address peer = net::Address::ip("192.0.2.1", 1).take();
@@ -118,7 +125,12 @@ class H1ServerTest : public testing::Test {
       owner_ = std::make_unique<Owner>(t_.loop());
       owner_->prepare = std::move(prepare);
       owner_->server = std::make_unique<H1Server>(t_.loop(), *owner_, options_);
-      owner_->server->start(fd, 1, peer, &peer_address_, 1 << 20);
+      Arrival arrival;
+      arrival.socket = {fd};
+      arrival.id = 1;
+      arrival.peer = peer;
+      arrival.local = &peer_address_;
+      owner_->server->start(std::move(arrival));
     });
     return client;
   }
@@ -144,7 +156,7 @@ class H1ServerTest : public testing::Test {
 };
 
 // Answers with 200 and the path when the request is whole.
-void echo_path(Stream& stream, H1Server& server) {
+void echo_path(Stream& stream, ServerStream& server) {
   const auto answer = [&stream, &server] {
     ResponseHead response(stream.arena);
     response.status = 200;
@@ -158,7 +170,7 @@ void echo_path(Stream& stream, H1Server& server) {
   stream.when_end = answer;
 }
 
-void refuse(Stream& stream, H1Server& server) {
+void refuse(Stream& stream, ServerStream& server) {
   stream.when_bad = [&](uint16_t status) {
     ResponseHead response(stream.arena);
     response.status = status;
@@ -277,7 +289,7 @@ TEST_F(H1ServerTest, AClientThatLeavesInTheMiddle) {
 }
 
 TEST_F(H1ServerTest, AnEarlyResponseClosesAnUnfinishedChunkedRequest) {
-  RawSocket client = open([](Stream& stream, H1Server& server) {
+  RawSocket client = open([](Stream& stream, ServerStream& server) {
     stream.when_head = [&] {
       ResponseHead response(stream.arena);
       response.status = 403;
@@ -293,7 +305,7 @@ TEST_F(H1ServerTest, AnEarlyResponseClosesAnUnfinishedChunkedRequest) {
 }
 
 TEST_F(H1ServerTest, AnEarlyResponseKeepsTheConnectionWhenLittleIsLeft) {
-  RawSocket client = open([](Stream& stream, H1Server& server) {
+  RawSocket client = open([](Stream& stream, ServerStream& server) {
     stream.when_head = [&] {
       ResponseHead response(stream.arena);
       response.status = 204;
@@ -309,7 +321,7 @@ TEST_F(H1ServerTest, AnEarlyResponseKeepsTheConnectionWhenLittleIsLeft) {
 TEST_F(H1ServerTest, ChunkedResponses) {
   options_.pass_trailers = true;
   options_.send_date = false;
-  RawSocket client = open([](Stream& stream, H1Server& server) {
+  RawSocket client = open([](Stream& stream, ServerStream& server) {
     stream.when_head = [&] {
       ResponseHead response(stream.arena);
       response.status = 200;
@@ -345,6 +357,29 @@ TEST_F(H1ServerTest, DeadlinesOfHeads) {
   options_.idle_timeout_ms = 30;
   RawSocket quiet = open(refuse);
   EXPECT_EQ(quiet.receive_all(), "");
+}
+
+TEST_F(H1ServerTest, AConnectionThatSpeaksHttp2IsHandedOver) {
+  options_.detect_http2 = true;
+  RawSocket client = open(refuse);
+  client.send("P");
+  client.send("RI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  const auto handed_over = [&] { return t_.run([&] { return owner_->preface; }); };
+  while (handed_over().empty()) std::this_thread::yield();
+  EXPECT_TRUE(handed_over().starts_with("PRI"));
+  // The socket lives on, with whoever took it.
+  t_.run([&] {
+    owner_->server = std::make_unique<H1Server>(t_.loop(), *owner_, options_);
+    owner_->handed_over.received = "BREW / HTTP/1.1\r\n\r\n";
+    owner_->server->start(std::move(owner_->handed_over));
+  });
+  EXPECT_EQ(client.receive_all().substr(0, 12), "HTTP/1.1 400");
+}
+
+TEST_F(H1ServerTest, WithoutDetectionThePrefaceIsABadRequest) {
+  RawSocket client = open(refuse);
+  client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  EXPECT_EQ(client.receive_all().substr(0, 12), "HTTP/1.1 505");
 }
 
 }  // namespace

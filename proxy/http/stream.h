@@ -42,6 +42,14 @@ class ServerStream {
   virtual void pause_reading(bool pause) = 0;
   // The connection is to end with this response.
   virtual void close_after_response() = 0;
+
+  // As they came and went over the wire; known with the head.
+  size_t head_bytes_received() const { return head_bytes_received_; }
+  size_t head_bytes_sent() const { return head_bytes_sent_; }
+
+ protected:
+  uint32_t head_bytes_received_ = 0;
+  uint32_t head_bytes_sent_ = 0;
 };
 
 // What the codec on the client's side tells.

@@ -34,9 +34,15 @@ void Connection::set_no_delay(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
-void Connection::adopt(int fd) {
-  fd_ = fd;
+void Connection::adopt(Socket socket) {
+  fd_ = socket.fd;
   watch_.start(loop_, fd_, *this);
+}
+
+Socket Connection::release() {
+  if (loop_.held_ == this) loop_.held_ = nullptr;
+  watch_.stop();
+  return {std::exchange(fd_, -1)};
 }
 
 int Connection::connect(const Address& to, const Address* bind_to) {

@@ -26,6 +26,11 @@ struct WriteBatch {
   char text[kTextBytes];
 };
 
+// A connected descriptor on its way from one owner to the next, who has to close it.
+struct Socket {
+  int fd = -1;
+};
+
 // A stream socket with a queue of bytes it could not take yet. It owns the descriptor. The kernel
 // is asked as little as possible: readiness is remembered between its edges. One loop. It must not
 // be destroyed inside a call of its owner: Loop::retire what contains it.
@@ -56,7 +61,9 @@ class Connection : private Watch::Owner {
   Connection& operator=(const Connection&) = delete;
 
   // Takes over an accepted socket (non-blocking).
-  void adopt(int fd);
+  void adopt(Socket socket);
+  // Gives the socket away. Nothing may be waiting to be sent.
+  Socket release();
   // Starts to connect; on_connected follows, possibly from this call's loop turn. An errno at once
   // when not even that is possible, else 0. `bind_to` may be null.
   int connect(const Address& to, const Address* bind_to);

@@ -74,7 +74,7 @@ class ConnectionTest : public testing::Test {
   RawSocket pair(int type = SOCK_STREAM) {
     int fd = -1;
     RawSocket other = RawSocket::pair(type, fd);
-    t_.run([&] { peer_->connection.adopt(fd); });
+    t_.run([&] { peer_->connection.adopt({fd}); });
     return other;
   }
   // The same over TCP, where Nagle's algorithm is off as in the proxy.
@@ -84,7 +84,7 @@ class ConnectionTest : public testing::Test {
     const int fd = listener.accept().release();
     fcntl(fd, F_SETFL, O_NONBLOCK);
     Connection::set_no_delay(fd);
-    t_.run([&] { peer_->connection.adopt(fd); });
+    t_.run([&] { peer_->connection.adopt({fd}); });
     return client;
   }
   // Waits until the condition holds on the loop's thread.
@@ -126,7 +126,7 @@ TEST_F(ConnectionTest, EndOfFileThatWasThereBefore) {
     RawSocket other = RawSocket::pair(SOCK_STREAM, fd);
     other.send("early");
   }
-  t_.run([&] { peer_->connection.adopt(fd); });
+  t_.run([&] { peer_->connection.adopt({fd}); });
   EXPECT_TRUE(eventually([&] { return peer_->ended; }));
   EXPECT_EQ(peer_->text, "early");
 }

@@ -1,0 +1,70 @@
+#include "proxy/http/server_connection.h"
+
+#include <utility>
+
+namespace weir::http {
+
+ServerConnection::~ServerConnection() {
+  if (owns_local_) delete local_;
+}
+
+const net::Address& ServerConnection::local() {
+  if (local_ == nullptr) {
+    local_ = new net::Address(connection_.local_address());
+    owns_local_ = true;
+  }
+  return *local_;
+}
+
+void ServerConnection::adopt(Arrival& arrival) {
+  id_ = arrival.id;
+  owns_local_ = arrival.own_local != nullptr;
+  local_ = owns_local_ ? arrival.own_local.release() : arrival.local;
+  peer_ = arrival.peer;
+  connection_.set_limit(arrival.buffer_limit);
+  connection_.adopt(std::move(arrival.socket));
+}
+
+Arrival ServerConnection::give_up_socket() {
+  Arrival arrival;
+  arrival.id = id_;
+  arrival.peer = peer_;
+  if (owns_local_) {
+    arrival.own_local.reset(std::exchange(local_, nullptr));
+    owns_local_ = false;
+  }
+  arrival.local = local_;
+  arrival.buffer_limit = connection_.limit();
+  arrival.socket = connection_.release();
+  return arrival;
+}
+
+// ---- the connections of one owner ----
+
+ServerConnection& ServerConnections::add(std::unique_ptr<ServerConnection> connection) {
+  connection->slot = static_cast<uint32_t>(connections_.size());
+  return *connections_.emplace_back(std::move(connection));
+}
+
+void ServerConnections::retire(ServerConnection& connection) {
+  const uint32_t slot = connection.slot;
+  std::unique_ptr<ServerConnection> gone = std::move(connections_[slot]);
+  if (slot + 1 < connections_.size()) {
+    connections_[slot] = std::move(connections_.back());
+    connections_[slot]->slot = slot;
+  }
+  connections_.pop_back();
+  gone->connection().loop().retire(std::move(gone));
+}
+
+void ServerConnections::drain(int64_t grace_ms) {
+  // From the end, because one that closes is replaced by the last one.
+  for (size_t i = connections_.size(); i > 0; --i)
+    if (i <= connections_.size()) connections_[i - 1]->drain(grace_ms);
+}
+
+void ServerConnections::close_all() {
+  while (!connections_.empty()) connections_.back()->close();
+}
+
+}  // namespace weir::http

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "proxy/http/stream.h"
+#include "proxy/net/connection.h"
+
+namespace weir::http {
+
+class ServerConnection;
+
+// What is known of a client's connection when it is handed to its codec.
+struct Arrival {
+  net::Socket socket;
+  uint64_t id = 0;
+  net::Address peer;
+  // Outlives the connection; null: the socket is asked when somebody wants to know.
+  const net::Address* local = nullptr;
+  // Instead of `local`: the address before somebody else relayed the connection.
+  std::unique_ptr<const net::Address> own_local;
+  size_t buffer_limit = 1 << 20;
+  // Bytes that were read already; valid during the call only.
+  std::string_view received;
+};
+
+// Whoever owns client connections: makes the streams, knows whether the proxy drains.
+class ServerConnectionOwner {
+ public:
+  virtual ~ServerConnectionOwner() = default;
+  virtual ServerStreamEvents& begin_stream(ServerConnection& connection, ServerStream& stream) = 0;
+  // The stream that was begun got no request.
+  virtual void abandon_stream(ServerStreamEvents& events) = 0;
+  // Responses should end their connections.
+  virtual bool draining() const = 0;
+  // The connection is closed; the owner retires it.
+  virtual void on_closed(ServerConnection& connection) = 0;
+  virtual std::string_view date() = 0;  // for the Date line, as of this second
+  // HTTP/1 whose options say so: the first bytes, here, begin HTTP/2's preface (RFC 9113 3.4). The
+  // owner takes the socket by `give_up_socket` and hands it to the other codec.
+  virtual void on_http2_preface(ServerConnection& /*connection*/, std::string_view /*bytes*/) {}
+};
+
+// The client's side of one connection, whatever the HTTP version. One loop; owned by its owner,
+// which retires it in on_closed.
+class ServerConnection {
+ public:
+  ServerConnection(net::Loop& loop, net::Connection::Owner& codec, ServerConnectionOwner& owner)
+      : connection_(loop, codec), owner_(owner) {}
+  virtual ~ServerConnection();
+  ServerConnection(const ServerConnection&) = delete;
+  ServerConnection& operator=(const ServerConnection&) = delete;
+
+  uint64_t id() const { return id_; }
+  const net::Address& peer() const { return peer_; }
+  const net::Address& local();
+  net::Connection& connection() { return connection_; }
+  size_t buffer_limit() const { return connection_.limit(); }
+
+  // Takes the socket over.
+  virtual void start(Arrival arrival) = 0;
+  // Ends it when what is under way is over; an idle one after the grace, because a request may be
+  // on its way at this moment.
+  virtual void drain(int64_t grace_ms) = 0;
+  virtual void close() = 0;
+  // What is left of this object is to be retired; on_closed does not come.
+  Arrival give_up_socket();
+
+  uint32_t slot = 0;  // the owner's
+
+ protected:
+  void adopt(Arrival& arrival);
+
+  net::Connection connection_;
+  ServerConnectionOwner& owner_;
+  const net::Address* local_ = nullptr;  // null: not asked for yet
+  net::Address peer_;
+  uint64_t id_ = 0;
+  bool owns_local_ = false;
+};
+
+// The connections of one owner. One loop.
+class ServerConnections {
+ public:
+  ~ServerConnections() { close_all(); }
+
+  ServerConnection& add(std::unique_ptr<ServerConnection> connection);
+  // From on_closed, or after give_up_socket: gone at the end of the turn.
+  void retire(ServerConnection& connection);
+  void drain(int64_t grace_ms);
+  void close_all();
+  size_t size() const { return connections_.size(); }
+
+ private:
+  std::vector<std::unique_ptr<ServerConnection>> connections_;
+};
+
+}  // namespace weir::http
