@@ -12,6 +12,8 @@ namespace weir::net {
 namespace {
 
 constexpr int kMaxQueuedPieces = 16;
+// More than this is not put off to the end of the turn: it fills a write of its own.
+constexpr size_t kMaxGatheredBytes = 64 * 1024;
 
 }  // namespace
 
@@ -27,6 +29,7 @@ void Connection::leave_lists() {
   };
   if (in_flush_list_) unlink(&loop_.flush_list_, &Connection::next_flush_);
   if (in_resume_list_) unlink(&loop_.resume_list_, &Connection::next_resume_);
+  if (in_late_list_) unlink(&loop_.late_list_, &Connection::next_late_);
 }
 
 void Connection::set_no_delay(int fd) {
@@ -237,11 +240,32 @@ ssize_t Connection::send_pieces(const iovec* iov, int count, bool more) {
   return sendmsg(fd_, &message, flags);
 }
 
+void Connection::pump() {
+  pump_wanted_ = false;
+  in_flush_list_ = true;  // what is written here belongs to the present flush
+  owner_.on_pump();
+  in_flush_list_ = false;
+  if (pump_wanted_) join_flush_list();
+}
+
+// Keeps what was gathered for the end of the turn. False: it is to be sent now.
+bool Connection::put_off() {
+  if (loop_.turn_ends_ || bytes_waiting() > kMaxGatheredBytes) return false;
+  if (batch_ != nullptr) keep_rest(0);
+  if (in_late_list_) return true;
+  in_late_list_ = true;
+  next_late_ = loop_.late_list_;
+  loop_.late_list_ = this;
+  return true;
+}
+
 void Connection::flush(bool more) {
+  if (pump_wanted_ && fd_ >= 0) pump();
   if (fd_ < 0 || failed_) {
     release_batch();
     return;
   }
+  if (gathers_turn_ && put_off()) return;
   more = more && more_expected_;
   if (!waiting_.empty()) {
     if (batch_ != nullptr && batch_->pieces > 0) spill();

@@ -45,6 +45,8 @@ class Connection : private Watch::Owner {
     virtual void on_readable() = 0;
     // What waits for the socket grew above the limit (true), or fell to half of it again (false).
     virtual void on_full(bool full) = 0;
+    // Asked for by request_pump: now is the time to write; what is written goes out together.
+    virtual void on_pump() {}
     // A write failed with this errno. The connection is of no use any more.
     virtual void on_write_error(int error) = 0;
   };
@@ -90,6 +92,15 @@ class Connection : private Watch::Owner {
   // More of the same message follows: flush(more) may hold a partial segment back.
   void expect_more(bool more) { more_expected_ = more; }
 
+  // The next flush first calls Owner::on_pump: for who has several messages to put into one write.
+  void request_pump() {
+    pump_wanted_ = true;
+    join_flush_list();
+  }
+  // What several flushes of one turn bring is sent once, when the turn ends, unless it is much. It
+  // costs a copy and saves system calls.
+  void gather_turns(bool gather) { gathers_turn_ = gather; }
+
   // Gathered or queued, and not yet taken by the socket.
   size_t bytes_waiting() const { return waiting_.size() + (batch_ != nullptr ? batch_->bytes : 0); }
   void set_limit(size_t bytes) { limit_ = static_cast<uint32_t>(bytes); }
@@ -116,6 +127,8 @@ class Connection : private Watch::Owner {
   void resume();
   void schedule_resume();
   void flush(bool more);
+  void pump();
+  bool put_off();
   void send_batch(bool more);
   void send_waiting(bool more);
   ssize_t send_pieces(const iovec* iov, int count, bool more);
@@ -136,6 +149,7 @@ class Connection : private Watch::Owner {
   WriteBatch* batch_ = nullptr;
   Connection* next_flush_ = nullptr;
   Connection* next_resume_ = nullptr;
+  Connection* next_late_ = nullptr;
   Buffer waiting_;
   uint32_t limit_ = 1 << 20;
   int fd_ = -1;
@@ -151,6 +165,9 @@ class Connection : private Watch::Owner {
   bool was_above_limit_ : 1 = false;
   bool shutdown_wanted_ : 1 = false;
   bool failed_ : 1 = false;
+  bool pump_wanted_ : 1 = false;
+  bool gathers_turn_ : 1 = false;
+  bool in_late_list_ : 1 = false;
 };
 
 }  // namespace weir::net

@@ -121,6 +121,8 @@ void Loop::run_posted() {
 }
 
 void Loop::end_of_turn() {
+  turn_ends_ = true;
+  flush_late();
   // Resumed reads may gather writes and retire objects, and so may each other.
   flush();
   while (resume_list_ != nullptr) {
@@ -139,8 +141,18 @@ void Loop::end_of_turn() {
   retired_.clear();
   if (timers_.take_wake_changed()) arm_tick();
   now_ns_ = 0;
+  turn_ends_ = false;
   // What is left must not wait for the network.
   if (resume_list_ != nullptr) event_active(&wake_, EV_READ, 0);
+}
+
+void Loop::flush_late() {
+  while (late_list_ != nullptr) {
+    Connection* connection = late_list_;
+    late_list_ = connection->next_late_;
+    connection->in_late_list_ = false;
+    connection->join_flush_list();
+  }
 }
 
 void Loop::arm_tick() {

@@ -115,6 +115,7 @@ class Loop {
 
   void refresh_clock();
   void end_of_turn();
+  void flush_late();
   void arm_tick();
   void run_posted();
   static void on_tick(int fd, short what, void* self);
@@ -137,10 +138,12 @@ class Loop {
 
   Connection* flush_list_ = nullptr;
   Connection* resume_list_ = nullptr;
+  Connection* late_list_ = nullptr;  // has bytes that were put off to the end of the turn
   Connection* held_ = nullptr;
   WriteBatch* free_batches_ = nullptr;
   std::vector<std::unique_ptr<Buffer>> free_buffers_;
   int resume_rounds_ = 0;
+  bool turn_ends_ = false;
   std::vector<Retired> retired_;
   std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_;
