@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -250,7 +251,8 @@ void Connection::pump() {
 
 // Keeps what was gathered for the end of the turn. False: it is to be sent now.
 bool Connection::put_off() {
-  if (loop_.turn_ends_ || bytes_waiting() > kMaxGatheredBytes) return false;
+  if (loop_.turn_ends_ || bytes_waiting() > std::min<size_t>(kMaxGatheredBytes, limit_))
+    return false;
   if (batch_ != nullptr) keep_rest(0);
   if (in_late_list_) return true;
   in_late_list_ = true;
