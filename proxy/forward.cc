@@ -431,7 +431,7 @@ bool Forward::retry() {
 }
 
 void Forward::fail(ResetReason reason, std::string_view details) {
-  if (waiting()) host_->cancel(*this);
+  upstream::Pool::cancel_waiting(*this);
   release_host();
   release_slots();
   request_.reply(failure_reply(reason, details, request_.arena()));
@@ -456,7 +456,7 @@ void Forward::check_deadlines(int64_t now_ms) {
     if (response_begun_) return timed_out("upstream_per_try_idle_timeout");
     try_deadline_ms_ = INT64_MAX;
     cluster_->shard().inc(cluster_->stats().rq_per_try_timeout);
-    if (waiting()) host_->cancel(*this);
+    upstream::Pool::cancel_waiting(*this);
     if ((retry_on_ & (RetryPolicy::k5xx | RetryPolicy::kGatewayError | RetryPolicy::kReset)) != 0 &&
         retry())
       return;
@@ -480,7 +480,7 @@ void Forward::cancel() {
   if (cluster_ == nullptr) return;
   drop_shadows();
   if (waiting()) {
-    host_->cancel(*this);
+    upstream::Pool::cancel_waiting(*this);
     cluster_->shard().inc(cluster_->stats().rq_cancelled);
   }
   if (stream_ != nullptr) {

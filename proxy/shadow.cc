@@ -124,7 +124,7 @@ void Shadow::finish() {
   if (finished_) return;
   finished_ = true;
   timer_.cancel();
-  if (waiting()) host_->cancel(*this);
+  upstream::Pool::cancel_waiting(*this);
   if (stream_ != nullptr) std::exchange(stream_, nullptr)->reset(http::ResetReason::kLocal);
   if (host_ != nullptr) cluster_.end(*std::exchange(host_, nullptr));
   if (holds_slot_) cluster_.requests(false).release();

@@ -34,7 +34,7 @@ class Asker : public ConnectionWaiter, public http::ClientStreamEvents {
     return outcome;
   }
   void give_up() {
-    if (waiting()) host_->cancel(*this);
+    Pool::cancel_waiting(*this);
     if (http::ClientStream* stream = std::exchange(lent.stream, nullptr))
       stream->reset(http::ResetReason::kLocal);
   }

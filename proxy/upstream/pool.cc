@@ -1,0 +1,221 @@
+#include "proxy/upstream/pool.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "proxy/upstream/worker_cluster.h"
+
+namespace weir::upstream {
+namespace {
+
+std::string_view connect_failure_details(int error) {
+  switch (error) {
+    case ECONNREFUSED:
+      return "connection_refused";
+    case ETIMEDOUT:
+      return "connection_timeout";
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+      return "host_unreachable";
+    case EMFILE:
+    case ENFILE:
+      return "too_many_open_files";
+    default:
+      return "connection_failure";
+  }
+}
+
+}  // namespace
+
+void PoolConnection::on_timer(net::Timer& /*timer*/) {
+  if (!established_) return pool_.connected(*this, ETIMEDOUT);
+  on_idle();
+}
+
+Pool::~Pool() = default;
+
+// ---- those who wait ----
+
+Pool::Outcome Pool::acquire(ConnectionWaiter& waiter, bool high_priority, Lent& lent) {
+  if (lend_now(waiter, lent)) return Outcome::kLent;
+  WorkerCluster& cluster = host_.cluster();
+  if (!cluster.pending(high_priority).try_acquire()) {
+    cluster.shard().inc(cluster.stats().rq_pending_overflow);
+    return Outcome::kOverflow;
+  }
+  // Beyond the limit a waiter has to wait for a connection that is given back.
+  if (wants_connection(waiters_ + 1) && !open_connection(high_priority) && connections_.empty()) {
+    cluster.pending(high_priority).release();
+    return Outcome::kOverflow;
+  }
+  enqueue(waiter, high_priority);
+  return Outcome::kWaiting;
+}
+
+void Pool::enqueue(ConnectionWaiter& waiter, bool high_priority) {
+  WorkerCluster& cluster = host_.cluster();
+  cluster.shard().inc(cluster.stats().rq_pending_total);
+  cluster.shard().add(cluster.stats().rq_pending_active, 1);
+  waiter.pool_ = this;
+  waiter.high_priority_ = high_priority;
+  waiter.next_ = nullptr;
+  waiter.previous_ = last_waiter_;
+  (last_waiter_ == nullptr ? first_waiter_ : last_waiter_->next_) = &waiter;
+  last_waiter_ = &waiter;
+  ++waiters_;
+}
+
+void Pool::cancel(ConnectionWaiter& waiter) {
+  unlink(waiter);
+}
+
+void Pool::unlink(ConnectionWaiter& waiter) {
+  (waiter.previous_ == nullptr ? first_waiter_ : waiter.previous_->next_) = waiter.next_;
+  (waiter.next_ == nullptr ? last_waiter_ : waiter.next_->previous_) = waiter.previous_;
+  waiter.next_ = waiter.previous_ = nullptr;
+  waiter.pool_ = nullptr;
+  --waiters_;
+  WorkerCluster& cluster = host_.cluster();
+  cluster.pending(waiter.high_priority_).release();
+  cluster.shard().add(cluster.stats().rq_pending_active, -1);
+}
+
+ConnectionWaiter* Pool::pop_waiter() {
+  ConnectionWaiter* waiter = first_waiter_;
+  if (waiter != nullptr) unlink(*waiter);
+  return waiter;
+}
+
+void Pool::serve_waiters() {
+  while (first_waiter_ != nullptr) {
+    Lent lent;
+    if (!lend_now(*first_waiter_, lent)) break;
+    pop_waiter()->on_connection(lent);
+  }
+  if (draining_ && first_waiter_ == nullptr) close_idle();
+}
+
+void Pool::fail_waiters(uint32_t most, http::ResetReason reason, std::string_view details) {
+  WorkerCluster& cluster = host_.cluster();
+  for (uint32_t i = 0; i < most; ++i) {
+    ConnectionWaiter* waiter = pop_waiter();
+    if (waiter == nullptr) return;
+    cluster.shard().inc(cluster.stats().rq_pending_failure_eject);
+    waiter->on_no_connection(reason, details);
+  }
+}
+
+// ---- connections ----
+
+bool Pool::open_connection(bool high_priority) {
+  WorkerCluster& cluster = host_.cluster();
+  stats::Shard& stats = cluster.shard();
+  if (!cluster.connections(high_priority).try_acquire()) {
+    stats.inc(cluster.stats().cx_overflow);
+    return false;
+  }
+  PoolConnection& connection = *connections_.emplace_back(make_connection());
+  connection.slot_ = static_cast<uint32_t>(connections_.size() - 1);
+  connection.counted_ = true;
+  connection.high_priority_ = high_priority;
+  connection.id_ = cluster.next_connection_id();
+  connection.started_ms_ = loop_.now_ms();
+  ++host_.counters.cx_total;
+  ++connecting_;
+  stats.inc(cluster.stats().cx_total);
+  count_new();
+  stats.add(cluster.stats().cx_active, 1);
+  const ClusterConfig& config = cluster.config();
+  const net::Address* from = config.bind_address ? &*config.bind_address : nullptr;
+  const int error = connection.connect(host_.endpoint().address, from, config.buffer_limit_bytes);
+  if (error != 0) {
+    // The waiter is not in the queue yet: it is told in the same way, a moment later.
+    loop_.post([this, &connection, error] { connected(connection, error); });
+    return true;
+  }
+  connection.timer_.set(loop_.timers(), loop_.now_ms() + config.connect_timeout_ms);
+  return true;
+}
+
+void Pool::connected(PoolConnection& connection, int error) {
+  WorkerCluster& cluster = host_.cluster();
+  stats::Shard& stats = cluster.shard();
+  --connecting_;
+  if (error != 0) {
+    const bool timeout = error == ETIMEDOUT;
+    ++host_.counters.cx_connect_fail;
+    stats.inc(cluster.stats().cx_connect_fail);
+    if (timeout) stats.inc(cluster.stats().cx_connect_timeout);
+    const uint32_t most = waiters_of_one();
+    const auto reason =
+        timeout ? http::ResetReason::kConnectTimeout : http::ResetReason::kConnectFailure;
+    // Those who fail may try again at once: the slot is theirs by then.
+    connection.established_ = true;
+    give_slot_back(connection);
+    fail_waiters(most, reason, connect_failure_details(error));
+    return connection.close();
+  }
+  connection.established_ = true;
+  connection.timer_.cancel();
+  connection.local_ = connection.connection().local_address();
+  stats.record(cluster.stats().cx_connect_ms,
+               static_cast<uint64_t>(loop_.now_ms() - connection.started_ms_));
+  on_established(connection);
+  loop_.flush();
+}
+
+void Pool::give_slot_back(PoolConnection& connection) {
+  if (!connection.counted_) return;
+  connection.counted_ = false;
+  host_.cluster().connections(connection.high_priority_).release();
+}
+
+void Pool::closed(PoolConnection& connection) {
+  WorkerCluster& cluster = host_.cluster();
+  connection.timer_.cancel();
+  if (!connection.established_) --connecting_;
+  give_slot_back(connection);
+  cluster.shard().inc(cluster.stats().cx_destroy);
+  cluster.shard().add(cluster.stats().cx_active, -1);
+  std::unique_ptr<PoolConnection> gone = std::move(connections_[connection.slot_]);
+  if (connection.slot_ + 1 < connections_.size()) {
+    connections_[connection.slot_] = std::move(connections_.back());
+    connections_[connection.slot_]->slot_ = connection.slot_;
+  }
+  connections_.pop_back();
+  loop_.retire(std::move(gone));
+  // Somebody may have been waiting for just this slot.
+  if (first_waiter_ != nullptr && wants_connection(waiters_) &&
+      !open_connection(first_waiter_->high_priority_) && connections_.empty())
+    fail_waiters(UINT32_MAX, http::ResetReason::kOverflow, "overflow");
+}
+
+bool Pool::worn_out(const PoolConnection& connection) {
+  WorkerCluster& cluster = host_.cluster();
+  const ClusterConfig& config = cluster.config();
+  if (config.max_requests_per_connection > 0 &&
+      connection.uses_ >= config.max_requests_per_connection) {
+    cluster.shard().inc(cluster.stats().cx_max_requests);
+    return true;
+  }
+  const int64_t max_age = config.max_connection_duration_ms;
+  return max_age > 0 && loop_.now_ms() - connection.started_ms_ >= max_age;
+}
+
+void Pool::fill(PoolConnection& connection, http::ClientStream& stream, Lent& lent) {
+  lent = {&stream, &connection.connection(), connection.id_, &connection.local_,
+          connection.uses_ > 0};
+  ++connection.uses_;
+}
+
+void Pool::arm_idle(PoolConnection& connection) {
+  const int64_t idle = host_.cluster().config().idle_timeout_ms;
+  if (idle > 0) connection.timer_.set(loop_.timers(), loop_.now_ms() + idle);
+}
+
+void Pool::drain() {
+  draining_ = true;
+  close_idle();
+}
+
+}  // namespace weir::upstream

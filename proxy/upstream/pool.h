@@ -1,0 +1,139 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "proxy/http/stream.h"
+#include "proxy/net/connection.h"
+#include "proxy/net/timer_wheel.h"
+
+namespace weir::upstream {
+
+class Host;
+class Pool;
+
+// A stream on an upstream connection, as the request that got it sees it.
+struct Lent {
+  http::ClientStream* stream = nullptr;
+  const net::Connection* connection = nullptr;
+  uint64_t connection_id = 0;
+  const net::Address* local = nullptr;
+  bool reused = false;  // the connection has carried requests before
+};
+
+// A request that wants a connection to a host. Intrusive: waits in a pool's queue.
+class ConnectionWaiter {
+ public:
+  virtual ~ConnectionWaiter() = default;
+  // The events that the stream is to be attached to.
+  virtual http::ClientStreamEvents& stream_events() = 0;
+  // What is written is flushed by whoever calls.
+  virtual void on_connection(const Lent& lent) = 0;
+  virtual void on_no_connection(http::ResetReason reason, std::string_view details) = 0;
+  bool waiting() const { return pool_ != nullptr; }
+
+ private:
+  friend class Pool;
+  ConnectionWaiter* next_ = nullptr;
+  ConnectionWaiter* previous_ = nullptr;
+  Pool* pool_ = nullptr;
+  bool high_priority_ = false;
+};
+
+// One upstream connection and what its pool knows of it.
+class PoolConnection : protected net::Timer::Owner {
+ public:
+  explicit PoolConnection(Pool& pool) : pool_(pool), timer_(*this) {}
+  ~PoolConnection() override = default;
+
+  virtual net::Connection& connection() = 0;
+  // An errno when not even a start is possible. The owner is told of the rest.
+  virtual int connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit) = 0;
+  // Ends in Pool::closed.
+  virtual void close() = 0;
+
+ protected:
+  friend class Pool;
+  void on_timer(net::Timer& timer) override;
+  // The idle time is over.
+  virtual void on_idle() = 0;
+
+  Pool& pool_;
+  net::Timer timer_;
+  net::Address local_;
+  uint64_t id_ = 0;
+  uint64_t uses_ = 0;
+  int64_t started_ms_ = 0;
+  uint32_t slot_ = 0;
+  bool high_priority_ = false;
+  bool established_ = false;
+  bool counted_ = false;  // holds a slot of the connection limit
+};
+
+// One worker's connections of one kind to one host, and the requests that wait for one. One loop.
+class Pool {
+ public:
+  Pool(Host& host, net::Loop& loop) : host_(host), loop_(loop) {}
+  virtual ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  // A stream at once, or later by the waiter's calls; kOverflow: a limit was reached and the
+  // waiter will not be called.
+  enum class Outcome : uint8_t { kLent, kWaiting, kOverflow };
+  Outcome acquire(ConnectionWaiter& waiter, bool high_priority, Lent& lent);
+  void cancel(ConnectionWaiter& waiter);
+  static void cancel_waiting(ConnectionWaiter& waiter) {
+    if (waiter.pool_ != nullptr) waiter.pool_->cancel(waiter);
+  }
+
+  // Ends idle connections; those at work end with what they carry.
+  void drain();
+  void revive() { draining_ = false; }
+  size_t connections() const { return connections_.size(); }
+  bool unused() const { return connections_.empty() && first_waiter_ == nullptr; }
+
+ protected:
+  friend class PoolConnection;
+
+  // Fills `lent` when a connection that stands can take one more.
+  virtual bool lend_now(ConnectionWaiter& waiter, Lent& lent) = 0;
+  // Whether one more connection should be opened for so many who wait.
+  virtual bool wants_connection(uint32_t waiters) const = 0;
+  virtual std::unique_ptr<PoolConnection> make_connection() = 0;
+  // How many of those who wait fail with one connection that could not be made.
+  virtual uint32_t waiters_of_one() const = 0;
+  virtual void on_established(PoolConnection& connection) = 0;
+  virtual void close_idle() = 0;
+  virtual void count_new() = 0;
+
+  void connected(PoolConnection& connection, int error);
+  void closed(PoolConnection& connection);
+  // A connection stands or has room again.
+  void serve_waiters();
+  // Whether it has carried as much, or lived as long, as it may.
+  bool worn_out(const PoolConnection& connection);
+  void fill(PoolConnection& connection, http::ClientStream& stream, Lent& lent);
+  void arm_idle(PoolConnection& connection);
+
+  Host& host_;
+  net::Loop& loop_;
+  ConnectionWaiter* first_waiter_ = nullptr;
+  ConnectionWaiter* last_waiter_ = nullptr;
+  uint32_t connecting_ = 0;
+  uint32_t waiters_ = 0;
+  bool draining_ = false;
+  std::vector<std::unique_ptr<PoolConnection>> connections_;
+
+ private:
+  bool open_connection(bool high_priority);
+  void enqueue(ConnectionWaiter& waiter, bool high_priority);
+  void unlink(ConnectionWaiter& waiter);
+  ConnectionWaiter* pop_waiter();
+  void give_slot_back(PoolConnection& connection);
+  void fail_waiters(uint32_t most, http::ResetReason reason, std::string_view details);
+};
+
+}  // namespace weir::upstream
