@@ -126,6 +126,19 @@ class FilterContext {
   // until on_request_body (or _trailers) returns kContinue.
   Verdict collect_body(size_t limit_bytes);
 
+  // The same of the response, from on_response. What the filter leaves in the pieces is held; one
+  // that takes them all (`piece.bytes = {}`) gives the message out later, in one piece.
+  Verdict collect_response();
+
+  // Lets `bytes`, valid for the rest of the present event, follow what the message has. From a call
+  // that has the message's end (a head with `end`, or trailers) and returns kContinue: a head
+  // without a body gets one, and trailers come after these bytes. Trailers that a filter empties
+  // are none: the message then ends with its body.
+  void append_body(std::string_view bytes);
+
+  // What filters may hold of a body where nothing else is configured, in bytes.
+  size_t buffer_limit() const;
+
   // From a call that returns kWait.
   Resumption resumption();
 

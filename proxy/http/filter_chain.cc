@@ -36,6 +36,21 @@ Verdict FilterContext::collect_body(size_t limit_bytes) {
   return Verdict::kWait;
 }
 
+Verdict FilterContext::collect_response() {
+  chain_->response_lane_.collects = true;
+  chain_->response_lane_.collect_limit = 0;
+  return Verdict::kWait;
+}
+
+void FilterContext::append_body(std::string_view bytes) {
+  chain_->appended_ = bytes;
+  chain_->appends_ = true;
+}
+
+size_t FilterContext::buffer_limit() const {
+  return chain_->buffer_limit_;
+}
+
 Resumption FilterContext::resumption() {
   auto ticket = std::make_shared<Resumption::Ticket>();
   ticket->loop = loop_;
@@ -99,6 +114,7 @@ void FilterChain::run_head(int step, bool end) {
     const int at = Side::position(*this, step);
     lane.collects = false;
     const Verdict verdict = Side::head(*filters_[at], contexts_[at], end);
+    if (std::exchange(appends_, false)) return append_to_head<Side>(step + 1, end);
     if (verdict == Verdict::kContinue) continue;
     if (verdict == Verdict::kRespond) return answer<Side>();
     FilterHold& hold = add_hold<Side>(step);
@@ -107,6 +123,14 @@ void FilterChain::run_head(int step, bool end) {
     return;
   }
   Side::head_passed(owner_, end);
+}
+
+// The head goes on without its end, which comes with the body that a filter gave it.
+template <class Side>
+void FilterChain::append_to_head(int step, bool end) {
+  const std::string_view body = appended_;
+  run_head<Side>(step, /*end=*/false);
+  run_body<Side>(step, {body, end});
 }
 
 // Up to a filter that waits the piece passes as usual; there it is held.
@@ -143,6 +167,13 @@ void FilterChain::run_trailers(int step, HeaderMap& trailers) {
     lane.collects = false;
     const Verdict verdict = Side::trailers(*filters_[at], contexts_[at], trailers);
     if (verdict == Verdict::kRespond) return answer<Side>();
+    if (std::exchange(appends_, false)) {
+      if (hold != nullptr) {
+        hold->body.append(appended_);
+      } else {
+        run_body<Side>(step + 1, {appended_, false});
+      }
+    }
     if (hold != nullptr) return release<Side>(*hold, verdict);
     if (verdict == Verdict::kContinue) continue;
     hold = &add_hold<Side>(step);
@@ -150,7 +181,9 @@ void FilterChain::run_trailers(int step, HeaderMap& trailers) {
     hold->trailers = &trailers;
     return;
   }
-  if (!lane.over) Side::trailers_passed(owner_, trailers);
+  if (lane.over) return;
+  if (trailers.empty()) return Side::body_passed(owner_, {{}, true});
+  Side::trailers_passed(owner_, trailers);
 }
 
 // ---- what waits ----

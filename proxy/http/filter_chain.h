@@ -127,6 +127,8 @@ class FilterChain {
   template <class Side>
   void flush_body(int step, Buffer&& body, bool end);
   template <class Side>
+  void append_to_head(int step, bool end);
+  template <class Side>
   void answer();
 
   bool holds_much(const FilterLane& lane) const;
@@ -143,6 +145,8 @@ class FilterChain {
   FilterLane response_lane_;
   FilterHold* free_holds_ = nullptr;
   LocalReply reply_;
+  std::string_view appended_;  // by the filter that was called last
+  bool appends_ = false;
   std::vector<std::shared_ptr<Resumption::Ticket>> tickets_;
 };
 

@@ -324,6 +324,71 @@ TEST_F(FilterChainTest, AnAnswerTakesThePlaceOfAHeldResponse) {
             "a.response_body(broken,end) response_body(broken,end)");
 }
 
+// ---- bodies that filters append ----
+
+TEST_F(FilterChainTest, AHeadThatEndsTheMessageGetsABody) {
+  add("a").request = [](FilterContext& c, bool) {
+    c.append_body("new");
+    return Verdict::kContinue;
+  };
+  add("b").response = [](FilterContext& c) {
+    c.append_body("error");
+    return Verdict::kContinue;
+  };
+  begin([&](FilterChain& c) {
+    c.request_head(true);
+    exchange_->response.status = 200;
+    c.response_head(exchange_->response, true);
+  });
+  EXPECT_EQ(trace(),
+            "a.request,end b.request head b.body(new,end) body(new,end) b.response(200,end) "
+            "a.response(200) response(200) a.response_body(error,end) response_body(error,end)");
+}
+
+TEST_F(FilterChainTest, ABodyIsAppendedBeforeTrailers) {
+  add("a").request_trailers = [](FilterContext& c) {
+    c.append_body("last");
+    return Verdict::kContinue;
+  };
+  add("b");
+  begin([&](FilterChain& c) {
+    c.request_head(false);
+    c.request_body("x", false);
+    c.request_trailers(trailers());
+  });
+  EXPECT_EQ(trace(),
+            "a.request b.request head a.body(x) b.body(x) body(x) a.trailers b.body(last) "
+            "body(last) b.trailers trailers");
+}
+
+// What a filter needs that turns trailers into a status: the head waits for them.
+TEST_F(FilterChainTest, ACollectedResponseWhoseTrailersBecomeItsEnd) {
+  add("a");
+  Script& b = add("b");
+  b.response = [](FilterContext& c) { return c.collect_response(); };
+  b.response_body = [](FilterContext&, BodyPiece& piece) {
+    piece.bytes = {};
+    return Verdict::kWait;
+  };
+  b.response_trailers = [&](FilterContext& c) {
+    c.response()->status = 404;
+    c.append_body("whole");
+    exchange_->trailers.clear();
+    return Verdict::kContinue;
+  };
+  begin([&](FilterChain& c) {
+    c.request_head(true);
+    exchange_->response.status = 200;
+    c.response_head(exchange_->response, false);
+    c.response_body("ignored", false);
+    c.response_trailers(trailers());
+  });
+  EXPECT_EQ(trace(),
+            "a.request,end b.request,end head,end b.response(200) b.response_body(ignored) "
+            "b.response_trailers a.response(404) response(404) a.response_body(whole) "
+            "response_body(whole) a.response_trailers response_body(,end)");
+}
+
 // ---- configs ----
 
 TEST_F(FilterChainTest, TheMostSpecificConfigIsInForce) {

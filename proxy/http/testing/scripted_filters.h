@@ -161,7 +161,10 @@ class ScriptedFilters : public testing::Test {
       return text;
     });
   }
-  HeaderMap& trailers() { return exchange_->trailers; }
+  HeaderMap& trailers() {
+    if (exchange_->trailers.empty()) exchange_->trailers.add("x-trailer", "t");
+    return exchange_->trailers;
+  }
 
   net::LoopThread t_;
   stats::Registry registry_;
