@@ -1,56 +1,12 @@
 #include "proxy/http/h1_parser.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #include <algorithm>
-#include <array>
 #include <cstring>
+
+#include "proxy/http/field_syntax.h"
 
 namespace weir::http::h1 {
 namespace {
-
-// Token characters (RFC 9110 5.6.2) mapped to lower case; everything else is 0.
-constexpr std::array<char, 256> build_token_table() {
-  std::array<char, 256> table{};
-  for (char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"))
-    table[static_cast<unsigned char>(c)] = c;
-  for (char c = 'A'; c <= 'Z'; ++c)
-    table[static_cast<unsigned char>(c)] = static_cast<char>(c + 32);
-  return table;
-}
-constexpr std::array<char, 256> kToken = build_token_table();
-
-char token_char(char c) {
-  return kToken[static_cast<unsigned char>(c)];
-}
-
-bool is_control(char c) {
-  const auto u = static_cast<unsigned char>(c);
-  return (u < 0x20 && u != '\t') || u == 0x7f;
-}
-
-// The first control character (HTAB excepted) in [p, end), or end.
-char* find_control(char* p, char* end) {
-#if defined(__SSE2__)
-  const __m128i bound = _mm_set1_epi8(0x20);
-  const __m128i tab = _mm_set1_epi8('\t');
-  const __m128i del = _mm_set1_epi8(0x7f);
-  const __m128i top = _mm_set1_epi8(static_cast<char>(0x80));
-  for (; end - p >= 16; p += 16) {
-    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    // Unsigned v < 0x20, by shifting both into the signed range.
-    const __m128i low = _mm_cmplt_epi8(_mm_xor_si128(v, top), _mm_xor_si128(bound, top));
-    const __m128i bad =
-        _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(v, tab), low), _mm_cmpeq_epi8(v, del));
-    const int mask = _mm_movemask_epi8(bad);
-    if (mask != 0) return p + __builtin_ctz(static_cast<unsigned>(mask));
-  }
-#endif
-  while (p < end && !is_control(*p)) ++p;
-  return p;
-}
 
 Parsed need_more() {
   return {};
@@ -72,44 +28,31 @@ struct Line {
   std::string_view value;
 };
 
-// One field line at p, which is not the empty line. Advances p behind it.
-Parsed parse_line(char*& p, char* end, Line& line) {
+// One field line at p, which is not the empty line. Advances p behind it. `why` is set for kError.
+inline Status parse_line(char*& p, char* end, Line& line, const char*& why) {
   char* const name = p;
-  char* at = p;
-  for (char c; at < end && (c = token_char(*at)) != 0; ++at) *at = c;
-  if (at == end) return need_more();
-  if (at == name) {
-    const bool fold = *at == ' ' || *at == '\t';
-    return error(400, fold ? "http1.obs_fold" : "http1.invalid_header_name");
+  char* at = lower_token(p, end);
+  if (at == end) return Status::kNeedMore;
+  if (*at != ':' || at == name) {
+    const bool fold = at == name && (*at == ' ' || *at == '\t');
+    why = fold ? "http1.obs_fold" : "http1.invalid_header_name";
+    return Status::kError;
   }
-  if (*at != ':') return error(400, "http1.invalid_header_name");
   line.name = {name, static_cast<size_t>(at - name)};
   ++at;
   while (at < end && (*at == ' ' || *at == '\t')) ++at;
   char* const value = at;
   at = find_control(at, end);
-  if (at == end) return need_more();
-  const int crlf = at_crlf(at, end);
-  if (crlf == 0) return need_more();
-  if (crlf < 0) return error(400, "http1.invalid_header_value");
+  if (end - at < 2 && (at == end || *at == '\r')) return Status::kNeedMore;
+  if (*at != '\r' || at[1] != '\n') {
+    why = "http1.invalid_header_value";
+    return Status::kError;
+  }
   char* last = at;
   while (last > value && (last[-1] == ' ' || last[-1] == '\t')) --last;
   line.value = {value, static_cast<size_t>(last - value)};
   p = at + 2;
-  return {Status::kDone, 0, 0, {}};
-}
-
-bool same_with_dashes(std::string_view name, std::string_view dashed) {
-  if (name.size() != dashed.size()) return false;
-  for (size_t i = 0; i < name.size(); ++i)
-    if (name[i] != dashed[i] && !(name[i] == '_' && dashed[i] == '-')) return false;
-  return true;
-}
-
-// A name that some servers read as one of the two framing headers.
-bool is_framing_alias(std::string_view name) {
-  return name.find('_') != std::string_view::npos &&
-         (same_with_dashes(name, "transfer-encoding") || same_with_dashes(name, "content-length"));
+  return Status::kDone;
 }
 
 struct Fields {
@@ -124,17 +67,6 @@ struct Fields {
   bool has_host = false;
   std::string_view upgrade_to;
 };
-
-// Plain decimal without sign, space or leading zero, below 2^63. -1: it is not.
-int64_t parse_length(std::string_view text) {
-  if (text.empty() || text.size() > 18 || (text.size() > 1 && text[0] == '0')) return -1;
-  int64_t value = 0;
-  for (char c : text) {
-    if (c < '0' || c > '9') return -1;
-    value = value * 10 + (c - '0');
-  }
-  return value;
-}
 
 // Reads the comma-separated options of one Connection line.
 void note_connection(std::string_view list, Fields& fields) {
@@ -183,8 +115,10 @@ Parsed parse_fields(char*& p, char* end, const Limits& limits, HeaderMap& header
     if (crlf > 0) break;
     if (crlf == 0) return need_more();
     Line line;
-    const Parsed parsed = parse_line(p, end, line);
-    if (parsed.status != Status::kDone) return parsed;
+    const char* why = nullptr;
+    const Status status = parse_line(p, end, line, why);
+    if (status == Status::kNeedMore) return need_more();
+    if (status == Status::kError) return error(400, why);
     const Known known = known_header(line.name);
     if (known != Known::kNone) {
       if (const char* details = note_special(known, line, fields)) return error(400, details);

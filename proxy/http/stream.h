@@ -21,6 +21,7 @@ enum class ResetReason : uint8_t {
   kTimeout,        // a deadline of ours passed
   kOverflow,       // a limit of ours was reached
   kLocal,          // given up by us for another reason
+  kRefused,        // the peer says that it did not process it: safe to send again
 };
 
 // The client's side of a stream, offered by its codec. Once the end was sent or the stream was

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "proxy/base/buffer.h"
+#include "proxy/http/h2_headers.h"
+#include "proxy/http/message.h"
+#include "proxy/http/stream.h"
+#include "proxy/net/connection.h"
+
+namespace weir::http::h2 {
+
+class Session;
+
+// A body's bytes on their way out of one stream. They are views until `keep`, which the session
+// calls after each pump: what the flow-control windows do not allow is copied then.
+class Outbox {
+ public:
+  explicit Outbox(BlockPool& pool) : held_(pool) {}
+
+  void add(std::string_view bytes);  // valid until keep()
+  size_t size() const { return held_.size() + views_bytes_; }
+  size_t held() const { return held_.size(); }
+  // Moves the first `bytes` into the connection's next write.
+  void write(net::Connection& to, size_t bytes);
+  void keep();
+  void clear();
+
+ private:
+  static constexpr uint8_t kMaxViews = 4;
+
+  size_t write_held(net::Connection& to, size_t bytes);
+
+  Buffer held_;  // comes before the views
+  std::array<std::string_view, kMaxViews> views_;
+  size_t views_bytes_ = 0;
+  uint8_t views_count_ = 0;
+};
+
+// What the streams of both sides have in common: bodies and trailers under flow control. Recycled
+// by its session; lives as long as nghttp2 knows the stream, which may be longer than somebody
+// listens to it. One loop.
+class Stream {
+ public:
+  explicit Stream(Session& session);
+  virtual ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+ protected:
+  friend class Session;
+  friend struct Callbacks;
+
+  // ---- to whoever listens, while somebody does ----
+  virtual bool listened_to() const = 0;
+  virtual void deliver_body(std::string_view bytes, bool end) = 0;
+  virtual void deliver_trailers(HeaderMap& trailers) = 0;
+  virtual void tell_full(bool full) = 0;
+  // The stream is of no use any more; nobody listens afterwards.
+  virtual void break_off(ResetReason reason, std::string_view details) = 0;
+
+  // ---- what each side knows of messages ----
+  // A field section begins: where its lines go. Null: nobody wants them.
+  virtual HeaderMap* begin_section(FieldSection::Kind& kind) = 0;
+  // It is whole. False: malformed, for the reason that the section or `details` tells.
+  virtual bool finish_section(FieldSection& section, bool end, std::string_view& details) = 0;
+  // nghttp2 has forgotten the stream. `error_code` is the one it was reset with, or 0.
+  virtual void on_closed(uint32_t error_code) = 0;
+  // All of our half is on its way to the socket.
+  virtual void on_sent() = 0;
+
+  // ---- sending ----
+  void send(std::string_view bytes, bool end);
+  void send_section(const HeaderMap& trailers);
+  // nghttp2 asks for a frame's payload of at most `most` bytes.
+  ssize_t next_payload(size_t most, uint32_t& flags);
+  void after_pump();
+  void reset_with(uint32_t error_code);
+
+  // ---- receiving ----
+  // `length`: what Content-Length says, or kUnknownLength.
+  void expect_body(int64_t length) { body_left_ = length; }
+  // Both false: not what Content-Length says.
+  bool receive(std::string_view bytes);
+  bool receive_end();
+  void receive_trailers(HeaderMap& trailers);
+  void pause(bool paused);
+  void deliver_kept();
+  bool received_all() const { return received_all_; }
+
+  virtual void recycle();
+
+  Session& session_;
+  int32_t id_ = 0;     // 0: nghttp2 does not know it (any more)
+  uint32_t slot_ = 0;  // in the session's list
+  int64_t begun_ms_ = 0;
+  bool end_queued_ : 1 = false;  // nothing is added to the outbox any more
+  bool end_sent_ : 1 = false;    // nghttp2 was given all of it
+  bool reset_by_us_ : 1 = false;
+
+ private:
+  // Trailers that have to wait for windows.
+  struct KeptTrailers {
+    Arena arena;
+    HeaderMap map{arena};
+  };
+
+  void add_to_pump();
+  void submit_trailers();
+  void keep_trailers();
+  void check_full();
+  void give_window(size_t bytes);
+
+  Outbox outbox_;
+  std::unique_ptr<Buffer> inbox_;  // came while paused; null: nothing
+  const HeaderMap* trailers_out_ = nullptr;
+  std::unique_ptr<KeptTrailers> kept_trailers_;
+  HeaderMap* trailers_in_ = nullptr;  // came while paused
+  int64_t body_left_ = kUnknownLength;
+  int64_t progress_ms_ = 0;  // when something was last sent
+  bool in_pump_list_ : 1 = false;
+  bool deferred_ : 1 = false;  // nghttp2 waits for a call of resume
+  bool told_full_ : 1 = false;
+  bool paused_ : 1 = false;
+  bool delivering_ : 1 = false;
+  bool end_kept_ : 1 = false;  // the end came while paused
+  bool received_all_ : 1 = false;
+};
+
+}  // namespace weir::http::h2
