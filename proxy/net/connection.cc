@@ -40,16 +40,24 @@ void Connection::set_no_delay(int fd) {
 
 void Connection::adopt(Socket socket) {
   fd_ = socket.fd;
+  tls_ = std::move(socket.tls);
   watch_.start(loop_, fd_, *this);
+  if (tls_ != nullptr) start_handshake();
 }
 
 Socket Connection::release() {
   if (loop_.held_ == this) loop_.held_ = nullptr;
   watch_.stop();
-  return {std::exchange(fd_, -1)};
+  if (tls_ != nullptr) {
+    waiting_.for_each([&](std::string_view bytes) { tls_->keep_unsent(bytes); });
+    waiting_.clear();
+  }
+  return {std::exchange(fd_, -1), std::move(tls_)};
 }
 
-int Connection::connect(const Address& to, const Address* bind_to) {
+int Connection::connect(const Address& to, const Address* bind_to,
+                        std::unique_ptr<TlsSession> tls) {
+  tls_ = std::move(tls);
   sockaddr_storage address;
   const socklen_t length = to.to_sockaddr(address);
   fd_ = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -71,6 +79,7 @@ int Connection::connect(const Address& to, const Address* bind_to) {
     return error;
   }
   connecting_ = true;
+  handshaking_ = tls_ != nullptr;
   writable_ = false;
   watch_.start(loop_, fd_, *this);
   return 0;
@@ -82,6 +91,8 @@ void Connection::finish_connect() {
   getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length);
   connecting_ = false;
   writable_ = error == 0;
+  if (error == 0 && handshaking_) return go_on_with_handshake();
+  handshaking_ = false;
   owner_.on_connected(error);
 }
 
@@ -99,12 +110,17 @@ void Connection::on_ready(uint8_t ready) {
   }
   if (fd_ < 0 || failed_ || (ready & kReadable) == 0) return;
   readable_ = true;
-  if (!paused_) owner_.on_readable();
+  if (handshaking_) {
+    go_on_with_handshake();
+  } else if (!paused_) {
+    owner_.on_readable();
+  }
   // Bytes that are handed on are valid until here.
   loop_.flush();
 }
 
 Connection::Read Connection::read(char* to, size_t capacity) {
+  if (tls_ != nullptr) return read_tls(to, capacity);
   const ssize_t n = recv(fd_, to, capacity, 0);
   if (n > 0) {
     // A short read emptied the socket, unless the peer's end still has to be read.
@@ -139,6 +155,7 @@ void Connection::resume() {
   in_resume_list_ = false;
   const bool wanted = resume_wanted_ || readable_;
   resume_wanted_ = false;
+  if (handshaking_ && fd_ >= 0 && wanted) return go_on_with_handshake();
   if (fd_ >= 0 && !paused_ && wanted) owner_.on_readable();
 }
 
@@ -173,15 +190,17 @@ void Connection::join_flush_list() {
 }
 
 void Connection::write(std::string_view bytes) {
-  if (bytes.empty() || fd_ < 0 || failed_) return;
-  if (!waiting_.empty()) {
+  if (bytes.empty() || fd_ < 0 || failed_ || handshaking_) return;
+  if (!waiting_.empty() && tls_ == nullptr) {
     waiting_.append(bytes);
     join_flush_list();
     return;
   }
   WriteBatch& b = batch();
   if (b.pieces == WriteBatch::kMaxPieces) {
+    const size_t text_used = b.text_used;  // `bytes` may stand there
     spill();
+    b.text_used = text_used;
     return write(bytes);
   }
   b.iov[b.pieces++] = {const_cast<char*>(bytes.data()), bytes.size()};
@@ -201,7 +220,7 @@ void Connection::commit(size_t bytes) {
   if (bytes == 0) return;
   char* at = batch_->text + batch_->text_used;
   batch_->text_used += bytes;
-  if (!waiting_.empty()) {
+  if (!waiting_.empty() && tls_ == nullptr) {
     waiting_.append({at, bytes});
     return;
   }
@@ -226,6 +245,7 @@ void Connection::write_copy(std::string_view bytes) {
 
 // Moves what is gathered into the queue, in order.
 void Connection::spill() {
+  if (tls_ != nullptr) return spill_sealed();
   for (int i = 0; i < batch_->pieces; ++i)
     waiting_.append({static_cast<char*>(batch_->iov[i].iov_base), batch_->iov[i].iov_len});
   batch_->pieces = 0;
@@ -253,7 +273,7 @@ void Connection::pump() {
 bool Connection::put_off() {
   if (loop_.turn_ends_ || bytes_waiting() > std::min<size_t>(kMaxGatheredBytes, limit_))
     return false;
-  if (batch_ != nullptr) keep_rest(0);
+  if (batch_ != nullptr) tls_ == nullptr ? keep_rest(0) : keep_unsealed();
   if (in_late_list_) return true;
   in_late_list_ = true;
   next_late_ = loop_.late_list_;
@@ -269,7 +289,9 @@ void Connection::flush(bool more) {
   }
   if (gathers_turn_ && put_off()) return;
   more = more && more_expected_;
-  if (!waiting_.empty()) {
+  if (tls_ != nullptr) {
+    flush_tls(more);
+  } else if (!waiting_.empty()) {
     if (batch_ != nullptr && batch_->pieces > 0) spill();
     release_batch();
     if (writable_ && !connecting_) send_waiting(more);
@@ -354,6 +376,7 @@ void Connection::fail(int error) {
   failed_ = true;
   waiting_.clear();
   release_batch();
+  if (handshaking_) return end_handshake(error);
   owner_.on_write_error(error);
 }
 
@@ -370,6 +393,8 @@ void Connection::close() {
   if (loop_.held_ == this) loop_.held_ = nullptr;
   release_batch();
   waiting_.clear();
+  if (unsealed_ != nullptr) loop_.give_buffer(std::move(unsealed_));
+  handshaking_ = false;
   if (fd_ < 0) return;
   watch_.stop();
   ::close(fd_);

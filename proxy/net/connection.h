@@ -4,11 +4,13 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "proxy/base/buffer.h"
 #include "proxy/net/address.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/tls_session.h"
 
 namespace weir::net {
 
@@ -26,20 +28,27 @@ struct WriteBatch {
   char text[kTextBytes];
 };
 
-// A connected descriptor on its way from one owner to the next, who has to close it.
+// A connected descriptor on its way from one owner to the next, who has to close it; and the TLS
+// session on it, if there is one.
 struct Socket {
   int fd = -1;
+  std::unique_ptr<TlsSession> tls = nullptr;
 };
 
-// A stream socket with a queue of bytes it could not take yet. It owns the descriptor. The kernel
-// is asked as little as possible: readiness is remembered between its edges. One loop. It must not
-// be destroyed inside a call of its owner: Loop::retire what contains it.
+// A stream socket with a queue of bytes it could not take yet, in the clear or through TLS. It owns
+// the descriptor. The kernel is asked as little as possible: readiness is remembered between its
+// edges. One loop. It must not be destroyed inside a call of its owner: Loop::retire what contains
+// it.
+//
+// With a TLS session the handshake comes first: no byte is taken from the owner or handed to it
+// before on_connected(0).
 class Connection : private Watch::Owner {
  public:
   class Owner {
    public:
     virtual ~Owner() = default;
-    // Outgoing only: the connection stands, or `error` (an errno) says why not.
+    // Outgoing, or adopted with a handshake to be done: the connection stands, or `error` (an
+    // errno) says why not. EPROTO: the handshake failed, tls()->error_details() knows why.
     virtual void on_connected(int /*error*/) {}
     // There may be bytes: read until a short read.
     virtual void on_readable() = 0;
@@ -51,6 +60,8 @@ class Connection : private Watch::Owner {
     virtual void on_write_error(int error) = 0;
   };
 
+  // Within TLS an end without close_notify is ECONNRESET, because it may be somebody else's
+  // (RFC 8446 6.1), and a broken record EPROTO.
   struct Read {
     ssize_t bytes;  // > 0: read; 0: the peer ended its side; -1: nothing there; -2: `error`
     bool more;      // there may be more: read again
@@ -62,16 +73,21 @@ class Connection : private Watch::Owner {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Takes over an accepted socket (non-blocking).
+  // Takes over an accepted socket (non-blocking). A TLS session whose handshake is not done does it
+  // first; with one that is done, reading goes on with what it holds already.
   void adopt(Socket socket);
-  // Gives the socket away. Nothing may be waiting to be sent.
+  // Gives the socket away, with its TLS session. Nothing may be waiting to be sent.
   Socket release();
   // Starts to connect; on_connected follows, possibly from this call's loop turn. An errno at once
-  // when not even that is possible, else 0. `bind_to` may be null.
-  int connect(const Address& to, const Address* bind_to);
+  // when not even that is possible, else 0. `bind_to` may be null, and so may `tls`, a client's
+  // session.
+  int connect(const Address& to, const Address* bind_to, std::unique_ptr<TlsSession> tls = nullptr);
 
   bool open() const { return fd_ >= 0; }
-  bool connecting() const { return connecting_; }
+  // Neither TCP's nor TLS's handshake is to be done any more.
+  bool connecting() const { return connecting_ || handshaking_; }
+  // Null without TLS. Stays when the connection is closed, for logs.
+  TlsSession* tls() { return tls_.get(); }
   int fd() const { return fd_; }
   Loop& loop() { return loop_; }
 
@@ -83,7 +99,12 @@ class Connection : private Watch::Owner {
   // Calls on_readable at the end of the turn even if the socket has nothing: the owner kept bytes.
   void request_resume();
 
-  // Gathers bytes that stay valid until the loop's next flush.
+  // For what a peer must get before the TLS handshake, such as PROXY protocol's header: from
+  // `connect` or `adopt` on until the loop's next turn.
+  void send_in_clear(std::string_view bytes);
+
+  // Gathers bytes that stay valid until the loop's next flush. Before the handshake is done they
+  // are dropped.
   void write(std::string_view bytes);
   // Room for `bytes` (at most WriteBatch::kTextBytes) of text to be filled and committed.
   char* reserve(size_t bytes);
@@ -102,11 +123,14 @@ class Connection : private Watch::Owner {
   void gather_turns(bool gather) { gathers_turn_ = gather; }
 
   // Gathered or queued, and not yet taken by the socket.
-  size_t bytes_waiting() const { return waiting_.size() + (batch_ != nullptr ? batch_->bytes : 0); }
+  size_t bytes_waiting() const {
+    return waiting_.size() + (batch_ != nullptr ? batch_->bytes : 0) +
+           (unsealed_ != nullptr ? unsealed_->size() : 0);
+  }
   void set_limit(size_t bytes) { limit_ = static_cast<uint32_t>(bytes); }
   size_t limit() const { return limit_; }
 
-  // Everything written will be sent, then the write side is shut down.
+  // Everything written will be sent, then (after close_notify) the write side is shut down.
   void shutdown_when_sent();
   bool all_sent() const { return bytes_waiting() == 0; }
   // At once; what is queued is lost.
@@ -136,6 +160,18 @@ class Connection : private Watch::Owner {
   void keep_rest(size_t sent);
   void spill();
   void push();
+  void start_handshake();
+  void go_on_with_handshake();
+  bool feed_handshake();
+  void end_handshake(int error);
+  Read read_tls(char* to, size_t capacity);
+  ssize_t receive_ciphertext(size_t capacity);
+  Read tell(TlsSession::Opened opened);
+  void flush_tls(bool more);
+  void send_sealed(bool more);
+  void queue_sealed();
+  void keep_unsealed();
+  void spill_sealed();
   void join_flush_list();
   WriteBatch& batch();
   void release_batch();
@@ -150,10 +186,13 @@ class Connection : private Watch::Owner {
   Connection* next_flush_ = nullptr;
   Connection* next_resume_ = nullptr;
   Connection* next_late_ = nullptr;
-  Buffer waiting_;
+  Buffer waiting_;  // ciphertext with TLS
+  std::unique_ptr<TlsSession> tls_;
+  std::unique_ptr<Buffer> unsealed_;  // plaintext that was put off to the end of the turn
   uint32_t limit_ = 1 << 20;
   int fd_ = -1;
   bool connecting_ : 1 = false;
+  bool handshaking_ : 1 = false;
   bool readable_ : 1 = false;
   bool writable_ : 1 = true;
   bool peer_closed_ : 1 = false;

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "proxy/net/connection.h"
+#include "proxy/net/tls_session.h"
 
 namespace weir::net {
 namespace {
@@ -153,6 +154,15 @@ void Loop::flush_late() {
     connection->in_late_list_ = false;
     connection->join_flush_list();
   }
+}
+
+TlsScratch& Loop::tls_scratch() {
+  if (tls_scratch_ == nullptr) {
+    tls_scratch_ = std::make_unique<TlsScratch>();
+    tls_scratch_->in = std::make_unique_for_overwrite<char[]>(kReadBytes);
+    tls_scratch_->record = std::make_unique_for_overwrite<char[]>(TlsSession::kRecordBytes);
+  }
+  return *tls_scratch_;
 }
 
 void Loop::arm_tick() {

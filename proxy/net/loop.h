@@ -18,6 +18,7 @@ namespace weir::net {
 class Loop;
 class Connection;
 struct WriteBatch;
+struct TlsScratch;
 
 // What a watched descriptor may tell; several at once.
 enum Ready : uint8_t { kReadable = 1, kWritable = 2, kPeerClosed = 4 };
@@ -116,6 +117,7 @@ class Loop {
   void refresh_clock();
   void end_of_turn();
   void flush_late();
+  TlsScratch& tls_scratch();
   void arm_tick();
   void run_posted();
   static void on_tick(int fd, short what, void* self);
@@ -133,6 +135,7 @@ class Loop {
   BlockPool blocks_;
   TimerWheel timers_;
   std::unique_ptr<char[]> scratch_;
+  std::unique_ptr<TlsScratch> tls_scratch_;  // null until somebody speaks TLS
   static constexpr int kMaxResumeRounds = 4;
   static constexpr size_t kMaxFreeBuffers = 64;
 
