@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "proxy/http/h2_options.h"
 #include "proxy/http/h2_session.h"
@@ -19,12 +20,12 @@ class H2ClientOwner {
   virtual void on_connected(H2Client& connection, int error) = 0;
   // A stream ended, or the peer's SETTINGS or GOAWAY changed what may be opened: ask again.
   virtual void on_stream_capacity(H2Client& connection) = 0;
-  // The connection is closed; the owner retires it. Comes before the streams' own resets.
+  // The connection is closed; the owner retires it. Comes before its streams' own resets.
   virtual void on_closed(H2Client& connection) = 0;
 };
 
 // The upstream's side of one stream. Belongs to its connection.
-class H2ClientStream final : public ClientStream, private h2::Stream {
+class H2ClientStream final : public ClientStream, public h2::Stream {
  public:
   explicit H2ClientStream(H2Client& client);
 
@@ -33,31 +34,36 @@ class H2ClientStream final : public ClientStream, private h2::Stream {
   void send_body(std::string_view bytes, bool end) override;
   void send_trailers(const HeaderMap& trailers) override;
   void reset(ResetReason reason) override;
-  void pause_reading(bool pause) override;
+  void pause_reading(bool paused) override;
 
  private:
   friend class H2Client;
 
+  // h2::Stream
   bool listened_to() const override { return events_ != nullptr; }
   void deliver_body(std::string_view bytes, bool end) override;
   void deliver_trailers(HeaderMap& trailers) override;
   void tell_full(bool full) override;
   void break_off(ResetReason reason, std::string_view details) override;
   HeaderMap* begin_section(h2::FieldSection::Kind& kind) override;
-  bool finish_section(h2::FieldSection& section, bool end, std::string_view& details) override;
+  bool finish_section(h2::FieldSection& section, bool end, size_t wire_bytes,
+                      std::string_view& details) override;
   void on_closed(uint32_t error_code) override;
   void on_sent() override {}
   void recycle() override;
 
   bool finish_head(h2::FieldSection& section, bool end, std::string_view& details);
-  void accept_upgrade();
-  ClientStreamEvents& over();
+  bool finish_trailers(h2::FieldSection& section, bool end, std::string_view& details);
+  bool note_informational(bool end, std::string_view& details);
+  void accept_upgrade(ResponseHead& head);
+  // The response is whole: whoever listened gets its last piece and hears no more.
+  ClientStreamEvents& let_go();
 
   H2Client& client_;
-  ClientStreamEvents* events_ = nullptr;
+  ClientStreamEvents* events_ = nullptr;  // null: nobody listens (any more)
   ResponseHead* head_ = nullptr;
   HeaderMap* trailers_ = nullptr;
-  std::string_view upgrade_;  // extended CONNECT: the protocol, in the request's arena
+  std::string_view upgrade_;  // extended CONNECT: the protocol; in the request's arena
   uint8_t informational_ = 0;
   bool head_complete_ : 1 = false;
   bool is_head_ : 1 = false;
@@ -77,36 +83,35 @@ class H2Client final : private h2::Session {
   void adopt(net::Socket socket, size_t buffer_limit);
 
   net::Connection& connection() { return connection_; }
-  // A stream for one exchange, whose send_head comes next and in the same event. Null: none may be
-  // opened now.
+  // A stream for one exchange; its send_head comes next. Null: none may be opened now.
   ClientStream* open_stream(ClientStreamEvents& events);
   bool may_open() const;
   size_t active_streams() const { return stream_count(); }
   // How many may be open at a time: the peer's limit or ours, whichever is less.
   uint32_t max_streams() const;
-  // GOAWAY went one way or the other: streams under way end as ever, no new ones begin.
+  // GOAWAY came, or the connection is old: streams under way end as ever, no new ones begin.
   bool draining() const { return draining_; }
-  // Opens no stream any more; closes when the last one is over.
+  // Opens no stream any more; closes when the last one is over, or at once.
   void drain();
   void close();
 
  private:
   friend class H2ClientStream;
 
+  // h2::Session
   std::unique_ptr<h2::Stream> make_stream() override;
-  h2::Stream* accept_stream(int32_t) override { return nullptr; }
+  h2::Stream* accept_stream(int32_t /*id*/) override { return nullptr; }
   void on_connected(int error) override;
   void on_capacity() override;
-  void on_over(bool failed) override;
-  void on_socket_over() override;
-  void end_connection();
+  void on_goaway() override;
+  void on_over() override;
+  void on_lost(ResetReason reason, std::string_view details) override;
 
   net::Connection connection_;
   H2ClientOwner& owner_;
   uint64_t requests_ = 0;
   bool connected_ = false;
   bool draining_ = false;
-  bool closed_ = false;
 };
 
 }  // namespace weir::http

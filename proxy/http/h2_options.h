@@ -31,7 +31,6 @@ struct H2Stats {
   stats::CounterId keepalive_timeout;
   stats::CounterId goaway_sent;
   stats::GaugeId streams_active;
-  stats::GaugeId pending_send_bytes;
 };
 
 struct H2Setting {

@@ -16,8 +16,8 @@
 
 namespace weir::http::h2 {
 
-// One HTTP/2 connection (RFC 9113) on nghttp2, the same for both sides: bytes in, frames out once
-// per flush, flow control, limits, deadlines. What a message is, the sides say. One loop.
+// One HTTP/2 connection (RFC 9113) on nghttp2, as both sides have it: bytes in, frames out once per
+// flush, flow control, limits and deadlines. What a message is, the sides say. One loop.
 class Session : public net::Connection::Owner, private net::Timer::Owner {
  public:
   ~Session() override;
@@ -29,56 +29,64 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   friend struct Callbacks;
   enum class Side : uint8_t { kServer, kClient };
 
-  // The connection is the side's, and is used after `open` only.
-  Session(Side side, net::Connection& connection, const H2Options& options, stats::Shard& shard);
+  // The connection is the side's, and is not touched before `open`.
+  Session(Side side, net::Connection& wire, const H2Options& options, stats::Shard& shard);
 
   // ---- what the sides bring ----
   virtual std::unique_ptr<Stream> make_stream() = 0;
-  // A request's head begins (server). Null: refused, and reset already.
+  // A request's head begins (server). Null: refused.
   virtual Stream* accept_stream(int32_t id) = 0;
   // A stream ended, or the peer changed what may be opened.
   virtual void on_capacity() = 0;
-  // The connection's work is over, well or not: its streams were told. Closes or lingers.
-  virtual void on_over(bool failed) = 0;
-  // The socket has nothing more to give or to take.
-  virtual void on_socket_over() = 0;
+  // The peer opens no more streams or lets open none.
+  virtual void on_goaway() = 0;
+  // All that is to be said was said. The side breaks the streams that are left with
+  // `over_reason` and `over_details`, and closes or lingers.
+  virtual void on_over() = 0;
+  // The socket is of no use any more. As on_over, but it closes at once.
+  virtual void on_lost(ResetReason reason, std::string_view details) = 0;
 
   // ---- for the sides ----
   void open();
   // Bytes that were read by somebody else; taken up at the end of the turn.
   void keep_received(std::string_view bytes);
-  Stream& add_stream();
-  void know_stream(Stream& stream, int32_t id);
-  void submit_head(Stream& stream, const FieldList& fields, bool end);
-  void pump_soon() { wire_.request_pump(); }
-  // GOAWAY, then the end: at once for what is new, when they are done for streams under way.
-  void announce_drain();
+  // A stream that nghttp2 knows by this id, or does not know yet (0).
+  Stream& add_stream(int32_t id);
+  void drop_stream(Stream& stream);
+  // The response's, or the request's, head; the request's gives the stream its id.
+  void submit_response(Stream& stream, const FieldList& fields, bool end);
+  void submit_request(Stream& stream, const FieldList& fields, bool end);
+  void submit_informational(Stream& stream, const FieldList& fields);
+
+  // The first GOAWAY says that a second follows, which says which stream was the last one.
+  void announce_drain(int64_t final_after_ms);
   void finish_drain();
-  bool drain_announced() const { return drain_announced_; }
-  // GOAWAY with an error, and the end for everything.
+  // GOAWAY with this error (RFC 9113 7); on_over follows after the next pump.
   void terminate(uint32_t error_code, ResetReason reason, std::string_view details);
-  // Every stream ends so.
   void break_streams(ResetReason reason, std::string_view details);
-  // Reads and drops what still comes, for a while, so that the peer gets to see what was said.
+  // What still comes is dropped, for a while, so that the peer gets to see what was said last.
   void linger();
-  void stop();  // no callback into the sides any more
-  void arm();
+  // Nothing happens any more.
+  void stop();
+
+  void pump_soon() { wire_.request_pump(); }
   net::Loop& loop() { return wire_.loop(); }
   int64_t now_ms() { return wire_.loop().now_ms(); }
   size_t stream_count() const { return streams_.size(); }
   bool stopped() const { return stopped_; }
-  bool lingering() const { return lingering_; }
+  bool over() const { return over_; }
+  bool drain_finished() const { return drain_finished_; }
   void ping_if_silent();
+  // A stream that was refused before it was one of ours.
+  void note_refused();
 
   const H2Options& options_;
   stats::Shard& shard_;
-  nghttp2_session* session_ = nullptr;
-  FrameCounter frames_;
-  ResetCounter resets_;
+  nghttp2_session* session_ = nullptr;  // null before `open`
+  ResetReason over_reason_ = ResetReason::kProtocolError;
+  std::string_view over_details_ = "http2.protocol_error";
 
  private:
-  struct PumpGuard;
-
   // net::Connection::Owner
   void on_readable() override;
   void on_full(bool full) override;
@@ -88,25 +96,32 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
 
   void submit_settings();
   void take_kept();
+  bool deliver_kept();
+  void deliver_kept_soon();
   void feed(std::string_view bytes);
   void on_receive_error(ssize_t error);
   void on_flood(Flood flood);
-  void on_eof();
-  void drop(size_t bytes);
-  bool awaits_more() const;
+  void lose(bool reset);
+  bool drop(size_t bytes);
+  bool awaits_more() const { return receiving_ > 0 || section_.open(); }
+
   bool write_frames();
   bool finish_sent_streams();
-  void check_outbound();
+  bool outbound_flood();
   void settle_streams();
+  void keep_all_unsent();
   void end_if_over();
+
   void refuse_message(Stream& stream, std::string_view details, bool too_large);
-  void forget_stream(Stream& stream, uint32_t error_code);
-  void resume_data(Stream& stream);
+  void close_stream(Stream& stream, uint32_t error_code);
+  void note_end(int64_t lifetime_ms, bool by_peer);
   size_t stream_share() const;
 
-  int64_t next_deadline() const;
+  void arm();
+  int64_t next_deadline();
   void check_flush_timeouts(int64_t now);
-  void check_ping(int64_t now);
+  bool check_age(int64_t now);
+  bool check_ping(int64_t now);
   void send_ping(int64_t now);
   int64_t next_ping_ms(int64_t now);
 
@@ -114,15 +129,18 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   net::Timer timer_;
   FieldSection section_;
   Stream* section_stream_ = nullptr;
+  FrameCounter frames_;
+  ResetCounter resets_;
   OutboundCounter outbound_;
   std::vector<std::unique_ptr<Stream>> streams_;
   std::vector<std::unique_ptr<Stream>> spare_;
-  std::vector<Stream*> pump_list_;  // have views, or were held back because the socket was full
+  std::vector<Stream*> pump_list_;  // have something to settle after the next pump
+  std::vector<Stream*> settling_;
   std::vector<Stream*> sent_list_;  // their end went out in this pump
-  std::unique_ptr<Buffer> kept_;
+  std::unique_ptr<Buffer> kept_;    // was read before; null: nothing
   int64_t opened_ms_ = 0;
   int64_t idle_since_ms_ = 0;
-  int64_t activity_ms_ = 0;
+  int64_t activity_ms_ = 0;  // of the peer
   int64_t drain_final_ms_ = INT64_MAX;
   int64_t linger_end_ms_ = INT64_MAX;
   int64_t section_deadline_ms_ = INT64_MAX;
@@ -131,12 +149,14 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   size_t linger_left_ = 0;
   uint32_t receiving_ = 0;  // streams whose peer's half is not over
   Side side_;
-  bool full_ : 1 = false;
+  bool full_ : 1 = false;  // the socket does not keep up
+  bool feeding_ : 1 = false;
+  bool pumping_ : 1 = false;
+  bool delivery_wanted_ : 1 = false;
+  bool write_failed_ : 1 = false;
   bool drain_announced_ : 1 = false;
   bool drain_finished_ : 1 = false;
-  bool terminated_ : 1 = false;
   bool over_ : 1 = false;
-  bool lingering_ : 1 = false;
   bool stopped_ : 1 = false;
 };
 

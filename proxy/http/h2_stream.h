@@ -67,41 +67,38 @@ class Stream {
   // ---- what each side knows of messages ----
   // A field section begins: where its lines go. Null: nobody wants them.
   virtual HeaderMap* begin_section(FieldSection::Kind& kind) = 0;
-  // It is whole. False: malformed, for the reason that the section or `details` tells.
-  virtual bool finish_section(FieldSection& section, bool end, std::string_view& details) = 0;
-  // nghttp2 has forgotten the stream. `error_code` is the one it was reset with, or 0.
+  // It is whole, and `wire_bytes` long. False: malformed, and `section` or `details` says why.
+  virtual bool finish_section(FieldSection& section, bool end, size_t wire_bytes,
+                              std::string_view& details) = 0;
+  // nghttp2 has forgotten the stream, for this code of RFC 9113 7.
   virtual void on_closed(uint32_t error_code) = 0;
-  // All of our half is on its way to the socket.
+  // All of our half went to the connection.
   virtual void on_sent() = 0;
+  virtual void recycle();
 
   // ---- sending ----
   void send(std::string_view bytes, bool end);
   void send_section(const HeaderMap& trailers);
-  // nghttp2 asks for a frame's payload of at most `most` bytes.
-  ssize_t next_payload(size_t most, uint32_t& flags);
-  void after_pump();
   void reset_with(uint32_t error_code);
 
   // ---- receiving ----
   // `length`: what Content-Length says, or kUnknownLength.
   void expect_body(int64_t length) { body_left_ = length; }
-  // Both false: not what Content-Length says.
-  bool receive(std::string_view bytes);
-  bool receive_end();
+  bool body_incomplete() const { return body_left_ > 0; }
+  // The end came in a field section.
   void receive_trailers(HeaderMap& trailers);
+  void note_received_all();
   void pause(bool paused);
-  void deliver_kept();
-  bool received_all() const { return received_all_; }
-
-  virtual void recycle();
 
   Session& session_;
-  int32_t id_ = 0;     // 0: nghttp2 does not know it (any more)
-  uint32_t slot_ = 0;  // in the session's list
+  int32_t id_ = 0;  // 0: nghttp2 does not know it (any more)
   int64_t begun_ms_ = 0;
-  bool end_queued_ : 1 = false;  // nothing is added to the outbox any more
-  bool end_sent_ : 1 = false;    // nghttp2 was given all of it
-  bool reset_by_us_ : 1 = false;
+  bool end_queued_ : 1 = false;   // nothing is added to the outbox any more
+  bool end_sent_ : 1 = false;     // nghttp2 was given all of it
+  bool reset_by_us_ : 1 = false;  // for a reason of ours
+  bool reset_by_peer_ : 1 = false;
+  bool malformed_ : 1 = false;
+  bool received_all_ : 1 = false;
 
  private:
   // Trailers that have to wait for windows.
@@ -110,10 +107,19 @@ class Stream {
     HeaderMap map{arena};
   };
 
+  // nghttp2 asks for a frame's payload of at most `most` bytes.
+  ssize_t next_payload(size_t most, uint32_t& flags);
+  void resume();
+  void keep_unsent();
+  void after_pump();
   void add_to_pump();
   void submit_trailers();
-  void keep_trailers();
-  void check_full();
+  bool flush_overdue(int64_t now_ms) const;
+
+  // False: more or less than Content-Length says.
+  bool receive(std::string_view bytes);
+  bool receive_end();
+  void deliver_kept();
   void give_window(size_t bytes);
 
   Outbox outbox_;
@@ -123,13 +129,13 @@ class Stream {
   HeaderMap* trailers_in_ = nullptr;  // came while paused
   int64_t body_left_ = kUnknownLength;
   int64_t progress_ms_ = 0;  // when something was last sent
+  size_t window_owed_ = 0;   // delivered by the event that paused it
+  uint32_t slot_ = 0;        // in the session's list
   bool in_pump_list_ : 1 = false;
-  bool deferred_ : 1 = false;  // nghttp2 waits for a call of resume
+  bool deferred_ : 1 = false;  // nghttp2 waits to be told that there is more
   bool told_full_ : 1 = false;
   bool paused_ : 1 = false;
-  bool delivering_ : 1 = false;
   bool end_kept_ : 1 = false;  // the end came while paused
-  bool received_all_ : 1 = false;
 };
 
 }  // namespace weir::http::h2

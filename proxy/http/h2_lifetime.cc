@@ -1,0 +1,164 @@
+// The deadlines of an HTTP/2 connection, and how it ends.
+#include <algorithm>
+
+#include "proxy/http/h2_session.h"
+
+namespace weir::http::h2 {
+namespace {
+
+constexpr uint32_t kPercent = 100;
+// How much of what a peer still sends is read, so that it gets to see why it was refused.
+constexpr size_t kLingerBytes = 4 << 20;
+
+}  // namespace
+
+// ---- the end ----
+
+void Session::announce_drain(int64_t final_after_ms) {
+  if (drain_announced_ || over_) return;
+  drain_announced_ = true;
+  shard_.inc(options_.stats.goaway_sent);
+  nghttp2_submit_shutdown_notice(session_);
+  drain_final_ms_ = now_ms() + final_after_ms;
+  pump_soon();
+  arm();
+}
+
+void Session::finish_drain() {
+  if (drain_finished_ || over_) return;
+  drain_announced_ = drain_finished_ = true;
+  drain_final_ms_ = INT64_MAX;
+  shard_.inc(options_.stats.goaway_sent);
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
+                        nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR,
+                        nullptr, 0);
+  pump_soon();
+}
+
+void Session::terminate(uint32_t error_code, ResetReason reason, std::string_view details) {
+  if (over_) return;
+  over_reason_ = reason;
+  over_details_ = details;
+  shard_.inc(options_.stats.goaway_sent);
+  nghttp2_session_terminate_session(session_, error_code);
+  pump_soon();
+}
+
+void Session::linger() {
+  linger_left_ = kLingerBytes;
+  linger_end_ms_ = now_ms() + std::max<int64_t>(options_.delayed_close_timeout_ms, 1);
+  wire_.shutdown_when_sent();
+  arm();
+}
+
+void Session::stop() {
+  stopped_ = true;
+  timer_.cancel();
+  shard_.add(options_.stats.streams_active, -static_cast<int64_t>(streams_.size()));
+}
+
+// ---- deadlines ----
+
+int64_t Session::next_deadline() {
+  int64_t at = std::min(
+      {drain_final_ms_, linger_end_ms_, section_deadline_ms_, ping_at_ms_, ping_deadline_ms_});
+  if (over_) return at;
+  if (options_.max_connection_duration_ms > 0 && !drain_announced_)
+    at = std::min(at, opened_ms_ + options_.max_connection_duration_ms);
+  if (streams_.empty()) {
+    if (options_.idle_timeout_ms > 0) at = std::min(at, idle_since_ms_ + options_.idle_timeout_ms);
+  } else if (options_.stream_flush_timeout_ms > 0) {
+    at = std::min(at, now_ms() + std::max<int64_t>(options_.stream_flush_timeout_ms / 2, 1));
+  }
+  return at;
+}
+
+void Session::arm() {
+  const int64_t at = next_deadline();
+  if (at != INT64_MAX) timer_.set(loop().timers(), at);
+}
+
+void Session::on_timer(net::Timer& /*timer*/) {
+  if (stopped_) return;
+  const int64_t now = now_ms();
+  if (now >= linger_end_ms_) return on_lost(ResetReason::kLocal, "delayed_close");
+  if (!over_) {
+    if (now >= section_deadline_ms_) {
+      section_deadline_ms_ = INT64_MAX;
+      terminate(NGHTTP2_ENHANCE_YOUR_CALM, ResetReason::kTimeout, "request_header_timeout");
+    }
+    if (!check_ping(now)) return;
+    check_flush_timeouts(now);
+    if (!check_age(now) && now >= drain_final_ms_) finish_drain();
+  }
+  arm();
+  loop().flush();
+}
+
+// True: it is too old, or was idle for too long.
+bool Session::check_age(int64_t now) {
+  if (streams_.empty() && options_.idle_timeout_ms > 0 &&
+      now >= idle_since_ms_ + options_.idle_timeout_ms) {
+    finish_drain();
+    return true;
+  }
+  if (options_.max_connection_duration_ms == 0 || drain_announced_ ||
+      now < opened_ms_ + options_.max_connection_duration_ms)
+    return false;
+  if (side_ == Side::kServer) {
+    announce_drain(options_.drain_timeout_ms);
+  } else {
+    on_goaway();
+  }
+  return true;
+}
+
+// A peer that does not take its answer holds a stream that nobody watches any more.
+void Session::check_flush_timeouts(int64_t now) {
+  for (const auto& stream : streams_) {
+    if (!stream->flush_overdue(now)) continue;
+    shard_.inc(options_.stats.tx_flush_timeout);
+    stream->reset_by_us_ = true;
+    stream->reset_with(NGHTTP2_CANCEL);
+    if (stream->listened_to()) stream->break_off(ResetReason::kTimeout, "http2.flush_timeout");
+  }
+}
+
+// ---- PING ----
+
+int64_t Session::next_ping_ms(int64_t now) {
+  const int64_t interval = options_.keep_alive.interval_ms;
+  const auto most =
+      static_cast<uint64_t>(interval) * options_.keep_alive.interval_jitter_percent / kPercent;
+  const uint64_t jitter = most == 0 ? 0 : loop().random() % (most + 1);
+  return now + interval + static_cast<int64_t>(jitter);
+}
+
+void Session::send_ping(int64_t now) {
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+  if (ping_deadline_ms_ == INT64_MAX && options_.keep_alive.timeout_ms > 0)
+    ping_deadline_ms_ = now + options_.keep_alive.timeout_ms;
+  pump_soon();
+}
+
+// False: the peer does not answer, and the session is no more.
+bool Session::check_ping(int64_t now) {
+  if (now >= ping_deadline_ms_) {
+    shard_.inc(options_.stats.keepalive_timeout);
+    on_lost(ResetReason::kTimeout, "http2.ping_timeout");
+    return false;
+  }
+  if (now < ping_at_ms_) return true;
+  ping_at_ms_ = next_ping_ms(now);
+  if (ping_deadline_ms_ == INT64_MAX) send_ping(now);
+  return true;
+}
+
+void Session::ping_if_silent() {
+  const int64_t silence = options_.keep_alive.connection_idle_interval_ms;
+  if (silence == 0 || now_ms() < activity_ms_ + silence || ping_deadline_ms_ != INT64_MAX) return;
+  send_ping(now_ms());
+  arm();
+}
+
+}  // namespace weir::http::h2

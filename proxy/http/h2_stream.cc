@@ -1,0 +1,274 @@
+#include "proxy/http/h2_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/http/h2_session.h"
+
+namespace weir::http::h2 {
+namespace {
+
+// Shorter pieces are copied: a place in the list of pieces costs as much.
+constexpr size_t kCopiedBytes = 1024;
+
+}  // namespace
+
+// ---- bytes on their way out ----
+
+void Outbox::add(std::string_view bytes) {
+  if (bytes.empty()) return;
+  if (views_count_ == kMaxViews) keep();
+  views_[views_count_++] = bytes;
+  views_bytes_ += bytes.size();
+}
+
+void Outbox::keep() {
+  for (uint8_t i = 0; i < views_count_; ++i) held_.append(views_[i]);
+  views_count_ = 0;
+  views_bytes_ = 0;
+}
+
+void Outbox::clear() {
+  held_.clear();
+  views_count_ = 0;
+  views_bytes_ = 0;
+}
+
+size_t Outbox::write_held(net::Connection& to, size_t bytes) {
+  size_t left = bytes;
+  while (left > 0 && !held_.empty()) {
+    const std::string_view run = held_.front().substr(0, left);
+    to.write_copy(run);
+    left -= run.size();
+    held_.consume(run.size());
+  }
+  return bytes - left;
+}
+
+void Outbox::write(net::Connection& to, size_t bytes) {
+  bytes -= write_held(to, bytes);
+  uint8_t done = 0;
+  while (bytes > 0) {
+    std::string_view& view = views_[done];
+    const std::string_view part = view.substr(0, bytes);
+    if (part.size() <= kCopiedBytes) {
+      to.write_copy(part);
+    } else {
+      to.write(part);
+    }
+    bytes -= part.size();
+    views_bytes_ -= part.size();
+    view.remove_prefix(part.size());
+    if (view.empty()) ++done;
+  }
+  if (done == 0) return;
+  std::move(views_.begin() + done, views_.begin() + views_count_, views_.begin());
+  views_count_ = static_cast<uint8_t>(views_count_ - done);
+}
+
+// ---- sending ----
+
+Stream::Stream(Session& session) : session_(session), outbox_(session.loop().blocks()) {}
+
+Stream::~Stream() = default;
+
+void Stream::recycle() {
+  id_ = 0;
+  end_queued_ = end_sent_ = reset_by_us_ = reset_by_peer_ = malformed_ = received_all_ = false;
+  outbox_.clear();
+  if (inbox_ != nullptr) session_.loop().give_buffer(std::move(inbox_));
+  trailers_out_ = nullptr;
+  kept_trailers_.reset();
+  trailers_in_ = nullptr;
+  body_left_ = kUnknownLength;
+  window_owed_ = 0;
+  deferred_ = told_full_ = paused_ = end_kept_ = false;
+}
+
+void Stream::add_to_pump() {
+  session_.pump_soon();
+  if (in_pump_list_) return;
+  in_pump_list_ = true;
+  session_.pump_list_.push_back(this);
+}
+
+void Stream::send(std::string_view bytes, bool end) {
+  if (end_queued_ || (bytes.empty() && !end)) return;
+  outbox_.add(bytes);
+  // Inside of a pump, the flush that ends these views' life is already under way.
+  if (session_.pumping_) outbox_.keep();
+  end_queued_ = end;
+  if (end) progress_ms_ = session_.now_ms();
+  add_to_pump();
+}
+
+void Stream::send_section(const HeaderMap& trailers) {
+  if (end_queued_) return;
+  if (!trailers.empty()) trailers_out_ = &trailers;
+  send({}, true);
+  if (session_.pumping_) keep_unsent();
+}
+
+ssize_t Stream::next_payload(size_t most, uint32_t& flags) {
+  const size_t size = outbox_.size();
+  if (session_.full_) add_to_pump();
+  if (session_.full_ || (size == 0 && !end_queued_)) {
+    deferred_ = true;
+    return NGHTTP2_ERR_DEFERRED;
+  }
+  if (told_full_) add_to_pump();
+  progress_ms_ = session_.now_ms();
+  flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+  if (!end_queued_ || size > most) return static_cast<ssize_t>(std::min(size, most));
+  flags |= NGHTTP2_DATA_FLAG_EOF;
+  if (trailers_out_ != nullptr) {
+    flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    submit_trailers();
+  }
+  end_sent_ = true;
+  session_.sent_list_.push_back(this);
+  return static_cast<ssize_t>(size);
+}
+
+void Stream::resume() {
+  if (!deferred_) return;
+  deferred_ = false;
+  nghttp2_session_resume_data(session_.session_, id_);
+}
+
+void Stream::submit_trailers() {
+  FieldList fields(trailers_out_->count());
+  fields.add_all(*trailers_out_, 0);
+  nghttp2_submit_trailer(session_.session_, id_, fields.data(), fields.size());
+  session_.shard_.inc(session_.options_.stats.trailers);
+}
+
+// What no window allowed to go, as long as the views are valid.
+void Stream::keep_unsent() {
+  outbox_.keep();
+  if (trailers_out_ == nullptr || end_sent_ || kept_trailers_ != nullptr) return;
+  kept_trailers_ = std::make_unique<KeptTrailers>();
+  Arena& arena = kept_trailers_->arena;
+  trailers_out_->for_each([&](const Header& line) {
+    kept_trailers_->map.add(line.known, arena.copy(line.name), arena.copy(line.value));
+  });
+  trailers_out_ = &kept_trailers_->map;
+}
+
+void Stream::after_pump() {
+  keep_unsent();
+  if (session_.full_ && deferred_ && (outbox_.size() > 0 || end_queued_)) add_to_pump();
+  if (!listened_to()) return;
+  const size_t share = session_.stream_share();
+  if (!told_full_ && outbox_.held() > share) {
+    told_full_ = true;
+    tell_full(true);
+  } else if (told_full_ && outbox_.held() <= share / 2) {
+    told_full_ = false;
+    tell_full(false);
+  }
+}
+
+void Stream::reset_with(uint32_t error_code) {
+  outbox_.clear();
+  trailers_out_ = nullptr;
+  end_queued_ = true;
+  session_.shard_.inc(session_.options_.stats.tx_reset);
+  nghttp2_submit_rst_stream(session_.session_, NGHTTP2_FLAG_NONE, id_, error_code);
+  session_.pump_soon();
+}
+
+bool Stream::flush_overdue(int64_t now_ms) const {
+  const int64_t most = session_.options_.stream_flush_timeout_ms;
+  return most > 0 && end_queued_ && !end_sent_ && !reset_by_us_ && now_ms >= progress_ms_ + most;
+}
+
+// ---- receiving ----
+
+void Stream::give_window(size_t bytes) {
+  if (id_ == 0 || bytes == 0) return;
+  nghttp2_session_consume_stream(session_.session_, id_, bytes);
+  session_.pump_soon();
+}
+
+bool Stream::receive(std::string_view bytes) {
+  if (body_left_ != kUnknownLength) {
+    if (static_cast<int64_t>(bytes.size()) > body_left_) return false;
+    body_left_ -= static_cast<int64_t>(bytes.size());
+  }
+  if (!listened_to()) {
+    give_window(bytes.size());
+    return true;
+  }
+  if (paused_ || inbox_ != nullptr) {
+    if (inbox_ == nullptr) inbox_ = session_.loop().take_buffer();
+    inbox_->append(bytes);
+    return true;
+  }
+  deliver_body(bytes, false);
+  if (paused_) {
+    window_owed_ += bytes.size();
+  } else {
+    give_window(bytes.size());
+  }
+  return true;
+}
+
+void Stream::note_received_all() {
+  if (received_all_) return;
+  received_all_ = true;
+  --session_.receiving_;
+}
+
+bool Stream::receive_end() {
+  if (body_incomplete()) return false;
+  note_received_all();
+  if (!listened_to()) return true;
+  if (paused_ || inbox_ != nullptr) {
+    end_kept_ = true;
+  } else {
+    deliver_body({}, true);
+  }
+  return true;
+}
+
+void Stream::receive_trailers(HeaderMap& trailers) {
+  note_received_all();
+  if (!listened_to()) return;
+  if (paused_ || inbox_ != nullptr) {
+    end_kept_ = true;
+    trailers_in_ = &trailers;
+  } else {
+    deliver_trailers(trailers);
+  }
+}
+
+void Stream::pause(bool paused) {
+  paused_ = paused;
+  if (paused) return;
+  give_window(std::exchange(window_owed_, 0));
+  if (inbox_ != nullptr || end_kept_) session_.deliver_kept_soon();
+}
+
+void Stream::deliver_kept() {
+  const int32_t id = id_;
+  while (inbox_ != nullptr && !paused_ && listened_to()) {
+    const std::string_view run = inbox_->front();
+    deliver_body(run, false);
+    session_.loop().flush();
+    // The flush may have ended the stream, or another turn of it may have begun.
+    if (id_ != id || inbox_ == nullptr) return;
+    inbox_->consume(run.size());
+    give_window(run.size());
+    if (inbox_->empty()) session_.loop().give_buffer(std::move(inbox_));
+  }
+  if (!end_kept_ || paused_ || inbox_ != nullptr || !listened_to()) return;
+  end_kept_ = false;
+  if (HeaderMap* trailers = std::exchange(trailers_in_, nullptr)) {
+    deliver_trailers(*trailers);
+  } else {
+    deliver_body({}, true);
+  }
+}
+
+}  // namespace weir::http::h2
