@@ -110,10 +110,10 @@ RouteAction: cluster cluster_header weighted_clusters cluster_not_found_response
   prefix_rewrite regex_rewrite path_rewrite_policy host_rewrite_literal auto_host_rewrite
   host_rewrite_header host_rewrite_path_regex append_x_forwarded_host timeout idle_timeout
   retry_policy request_mirror_policies priority rate_limits include_vh_rate_limits hash_policy
-  upgrade_configs max_stream_duration
+  upgrade_configs max_stream_duration max_grpc_timeout grpc_timeout_offset
 RouteAction.UpgradeConfig: upgrade_type enabled
 RouteAction.HashPolicy: header cookie connection_properties query_parameter terminal
-RouteAction.MaxStreamDuration: max_stream_duration
+RouteAction.MaxStreamDuration: *
 RetryPolicy: retry_on num_retries per_try_timeout per_try_idle_timeout
   host_selection_retry_max_attempts retriable_status_codes retry_back_off retry_host_predicate
 extension FilterConfig: *
@@ -194,7 +194,7 @@ constexpr std::string_view kLogs = R"(
 package envoy.config.accesslog.v3
 AccessLog: name filter typed_config
 AccessLogFilter: status_code_filter duration_filter not_health_check_filter runtime_filter
-  and_filter or_filter header_filter response_flag_filter
+  and_filter or_filter header_filter response_flag_filter grpc_status_filter
 
 package envoy.extensions.access_loggers.file.v3
 extension FileAccessLog: *

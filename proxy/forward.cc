@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/http/grpc.h"
 #include "proxy/request.h"
 #include "proxy/request_headers.h"
 #include "proxy/shadow.h"
@@ -28,11 +29,12 @@ void Forward::recycle() {
   new_cookie_ = {};
   tried_count_ = 0;
   deadline_ms_ = try_deadline_ms_ = retry_at_ms_ = INT64_MAX;
-  timeout_ms_ = try_timeout_ms_ = try_idle_ms_ = sent_ms_ = activity_ms_ = 0;
-  retry_on_ = retries_left_ = retries_done_ = 0;
+  try_idle_ms_ = started_ms_ = sent_ms_ = activity_ms_ = 0;
+  policy_ = UpstreamPolicy();
+  retries_left_ = retries_done_ = 0;
   high_ = end_seen_ = body_lost_ = keeps_body_ = backing_off_ = response_begun_ = false;
   reused_ = holds_request_slot_ = holds_retry_slot_ = false;
-  pausing_client_ = automatic_retry_used_ = false;
+  pausing_client_ = automatic_retry_used_ = outcome_open_ = false;
 }
 
 // ---- where to ----
@@ -62,14 +64,13 @@ void Forward::start(const http::ForwardAction& action, bool end) {
     return request_.reply(missing);
   }
   request_.info().cluster = name;
-  const UpstreamPolicy policy = read_policy(request_, action);
-  timeout_ms_ = policy.timeout_ms;
-  try_timeout_ms_ = policy.per_try_timeout_ms;
+  policy_ = read_policy(request_, action);
+  started_ms_ = request_.worker().loop().now_ms();
   try_idle_ms_ = action.retry ? action.retry->per_try_idle_timeout_ms : 0;
-  retry_on_ = policy.retry_on;
-  retries_left_ = policy.num_retries;
-  keeps_body_ = retry_on_ != 0;
-  finish_request_headers(request_, weighted_, timeout_ms_);
+  retries_left_ = policy_.num_retries;
+  keeps_body_ = policy_.retry_on != 0;
+  tell_timeout(request_, action, policy_, 0);
+  finish_request_headers(request_, weighted_);
   http::apply_rewrites(*request_.route(), action, request_.head(), weighted_,
                        !request_.hcm().suppress_envoy_headers);
   // An upgrade has no end to count from.
@@ -92,8 +93,8 @@ void Forward::start_shadows(bool end) {
                                       : request_.head().value_of(mirror.cluster_header, present);
     upstream::WorkerCluster* target = worker.cluster(name);
     if (target == nullptr) continue;
-    Shadow& shadow = worker.add_shadow(std::make_unique<Shadow>(worker, *target, request_.head(),
-                                                                mirror.suffix_host, timeout_ms_));
+    Shadow& shadow = worker.add_shadow(std::make_unique<Shadow>(
+        worker, *target, request_.head(), mirror.suffix_host, policy_.timeout_ms));
     if (end) {
       shadow.add_body({}, true);
     } else {
@@ -160,7 +161,9 @@ void Forward::attempt() {
   remote_ = host_->endpoint().address;
   info.upstream_remote = &remote_;
   ++info.attempts;
-  if (try_timeout_ms_ > 0) try_deadline_ms_ = request_.worker().loop().now_ms() + try_timeout_ms_;
+  const int64_t now = request_.worker().loop().now_ms();
+  if (policy_.per_try_timeout_ms > 0) try_deadline_ms_ = now + policy_.per_try_timeout_ms;
+  if (retries_done_ > 0) tell_timeout(request_, *action_, policy_, now - started_ms_);
   upstream::Lent lent;
   switch (host_->acquire(*this, high_, lent)) {
     case upstream::Host::Outcome::kLent:
@@ -286,13 +289,30 @@ void Forward::on_informational() {
   request_.on_informational_response(request_.response());
 }
 
-void Forward::note_response(uint16_t status) {
+void Forward::note_response(bool end) {
+  const uint16_t status = request_.response().status;
   stats::Shard& stats = cluster_->shard();
   stats.inc(cluster_->stats().rq_completed);
-  stats.inc(cluster_->stats().by_class(status));
-  if (host_ != nullptr) ++(status < 500 ? host_->counters.rq_success : host_->counters.rq_error);
+  const bool grpc = request_.is_grpc();
+  if (!grpc || !request_.hcm().suppress_grpc_failure_codes)
+    stats.inc(cluster_->stats().by_class(status));
+  if (grpc) {
+    outcome_open_ = true;
+    if (end) note_outcome(nullptr);
+  } else if (host_ != nullptr) {
+    ++(status < 500 ? host_->counters.rq_success : host_->counters.rq_error);
+  }
   const int64_t now = request_.worker().loop().now_ms();
   stats.record(cluster_->stats().rq_time, static_cast<uint64_t>(now - sent_ms_));
+}
+
+// Whether a gRPC call succeeded on its host: what stands for a 5xx has not.
+void Forward::note_outcome(const http::HeaderMap* trailers) {
+  if (!outcome_open_) return;
+  outcome_open_ = false;
+  const auto code = http::grpc_status_of(trailers, &request_.response().headers);
+  const bool failed = !code || http::http_status_of_grpc(*code) >= 500;
+  if (host_ != nullptr) ++(failed ? host_->counters.rq_error : host_->counters.rq_success);
 }
 
 void Forward::on_response_head(bool end) {
@@ -300,8 +320,8 @@ void Forward::on_response_head(bool end) {
   request_.touch();
   request_.info().status = status;
   request_.info().first_upstream_rx_ns = request_.worker().loop().now_ns();
-  note_response(status);
-  if (retry_on_ != 0 && wants_retry(retry_on_, request_) && retry()) return;
+  note_response(end);
+  if (policy_.retry_on != 0 && wants_retry(policy_.retry_on, request_) && retry()) return;
   if (retries_done_ > 0 && status < 500) cluster_->shard().inc(cluster_->stats().rq_retry_success);
   response_begun_ = true;
   try_deadline_ms_ = INT64_MAX;
@@ -316,11 +336,13 @@ void Forward::on_response_head(bool end) {
 void Forward::on_response_body(std::string_view bytes, bool end) {
   activity_ms_ = request_.worker().loop().now_ms();
   request_.info().upstream_wire_bytes_received += bytes.size();
+  if (end) note_outcome(nullptr);
   if (end) release_upstream();
   request_.on_response_body(bytes, end);
 }
 
 void Forward::on_response_trailers(http::HeaderMap& trailers) {
+  note_outcome(&trailers);
   release_upstream();
   request_.on_response_trailers(trailers);
 }
@@ -351,7 +373,7 @@ void Forward::release_slots() {
 void Forward::on_no_connection(ResetReason reason, std::string_view details) {
   http::StreamInfo& info = request_.info();
   info.upstream_failure = details;
-  if (reason != ResetReason::kOverflow && (retry_on_ & RetryPolicy::kConnectFailure) != 0 &&
+  if (reason != ResetReason::kOverflow && (policy_.retry_on & RetryPolicy::kConnectFailure) != 0 &&
       retry())
     return;
   fail(reason, details);
@@ -364,22 +386,28 @@ void Forward::on_upstream_reset(ResetReason reason, std::string_view details) {
   stats.inc(cluster_->stats().rq_rx_reset);
   if (reason == ResetReason::kProtocolError) stats.inc(cluster_->stats().cx_protocol_error);
   if (response_begun_) {
+    note_outcome(nullptr);
     request_.info().flags |= http::kUpstreamConnectionTermination;
     release_host();
     release_slots();
     return request_.on_response_broken(reason);
   }
   const bool protocol = reason == ResetReason::kProtocolError;
+  const bool refused = reason == ResetReason::kRefused;
   // A pooled connection that the upstream closed at the same moment says nothing of the request
-  // (RFC 9112 9.3.1): once, it is sent again by itself.
-  if (reused_ && !protocol && !automatic_retry_used_ && may_replay() &&
-      http::is_idempotent(request_.head().method)) {
+  // (RFC 9112 9.3.1), and what was refused was not looked at (RFC 9113 8.7): once, it is sent again
+  // by itself.
+  const bool harmless =
+      refused || (reused_ && !protocol && http::is_idempotent(request_.head().method));
+  if (harmless && !automatic_retry_used_ && may_replay()) {
     automatic_retry_used_ = true;
     release_host();
     tried_count_ = 0;
     return attempt();
   }
-  if (!protocol && (retry_on_ & (RetryPolicy::kReset | RetryPolicy::k5xx)) != 0 && retry()) return;
+  uint32_t wanted = RetryPolicy::kReset | RetryPolicy::k5xx;
+  if (refused) wanted |= RetryPolicy::kRefusedStream;
+  if (!protocol && (policy_.retry_on & wanted) != 0 && retry()) return;
   fail(reason, details);
 }
 
@@ -417,6 +445,7 @@ bool Forward::retry() {
     return false;
   }
   holds_retry_slot_ = true;
+  note_outcome(nullptr);
   if (stream_ != nullptr) std::exchange(stream_, nullptr)->reset(ResetReason::kLocal);
   release_host();
   --retries_left_;
@@ -446,7 +475,8 @@ int64_t Forward::next_deadline_ms() const {
 }
 
 void Forward::on_request_complete(int64_t now_ms) {
-  if (timeout_ms_ > 0 && deadline_ms_ == INT64_MAX) deadline_ms_ = now_ms + timeout_ms_;
+  if (policy_.timeout_ms > 0 && deadline_ms_ == INT64_MAX)
+    deadline_ms_ = now_ms + policy_.timeout_ms;
 }
 
 void Forward::check_deadlines(int64_t now_ms) {
@@ -457,9 +487,9 @@ void Forward::check_deadlines(int64_t now_ms) {
     try_deadline_ms_ = INT64_MAX;
     cluster_->shard().inc(cluster_->stats().rq_per_try_timeout);
     upstream::Pool::cancel_waiting(*this);
-    if ((retry_on_ & (RetryPolicy::k5xx | RetryPolicy::kGatewayError | RetryPolicy::kReset)) != 0 &&
-        retry())
-      return;
+    constexpr uint32_t kWanted =
+        RetryPolicy::k5xx | RetryPolicy::kGatewayError | RetryPolicy::kReset;
+    if ((policy_.retry_on & kWanted) != 0 && retry()) return;
     return timed_out("upstream_per_try_timeout");
   }
   if (now_ms >= retry_at_ms_) attempt();
@@ -473,6 +503,7 @@ void Forward::timed_out(std::string_view details) {
   late.body = "upstream request timeout";
   late.details = details;
   late.flags = http::kUpstreamRequestTimeout;
+  late.grpc_status = static_cast<int>(http::GrpcStatus::kDeadlineExceeded);
   request_.reply(late);
 }
 

@@ -9,6 +9,7 @@
 #include "proxy/http/route.h"
 #include "proxy/http/stream.h"
 #include "proxy/upstream/worker_cluster.h"
+#include "proxy/upstream_policy.h"
 
 namespace weir {
 
@@ -38,6 +39,8 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   void on_request_complete(int64_t now_ms);
 
   const http::ForwardAction* action() const { return action_; }
+  // The limit of the whole stream, kNoLimit when there is none.
+  int64_t max_duration_ms() const { return policy_.max_duration_ms; }
   const http::WeightedCluster* weighted() const { return weighted_; }
   upstream::Host* host() const { return host_; }
 
@@ -73,7 +76,8 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   bool may_replay() const;
   void fail(http::ResetReason reason, std::string_view details);
   void timed_out(std::string_view details);
-  void note_response(uint16_t status);
+  void note_response(bool end);
+  void note_outcome(const http::HeaderMap* trailers);
   void keep_for_replay(std::string_view bytes);
 
   Request& request_;
@@ -98,12 +102,11 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   int64_t deadline_ms_ = INT64_MAX;  // the route's timeout
   int64_t try_deadline_ms_ = INT64_MAX;
   int64_t retry_at_ms_ = INT64_MAX;
-  int64_t timeout_ms_ = 0;
-  int64_t try_timeout_ms_ = 0;
   int64_t try_idle_ms_ = 0;  // per_try_idle_timeout; 0: none
   int64_t sent_ms_ = 0;
   int64_t activity_ms_ = 0;  // of the upstream
-  uint32_t retry_on_ = 0;
+  UpstreamPolicy policy_;
+  int64_t started_ms_ = 0;
   uint32_t retries_left_ = 0;
   uint32_t retries_done_ = 0;
   bool high_ : 1 = false;
@@ -117,6 +120,7 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   bool holds_retry_slot_ : 1 = false;
   bool pausing_client_ : 1 = false;
   bool automatic_retry_used_ : 1 = false;
+  bool outcome_open_ : 1 = false;  // a gRPC response's trailers will tell whether it succeeded
 };
 
 }  // namespace weir

@@ -330,6 +330,7 @@ void read_router(const envoy::extensions::filters::http::router::v3::Router& rou
                  HcmConfig& out) {
   out.suppress_envoy_headers = router.suppress_envoy_headers();
   out.respect_expected_rq_timeout = router.respect_expected_rq_timeout();
+  out.suppress_grpc_failure_codes = router.suppress_grpc_request_failure_code_stats();
 }
 
 bool read_routes(const Hcm& in, const FilterCompiler& filters, const FieldPath& path,

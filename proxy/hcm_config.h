@@ -81,6 +81,7 @@ struct HcmConfig {
   bool proxy_100_continue = false;
   bool suppress_envoy_headers = false;  // of the router
   bool respect_expected_rq_timeout = false;
+  bool suppress_grpc_failure_codes = false;  // suppress_grpc_request_failure_code_stats
   bool stream_error_on_invalid_message = false;
 
   int64_t stream_idle_timeout_ms = 300'000;  // 0: none

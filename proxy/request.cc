@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "proxy/http/grpc.h"
 #include "proxy/request_headers.h"
 #include "proxy/worker.h"
 
@@ -51,7 +52,7 @@ void Request::recycle() {
   local_reply_body_ = {};
   pauses_ = 0;
   request_complete_ = response_started_ = response_sent_ = false;
-  replied_ = forwarding_ = ended_ = counted_ = false;
+  replied_ = forwarding_ = ended_ = counted_ = grpc_ = false;
   arena_.reset();
 }
 
@@ -77,6 +78,7 @@ void Request::note_start() {
 
 void Request::on_request_head(bool end) {
   note_start();
+  grpc_ = http::is_grpc(head_);
   if (end) note_request_complete();
   LocalReply refusal;
   if (!make_canonical(*this, client_, refusal)) {
@@ -336,6 +338,33 @@ void Request::on_response_broken(ResetReason reason) {
 
 // ---- answers of our own ----
 
+void Request::begin_reply(const LocalReply& answer) {
+  // The rest of the request is not wanted; a little of it is read for the connection's sake.
+  const bool long_rest = head_.content_length < 0 || head_.content_length > kReadableRestBytes;
+  if (!request_complete_ && long_rest) stream_->close_after_response();
+  replied_ = true;
+  response_started_ = true;
+  info_.flags |= answer.flags;
+  info_.details = answer.details;
+  response_ = http::ResponseHead(arena_);
+  info_.status = response_.status = answer.status;
+  for (const auto& [name, value] : answer.headers) response_.headers.add(name, value);
+}
+
+// The answer as its client reads it: to a gRPC call, all that it says goes into the head.
+void Request::frame_reply(const LocalReply& answer, std::string_view& body,
+                          std::string_view content_type) {
+  if (grpc_) {
+    http::make_grpc_reply(answer.grpc_status, body, content_type, response_);
+    info_.status = response_.status;
+    body = {};
+    return;
+  }
+  if (!body.empty()) response_.headers.add(http::Known::kContentType, content_type);
+  response_.content_length = static_cast<int64_t>(body.size());
+  response_.headers.add(http::Known::kContentLength, "");
+}
+
 void Request::reply(const LocalReply& answer) {
   if (ended_) return;
   forward_.cancel();
@@ -345,24 +374,12 @@ void Request::reply(const LocalReply& answer) {
     stream_->reset(ResetReason::kLocal);
     return end();
   }
-  // The rest of the request is not wanted; a little of it is read for the connection's sake.
-  const bool long_rest = head_.content_length < 0 || head_.content_length > kReadableRestBytes;
-  if (!request_complete_ && long_rest) stream_->close_after_response();
-  replied_ = true;
-  response_started_ = true;
-  info_.flags |= answer.flags;
-  info_.details = answer.details;
-  response_ = http::ResponseHead(arena_);
-  response_.status = answer.status;
+  begin_reply(answer);
   std::string_view body = answer.body;
   std::string_view content_type = answer.content_type;
-  for (const auto& [name, value] : answer.headers) response_.headers.add(name, value);
-  info_.status = response_.status;
   if (!hcm_->local_replies.empty()) dress(body, content_type);
   local_reply_body_ = body;
-  if (!body.empty()) response_.headers.add(http::Known::kContentType, content_type);
-  response_.content_length = static_cast<int64_t>(body.size());
-  response_.headers.add(http::Known::kContentLength, "");
+  frame_reply(answer, body, content_type);
   finish_response_headers(*this, response_, /*local=*/true);
   const bool end = body.empty();
   if (chain_.empty()) {
@@ -401,7 +418,8 @@ void Request::arm_timer() {
   if (hcm_->request_timeout_ms > 0 && !request_complete_)
     at = std::min(at, started_ms_ + hcm_->request_timeout_ms);
   if (const int64_t idle = idle_timeout_ms(); idle > 0) at = std::min(at, last_activity_ms_ + idle);
-  if (const int64_t most = max_duration_ms(); most > 0) at = std::min(at, started_ms_ + most);
+  if (const int64_t most = max_duration_ms(); most != kNoLimit)
+    at = std::min(at, started_ms_ + most);
   if (at != INT64_MAX) timer_.set(worker_.loop().timers(), at);
 }
 
@@ -412,9 +430,8 @@ int64_t Request::idle_timeout_ms() const {
 }
 
 int64_t Request::max_duration_ms() const {
-  const http::ForwardAction* action = forward_.action();
-  if (action != nullptr && action->max_stream_duration_ms) return *action->max_stream_duration_ms;
-  return hcm_->max_stream_duration_ms;
+  if (forwarding_) return forward_.max_duration_ms();
+  return hcm_->max_stream_duration_ms > 0 ? hcm_->max_stream_duration_ms : kNoLimit;
 }
 
 void Request::on_timer(net::Timer& /*timer*/) {
@@ -431,10 +448,11 @@ void Request::on_timer(net::Timer& /*timer*/) {
     stats.inc(hcm_->stats.rq_timeout);
     late.details = "request_overall_timeout";
     stream_->close_after_response();
-  } else if (most > 0 && now >= started_ms_ + most) {
+  } else if (most != kNoLimit && now >= started_ms_ + most) {
     stats.inc(hcm_->stats.rq_max_duration_reached);
     late.details = "max_duration_timeout";
     late.flags = http::kDurationTimeout;
+    late.grpc_status = static_cast<int>(http::GrpcStatus::kDeadlineExceeded);
   } else if (idle > 0 && now >= last_activity_ms_ + idle) {
     stats.inc(hcm_->stats.rq_idle_timeout);
     late.details = "stream_idle_timeout";

@@ -43,6 +43,8 @@ class Request : public http::ServerStreamEvents,
   bool is_upgrade() const {
     return !head_.upgrade.empty() || head_.method == http::Method::kConnect;
   }
+  // It came as a gRPC call; what filters make of it does not count.
+  bool is_grpc() const { return grpc_; }
   bool request_complete() const { return request_complete_; }
   int64_t started_ms() const { return started_ms_; }
 
@@ -98,6 +100,9 @@ class Request : public http::ServerStreamEvents,
   void act(const http::DirectAction& action, bool end);
   void note_request_complete();
   void dress(std::string_view& body, std::string_view& content_type);
+  void begin_reply(const http::LocalReply& answer);
+  void frame_reply(const http::LocalReply& answer, std::string_view& body,
+                   std::string_view content_type);
   http::FormatInput format_input() const;
   void response_over();
   void end();
@@ -128,6 +133,7 @@ class Request : public http::ServerStreamEvents,
   bool forwarding_ : 1 = false;
   bool ended_ : 1 = false;
   bool counted_ : 1 = false;
+  bool grpc_ : 1 = false;
 };
 
 }  // namespace weir

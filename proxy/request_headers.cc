@@ -1,11 +1,14 @@
 #include "proxy/request_headers.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
+#include "proxy/http/grpc.h"
 #include "proxy/http/host.h"
 #include "proxy/http/path.h"
 #include "proxy/request.h"
+#include "proxy/upstream_policy.h"
 #include "proxy/worker.h"
 
 namespace weir {
@@ -60,6 +63,14 @@ void drop_hop_by_hop(HeaderMap& headers) {
        {Known::kKeepAlive, Known::kProxyConnection, Known::kTransferEncoding, Known::kTe,
         Known::kUpgrade, Known::kHttp2Settings, Known::kProxyAuthorization})
     if (headers.has(known)) headers.remove(known);
+}
+
+// That trailers are welcome is true of the next hop as well: HTTP/2 says so (and gRPC's servers
+// insist on it), HTTP/1's writer leaves the line out.
+void drop_hop_by_hop_of_request(HeaderMap& headers) {
+  const bool trailers = http::list_has_token(headers.get(Known::kTe), "trailers");
+  drop_hop_by_hop(headers);
+  if (trailers) headers.add(Known::kTe, "trailers");
 }
 
 // x_forwarded_for and its like: some servers read them as the header with dashes.
@@ -245,7 +256,7 @@ bool make_canonical(Request& request, net::Address& client, LocalReply& refusal)
   if (head.scheme.empty()) head.scheme = "http";
   if (!hcm.scheme_to_overwrite.empty()) head.scheme = hcm.scheme_to_overwrite;
   if (!check_host(hcm, head, refusal) || !check_path(request, head, refusal)) return false;
-  drop_hop_by_hop(head.headers);
+  drop_hop_by_hop_of_request(head.headers);
   if (!check_underscores(hcm, head, refusal)) return false;
   const bool internal = note_client(request, head, client);
   const bool edge = hcm.use_remote_address && !internal;
@@ -261,13 +272,25 @@ bool make_canonical(Request& request, net::Address& client, LocalReply& refusal)
   return true;
 }
 
-void finish_request_headers(Request& request, const http::WeightedCluster* weighted,
-                            int64_t timeout_ms) {
-  RequestHead& head = request.head();
-  const http::Route& route = *request.route();
-  if (!request.hcm().suppress_envoy_headers && timeout_ms > 0)
-    head.headers.set(Known::kEnvoyExpectedRqTimeoutMs, number(request.arena(), timeout_ms));
-  http::change_request_headers(route, weighted, head, format_input(request, nullptr));
+void tell_timeout(Request& request, const http::ForwardAction& action, const UpstreamPolicy& policy,
+                  int64_t elapsed_ms) {
+  int64_t expected_ms = policy.per_try_timeout_ms;
+  if (expected_ms == 0) expected_ms = policy.timeout_ms;
+  if (expected_ms == 0) return;
+  // Nothing left would read as no limit.
+  if (policy.timeout_ms > 0)
+    expected_ms = std::max<int64_t>(1, std::min(expected_ms, policy.timeout_ms - elapsed_ms));
+  HeaderMap& headers = request.head().headers;
+  if (!request.hcm().suppress_envoy_headers && !policy.expected_timeout_stays)
+    headers.set(Known::kEnvoyExpectedRqTimeoutMs, number(request.arena(), expected_ms));
+  const http::GrpcTimeout* config = action.grpc_timeout.get();
+  if (config != nullptr && !config->of_stream && request.is_grpc())
+    headers.set(Known::kGrpcTimeout, http::format_grpc_timeout(expected_ms, request.arena()));
+}
+
+void finish_request_headers(Request& request, const http::WeightedCluster* weighted) {
+  http::change_request_headers(*request.route(), weighted, request.head(),
+                               format_input(request, nullptr));
 }
 
 void note_attempt(Request& request) {

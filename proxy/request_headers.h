@@ -12,6 +12,7 @@
 namespace weir {
 
 class Request;
+struct UpstreamPolicy;
 
 // Makes the request's host, path and headers canonical and adds what says where it came from.
 // False: `refusal` is the answer. `client` is storage for the client's address when it is not the
@@ -19,8 +20,12 @@ class Request;
 bool make_canonical(Request& request, net::Address& client, http::LocalReply& refusal);
 
 // The last changes before the request goes to its upstream.
-void finish_request_headers(Request& request, const http::WeightedCluster* weighted,
-                            int64_t timeout_ms);
+void finish_request_headers(Request& request, const http::WeightedCluster* weighted);
+
+// Tells the upstream how long it has for the attempt that begins `elapsed_ms` after the first:
+// x-envoy-expected-rq-timeout-ms, and grpc-timeout where the route's max_grpc_timeout says so.
+void tell_timeout(Request& request, const http::ForwardAction& action, const UpstreamPolicy& policy,
+                  int64_t elapsed_ms);
 
 // Says in the request which attempt it is, where the virtual host wants that.
 void note_attempt(Request& request);

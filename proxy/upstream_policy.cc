@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 
 #include "proxy/base/hash.h"
+#include "proxy/http/grpc.h"
 #include "proxy/http/request_match.h"
 #include "proxy/request.h"
 #include "proxy/request_headers.h"
@@ -20,16 +22,23 @@ using http::LocalReply;
 using http::ResetReason;
 using http::RetryPolicy;
 
+constexpr int64_t kMostTimeoutMs = 24 * 3'600'000;
+constexpr uint32_t kMostRetries = 64;
+
+std::optional<int64_t> read_number(std::string_view text, int64_t most) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return std::min(value, most);
+}
+
 // Takes the header off and reads it as a number of at most `most`; nothing when it is none.
 std::optional<int64_t> take_number(http::HeaderMap& headers, Known known, int64_t most) {
   const http::Header* line = headers.find(known);
   if (line == nullptr) return std::nullopt;
   const std::string_view text = line->value;
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   headers.remove(known);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
-  return std::min(value, most);
+  return read_number(text, most);
 }
 
 struct OnName {
@@ -49,15 +58,107 @@ constexpr OnName kOnNames[] = {
     {"envoy-ratelimited", RetryPolicy::kEnvoyRatelimited},
 };
 
-uint32_t retry_bits(std::string_view list) {
+constexpr OnName kGrpcOnNames[] = {
+    {"cancelled", RetryPolicy::kGrpcCancelled},
+    {"deadline-exceeded", RetryPolicy::kGrpcDeadlineExceeded},
+    {"internal", RetryPolicy::kGrpcInternal},
+    {"resource-exhausted", RetryPolicy::kGrpcResourceExhausted},
+    {"unavailable", RetryPolicy::kGrpcUnavailable},
+};
+
+uint32_t retry_bits(std::string_view list, std::span<const OnName> names) {
   uint32_t bits = 0;
-  for (const OnName& entry : kOnNames)
+  for (const OnName& entry : names)
     if (http::list_has_token(list, entry.name)) bits |= entry.bits;
   return bits;
 }
 
-constexpr int64_t kMostTimeoutMs = 24 * 3'600'000;
-constexpr uint32_t kMostRetries = 64;
+void read_retry_header(http::HeaderMap& headers, Known known, std::span<const OnName> names,
+                       UpstreamPolicy& policy) {
+  const http::Header* on = headers.find(known);
+  if (on == nullptr) return;
+  policy.retry_on |= retry_bits(on->value, names);
+  if (policy.num_retries == 0) policy.num_retries = 1;
+  headers.remove(known);
+}
+
+// Which retry condition a grpc-status meets; 0: none.
+uint32_t grpc_retry_bit(uint32_t code) {
+  switch (static_cast<http::GrpcStatus>(code)) {
+    case http::GrpcStatus::kCancelled:
+      return RetryPolicy::kGrpcCancelled;
+    case http::GrpcStatus::kDeadlineExceeded:
+      return RetryPolicy::kGrpcDeadlineExceeded;
+    case http::GrpcStatus::kInternal:
+      return RetryPolicy::kGrpcInternal;
+    case http::GrpcStatus::kResourceExhausted:
+      return RetryPolicy::kGrpcResourceExhausted;
+    case http::GrpcStatus::kUnavailable:
+      return RetryPolicy::kGrpcUnavailable;
+    default:
+      return 0;
+  }
+}
+
+// ---- deadlines of gRPC ----
+
+// The most that the configuration allows of what the header says; 0 is without limit in both.
+int64_t capped(int64_t timeout_ms, int64_t most_ms) {
+  if (most_ms == 0) return timeout_ms;
+  return timeout_ms == 0 ? most_ms : std::min(timeout_ms, most_ms);
+}
+
+// max_grpc_timeout: the header, within bounds, in place of the route's timeout. 0: none.
+int64_t response_timeout_ms(const http::GrpcTimeout& config, std::optional<int64_t> header_ms) {
+  int64_t timeout_ms = header_ms.value_or(0);
+  // An offset that leaves nothing would make the time unlimited.
+  if (config.offset_ms < timeout_ms) timeout_ms -= config.offset_ms;
+  return capped(timeout_ms, *config.most_ms);
+}
+
+// max_stream_duration: what limits the whole stream. The header counts only where it may; the
+// route's limit comes before the connection manager's.
+int64_t stream_limit_ms(const http::ForwardAction& action, std::optional<int64_t> header_ms,
+                        int64_t hcm_limit_ms) {
+  const http::GrpcTimeout* config = action.grpc_timeout.get();
+  if (config != nullptr && config->of_stream && config->most_ms && header_ms) {
+    const int64_t most = *config->most_ms == 0 ? *header_ms : *config->most_ms;
+    return std::max<int64_t>(0, std::min(*header_ms, most) - config->offset_ms);
+  }
+  const int64_t limit_ms = action.max_stream_duration_ms.value_or(hcm_limit_ms);
+  return limit_ms == 0 ? kNoLimit : limit_ms;
+}
+
+void read_deadlines(Request& request, const http::ForwardAction& action, UpstreamPolicy& policy) {
+  http::HeaderMap& headers = request.head().headers;
+  const http::GrpcTimeout* config = action.grpc_timeout.get();
+  std::optional<int64_t> header_ms;
+  if (config != nullptr && headers.has(Known::kGrpcTimeout))
+    header_ms = http::parse_grpc_timeout_ms(headers.get(Known::kGrpcTimeout));
+  policy.max_duration_ms = stream_limit_ms(action, header_ms, request.hcm().max_stream_duration_ms);
+  if (config == nullptr || !request.is_grpc()) return;
+  if (!config->of_stream) {
+    policy.timeout_ms = response_timeout_ms(*config, header_ms);
+  } else if (policy.max_duration_ms == kNoLimit) {
+    headers.remove(Known::kGrpcTimeout);
+  } else {
+    headers.set(Known::kGrpcTimeout,
+                http::format_grpc_timeout(policy.max_duration_ms, request.arena()));
+  }
+}
+
+// The timeout that a client, or a proxy before this one, asks for.
+void read_timeout_headers(Request& request, UpstreamPolicy& policy) {
+  http::HeaderMap& headers = request.head().headers;
+  if (request.hcm().respect_expected_rq_timeout && headers.has(Known::kEnvoyExpectedRqTimeoutMs)) {
+    const auto ms = read_number(headers.get(Known::kEnvoyExpectedRqTimeoutMs), kMostTimeoutMs);
+    policy.expected_timeout_stays = ms.has_value();
+    policy.timeout_ms = ms.value_or(policy.timeout_ms);
+  } else if (const auto ms =
+                 take_number(headers, Known::kEnvoyUpstreamRqTimeoutMs, kMostTimeoutMs)) {
+    policy.timeout_ms = *ms;
+  }
+}
 
 std::string_view cookie_value(std::string_view cookies, std::string_view name) {
   while (!cookies.empty()) {
@@ -141,15 +242,12 @@ UpstreamPolicy read_policy(Request& request, const http::ForwardAction& action) 
     policy.num_retries = action.retry->num_retries;
     policy.per_try_timeout_ms = action.retry->per_try_timeout_ms;
   }
-  if (const auto ms = take_number(headers, Known::kEnvoyUpstreamRqTimeoutMs, kMostTimeoutMs))
-    policy.timeout_ms = *ms;
+  read_deadlines(request, action, policy);
+  read_timeout_headers(request, policy);
   if (const auto ms = take_number(headers, Known::kEnvoyUpstreamRqPerTryTimeoutMs, kMostTimeoutMs))
     policy.per_try_timeout_ms = *ms;
-  if (const http::Header* on = headers.find(Known::kEnvoyRetryOn)) {
-    policy.retry_on |= retry_bits(on->value);
-    if (policy.num_retries == 0) policy.num_retries = 1;
-    headers.remove(Known::kEnvoyRetryOn);
-  }
+  read_retry_header(headers, Known::kEnvoyRetryOn, kOnNames, policy);
+  read_retry_header(headers, Known::kEnvoyRetryGrpcOn, kGrpcOnNames, policy);
   if (const auto count = take_number(headers, Known::kEnvoyMaxRetries, kMostRetries))
     policy.num_retries = static_cast<uint32_t>(*count);
   // A try that may take longer than the whole is no try of its own.
@@ -166,6 +264,10 @@ bool wants_retry(uint32_t retry_on, Request& request) {
   if ((retry_on & RetryPolicy::k5xx) != 0 && status >= 500) return true;
   if ((retry_on & RetryPolicy::kGatewayError) != 0 && status >= 502 && status <= 504) return true;
   if ((retry_on & RetryPolicy::kRetriable4xx) != 0 && status == 409) return true;
+  if ((retry_on & RetryPolicy::kAnyGrpc) != 0)
+    if (const auto code = http::grpc_status_of(nullptr, &response.headers);
+        code && (retry_on & grpc_retry_bit(*code)) != 0)
+      return true;
   if ((retry_on & RetryPolicy::kRetriableStatusCodes) == 0) return false;
   const auto* action = std::get_if<http::ForwardAction>(&request.route()->action);
   if (action == nullptr || !action->retry) return false;
@@ -195,6 +297,10 @@ LocalReply failure_reply(ResetReason reason, std::string_view details, Arena& ar
     case ResetReason::kPeerReset:
       reply.flags = http::kUpstreamConnectionTermination;
       why = "connection termination";
+      break;
+    case ResetReason::kRefused:
+      reply.flags = http::kUpstreamRemoteReset;
+      why = "remote refused stream reset";
       break;
     case ResetReason::kProtocolError:
       reply.status = 502;

@@ -13,11 +13,16 @@ namespace weir {
 
 class Request;
 
+inline constexpr int64_t kNoLimit = INT64_MAX;
+
 // Timeouts and retries of one request: the route's, over which the x-envoy-* headers of a trusted
 // client go. Those headers are taken off the request.
 struct UpstreamPolicy {
   int64_t timeout_ms = 0;  // 0: none
   int64_t per_try_timeout_ms = 0;
+  int64_t max_duration_ms = kNoLimit;  // of the whole stream; 0 has passed already
+  // x-envoy-expected-rq-timeout-ms came from another proxy and stays as it is.
+  bool expected_timeout_stays = false;
   uint32_t retry_on = 0;  // RetryPolicy::On bits
   uint32_t num_retries = 0;
 };

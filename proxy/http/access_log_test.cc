@@ -163,6 +163,24 @@ TEST_F(AccessLogTest, HealthCheckFlagAndHeaderFilters) {
   EXPECT_TRUE(passes(header));
 }
 
+TEST_F(AccessLogTest, GrpcStatusFilter) {
+  const char* unavailable = "grpc_status_filter { statuses: UNAVAILABLE statuses: NOT_FOUND }";
+  const char* other = "grpc_status_filter { statuses: UNAVAILABLE exclude: true }";
+  EXPECT_FALSE(passes(unavailable)) << "200 stands for UNKNOWN";
+  EXPECT_TRUE(passes("grpc_status_filter { statuses: UNKNOWN }"));
+  EXPECT_TRUE(passes(other));
+  info_.status = 503;
+  EXPECT_TRUE(passes(unavailable));
+  EXPECT_FALSE(passes(other));
+  HeaderMap trailers(request_.headers.arena());
+  input_.trailers = &trailers;
+  trailers.add("grpc-status", "5");
+  EXPECT_TRUE(passes(unavailable));
+  EXPECT_TRUE(passes(other));
+  trailers.set("grpc-status", "46");
+  EXPECT_FALSE(passes(unavailable)) << "46 is 14 in five bits";
+}
+
 TEST_F(AccessLogTest, RuntimeFilterSamples) {
   const char* half = "runtime_filter { runtime_key: 'k' percent_sampled { numerator: 50 } }";
   EXPECT_TRUE(passes(half, 149));

@@ -1,10 +1,9 @@
 // Commands whose values come from header lines.
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 
 #include "proxy/http/formatter_part.h"
+#include "proxy/http/grpc.h"
 
 namespace weir::http {
 namespace {
@@ -154,31 +153,6 @@ FormatValue read_response_trailers_bytes(const Format::Part&, const FormatInput&
   return scratch.number(in.trailers == nullptr ? uint64_t{0} : line_bytes(*in.trailers));
 }
 
-// The status codes of gRPC by number: as %GRPC_STATUS% and as %GRPC_STATUS(SNAKE_STRING)% prints
-// them.
-struct GrpcStatus {
-  std::string_view camel;
-  std::string_view snake;
-};
-constexpr std::array<GrpcStatus, 17> kGrpcStatuses = {{
-    {"OK", "OK"},
-    {"Canceled", "CANCELLED"},
-    {"Unknown", "UNKNOWN"},
-    {"InvalidArgument", "INVALID_ARGUMENT"},
-    {"DeadlineExceeded", "DEADLINE_EXCEEDED"},
-    {"NotFound", "NOT_FOUND"},
-    {"AlreadyExists", "ALREADY_EXISTS"},
-    {"PermissionDenied", "PERMISSION_DENIED"},
-    {"ResourceExhausted", "RESOURCE_EXHAUSTED"},
-    {"FailedPrecondition", "FAILED_PRECONDITION"},
-    {"Aborted", "ABORTED"},
-    {"OutOfRange", "OUT_OF_RANGE"},
-    {"Unimplemented", "UNIMPLEMENTED"},
-    {"Internal", "INTERNAL"},
-    {"Unavailable", "UNAVAILABLE"},
-    {"DataLoss", "DATA_LOSS"},
-    {"Unauthenticated", "UNAUTHENTICATED"},
-}};
 enum GrpcStyle : uint8_t { kCamel, kSnake, kNumber };
 
 Result<void> parse_grpc_style(std::string_view parameter, Format::Part& part) {
@@ -197,26 +171,23 @@ Result<void> parse_grpc_number(std::string_view, Format::Part& part) {
   return {};
 }
 
-bool is_grpc(const RequestHead* request) {
-  return request != nullptr &&
-         request->headers.get(Known::kContentType).starts_with("application/grpc");
-}
-
+// A response that says nothing of it has the status that a client makes of its HTTP status.
 FormatValue read_grpc_status(const Format::Part& part, const FormatInput& in,
                              FormatScratch& scratch) {
-  if (!is_grpc(in.request)) return FormatValue::missing();
+  if (in.request == nullptr || !is_grpc(*in.request)) return FormatValue::missing();
   const Header* line = in.trailers == nullptr ? nullptr : in.trailers->find(Known::kGrpcStatus);
   if (line == nullptr && in.response != nullptr)
     line = in.response->headers.find(Known::kGrpcStatus);
-  if (line == nullptr) return FormatValue::missing();
-  uint32_t code = 0;
-  const char* end = line->value.data() + line->value.size();
-  const auto [at, error] = std::from_chars(line->value.data(), end, code);
-  if (error != std::errc() || at != end) return FormatValue::of(line->value);
-  if (part.options[0] == kNumber) return scratch.number(uint64_t{code});
-  if (code >= kGrpcStatuses.size()) return FormatValue::of(line->value);
-  const GrpcStatus& status = kGrpcStatuses[code];
-  return FormatValue::of(part.options[0] == kSnake ? status.snake : status.camel);
+  if (line == nullptr && (in.info == nullptr || in.info->status == 0))
+    return FormatValue::missing();
+  const std::string_view text =
+      line != nullptr ? line->value : grpc_status_text(grpc_status_of_http(in.info->status));
+  const std::optional<uint32_t> code = parse_grpc_status(text);
+  if (!code) return FormatValue::of(text);
+  if (part.options[0] == kNumber) return scratch.number(uint64_t{*code});
+  const std::string_view name =
+      part.options[0] == kSnake ? grpc_status_snake_name(*code) : grpc_status_name(*code);
+  return FormatValue::of(name.empty() ? text : name);
 }
 
 constexpr auto kParameter = CommandSyntax::kParameter;

@@ -171,9 +171,17 @@ TEST_F(FormatterTest, ProcessValues) {
 TEST_F(FormatterTest, GrpcStatus) {
   EXPECT_EQ(text("%GRPC_STATUS%"), "-");
   request_.headers.add("content-type", "application/grpc+proto");
+  info_.status = 0;
+  EXPECT_EQ(text("%GRPC_STATUS%"), "-");
+  info_.status = 503;
+  EXPECT_EQ(text("%GRPC_STATUS% %GRPC_STATUS_NUMBER%"), "Unavailable 14") << "as a client reads it";
   trailers_.add("grpc-status", "7");
   EXPECT_EQ(text("%GRPC_STATUS% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS_NUMBER%"),
             "PermissionDenied PERMISSION_DENIED 7");
+  trailers_.set("grpc-status", "99");
+  EXPECT_EQ(text("%GRPC_STATUS% %GRPC_STATUS(NUMBER)%"), "99 99");
+  trailers_.set("grpc-status", "none");
+  EXPECT_EQ(text("%GRPC_STATUS% %GRPC_STATUS(NUMBER)%"), "none none");
 }
 
 TEST_F(FormatterTest, WithoutAnyInputEverythingIsMissing) {

@@ -114,6 +114,25 @@ uint16_t http_status_of_grpc(uint32_t code) {
   return code < kGrpcStatusCount ? kStatuses[code].http : 500;
 }
 
+void make_grpc_reply(int grpc_status, std::string_view body, std::string_view content_type,
+                     ResponseHead& response) {
+  HeaderMap& headers = response.headers;
+  Arena& arena = headers.arena();
+  char number[12];
+  const int code =
+      grpc_status >= 0 ? grpc_status : static_cast<int>(grpc_status_of_http(response.status));
+  const char* end = std::to_chars(number, number + sizeof(number), code).ptr;
+  response.status = 200;
+  response.content_length = kUnknownLength;
+  headers.remove(Known::kContentLength);
+  headers.set(Known::kContentType, kGrpcContentType);
+  if (!headers.has(Known::kGrpcStatus))
+    headers.add(Known::kGrpcStatus, arena.copy({number, static_cast<size_t>(end - number)}));
+  // JSON formats end their line; a header does not.
+  if (content_type == "application/json" && body.ends_with('\n')) body.remove_suffix(1);
+  if (!body.empty()) headers.set(Known::kGrpcMessage, encode_grpc_message(body, arena));
+}
+
 std::string_view encode_grpc_message(std::string_view text, Arena& arena) {
   size_t escapes = 0;
   for (const char c : text) escapes += is_plain(c) ? 0 : 1;

@@ -56,6 +56,12 @@ GrpcStatus grpc_status_of_http(uint16_t status);
 // google.rpc.Code's own mapping; 500 for a number without a name.
 uint16_t http_status_of_grpc(uint32_t code);
 
+// Turns an answer of the proxy's own, whose HTTP status stands in `response`, into a response that
+// is all head ("Trailers-Only"): 200, grpc-status and `body` as grpc-message. `grpc_status`: a
+// negative one means what the HTTP status maps to.
+void make_grpc_reply(int grpc_status, std::string_view body, std::string_view content_type,
+                     ResponseHead& response);
+
 // grpc-message: all but space to '~' and '%' itself is percent-encoded. The result is `text` when
 // nothing had to be, else in the arena.
 std::string_view encode_grpc_message(std::string_view text, Arena& arena);

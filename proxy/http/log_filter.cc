@@ -6,6 +6,7 @@
 #include "envoy/config/accesslog/v3/accesslog.pb.h"
 #include "proxy/base/hash.h"
 #include "proxy/http/fraction.h"
+#include "proxy/http/grpc.h"
 #include "proxy/http/request_match.h"
 
 namespace weir::http {
@@ -33,6 +34,10 @@ struct Fraction {
 };
 struct Flags {
   uint32_t mask = ~0u;
+};
+struct GrpcStatuses {
+  uint32_t mask = 0;  // a bit for each status
+  bool exclude = false;
 };
 
 bool judge(const Comparison& comparison, const FormatInput& input, uint64_t) {
@@ -67,6 +72,15 @@ bool judge(const Flags& flags, const FormatInput& input, uint64_t) {
   return (input.info->flags & flags.mask) != 0;
 }
 
+// As Envoy: what a response without grpc-status stands for decides, of whatever request it is.
+bool judge(const GrpcStatuses& statuses, const FormatInput& input, uint64_t) {
+  const HeaderMap* head = input.response == nullptr ? nullptr : &input.response->headers;
+  uint32_t code = static_cast<uint32_t>(grpc_status_of_http(input.info->status));
+  if (const auto said = grpc_status_of(input.trailers, head)) code = *said;
+  const bool found = code < kGrpcStatusCount && ((statuses.mask >> code) & 1) != 0;
+  return found != statuses.exclude;
+}
+
 bool judge(const HeaderMatch& match, const FormatInput& input, uint64_t) {
   return input.request != nullptr && match.matches(*input.request);
 }
@@ -80,7 +94,8 @@ struct LogFilter::Node {
   struct Any {
     std::vector<Node> children;
   };
-  using Rule = std::variant<Comparison, NotHealthCheck, Fraction, Flags, HeaderMatch, All, Any>;
+  using Rule = std::variant<Comparison, NotHealthCheck, Fraction, Flags, GrpcStatuses, HeaderMatch,
+                            All, Any>;
   Rule rule;
 
   bool matches(const FormatInput& input, uint64_t random) const {
@@ -123,6 +138,8 @@ class LogFilter::Compiler {
         return header(config, path.field("header_filter.header"));
       case AccessLogFilter::kResponseFlagFilter:
         return flags(config, path.field("response_flag_filter"));
+      case AccessLogFilter::kGrpcStatusFilter:
+        return grpc_statuses(config);
       case AccessLogFilter::kAndFilter:
         return group<Node::All>(config.and_filter().filters(), path.field("and_filter.filters"));
       case AccessLogFilter::kOrFilter:
@@ -168,6 +185,15 @@ class LogFilter::Compiler {
     }
     if (!fine) return std::nullopt;
     return Node{Flags{mask}};
+  }
+
+  // Numbers beyond the enumeration are refused by the message's own rules.
+  static Node grpc_statuses(const AccessLogFilter& config) {
+    GrpcStatuses out;
+    for (const int status : config.grpc_status_filter().statuses())
+      out.mask |= 1u << (static_cast<uint32_t>(status) & 31);
+    out.exclude = config.grpc_status_filter().exclude();
+    return Node{out};
   }
 
   template <class Group, class Filters>

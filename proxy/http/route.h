@@ -38,7 +38,15 @@ struct RetryPolicy {
     kRetriableStatusCodes = 64,
     kResetBeforeRequest = 128,
     kEnvoyRatelimited = 256,
+    // By the grpc-status of a response without a body.
+    kGrpcCancelled = 512,
+    kGrpcDeadlineExceeded = 1024,
+    kGrpcInternal = 2048,
+    kGrpcResourceExhausted = 4096,
+    kGrpcUnavailable = 8192,
   };
+  static constexpr uint32_t kAnyGrpc = kGrpcCancelled | kGrpcDeadlineExceeded | kGrpcInternal |
+                                       kGrpcResourceExhausted | kGrpcUnavailable;
   uint32_t on = 0;
   uint32_t num_retries = 1;
   int64_t per_try_timeout_ms = 0;       // 0: the route's timeout
@@ -83,6 +91,15 @@ struct WeightedCluster {
   RouteFilters filters;
 };
 
+// How a route takes the grpc-timeout of a gRPC request for a deadline of its own.
+struct GrpcTimeout {
+  // max_stream_duration: it limits the whole stream; else (max_grpc_timeout) it stands for the
+  // route's timeout.
+  bool of_stream = false;
+  std::optional<int64_t> most_ms;  // 0: as the header says; unset: the header does not count
+  int64_t offset_ms = 0;           // taken off what the header says
+};
+
 // config.route.v3.RouteAction. There may be one for each of 100,000 routes, so what is rare is kept
 // behind pointers, and what every request reads stands together.
 struct ForwardAction {
@@ -98,8 +115,9 @@ struct ForwardAction {
   std::vector<WeightedCluster> weighted;
   std::string cluster_header;
 
-  std::optional<int64_t> idle_timeout_ms;         // unset: the HCM's stream_idle_timeout; 0: none
-  std::optional<int64_t> max_stream_duration_ms;  // unset: the HCM's
+  std::optional<int64_t> idle_timeout_ms;           // unset: the HCM's stream_idle_timeout; 0: none
+  std::optional<int64_t> max_stream_duration_ms;    // unset: the HCM's
+  std::unique_ptr<const GrpcTimeout> grpc_timeout;  // null: the header is the upstream's affair
   std::vector<HashPolicy> hash;
   std::vector<Mirror> mirrors;
 

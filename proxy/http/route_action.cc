@@ -27,10 +27,6 @@ constexpr UnsupportedField<RouteAction> kUnsupported[] = {
     {"retry_policy_typed_config",
      [](const RouteAction& a) { return a.has_retry_policy_typed_config(); }, "use retry_policy"},
     {"cors", [](const RouteAction& a) { return a.has_cors(); }, ""},
-    {"max_grpc_timeout", [](const RouteAction& a) { return a.has_max_grpc_timeout(); },
-     "use timeout"},
-    {"grpc_timeout_offset", [](const RouteAction& a) { return a.has_grpc_timeout_offset(); },
-     "use timeout"},
     {"internal_redirect_policy",
      [](const RouteAction& a) { return a.has_internal_redirect_policy(); }, ""},
     {"internal_redirect_action",
@@ -152,16 +148,35 @@ class ForwardCompiler {
     if (config_.has_timeout()) out_.timeout_ms = duration(config_.timeout(), "timeout").value_or(0);
     if (config_.has_idle_timeout())
       out_.idle_timeout_ms = duration(config_.idle_timeout(), "idle_timeout");
-    if (!config_.has_max_stream_duration()) return;
+    if (config_.has_max_stream_duration()) {
+      stream_duration();
+    } else if (config_.has_max_grpc_timeout()) {
+      GrpcTimeout timeout;
+      timeout.most_ms = duration(config_.max_grpc_timeout(), "max_grpc_timeout");
+      if (config_.has_grpc_timeout_offset())
+        timeout.offset_ms =
+            duration(config_.grpc_timeout_offset(), "grpc_timeout_offset").value_or(0);
+      out_.grpc_timeout = std::make_unique<const GrpcTimeout>(timeout);
+    }
+  }
+
+  // Stands in for the older fields, `timeout` included, as it does in Envoy.
+  void stream_duration() {
     const auto& limits = config_.max_stream_duration();
-    const FieldPath path = path_.field("max_stream_duration");
-    if (limits.has_grpc_timeout_header_max())
-      refuse_field(path.field("grpc_timeout_header_max"), scope_.diagnostics());
-    if (limits.has_grpc_timeout_header_offset())
-      refuse_field(path.field("grpc_timeout_header_offset"), scope_.diagnostics());
+    out_.timeout_ms = 0;
     if (limits.has_max_stream_duration())
       out_.max_stream_duration_ms =
           duration(limits.max_stream_duration(), "max_stream_duration.max_stream_duration");
+    GrpcTimeout timeout;
+    timeout.of_stream = true;
+    if (limits.has_grpc_timeout_header_max())
+      timeout.most_ms =
+          duration(limits.grpc_timeout_header_max(), "max_stream_duration.grpc_timeout_header_max");
+    if (limits.has_grpc_timeout_header_offset())
+      timeout.offset_ms = duration(limits.grpc_timeout_header_offset(),
+                                   "max_stream_duration.grpc_timeout_header_offset")
+                              .value_or(0);
+    out_.grpc_timeout = std::make_unique<const GrpcTimeout>(timeout);
   }
 
   static std::unique_ptr<const RegexRewrite> keep(std::optional<RegexRewrite> rewrite) {

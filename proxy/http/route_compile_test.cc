@@ -55,12 +55,37 @@ TEST_F(RouteCompileTest, ReadsTimeoutsRoundedUp) {
           "max_stream_duration { seconds: 2 nanos: 500000000 } } priority: HIGH "
           "cluster_not_found_response_code: NOT_FOUND }"))
       << errors();
-  EXPECT_EQ(forward().timeout_ms, 1);
+  EXPECT_EQ(forward().timeout_ms, 0) << "max_stream_duration replaces it";
   EXPECT_EQ(forward().idle_timeout_ms, 0);
   EXPECT_EQ(forward().max_stream_duration_ms, 2'500);
   EXPECT_TRUE(forward().high_priority);
   EXPECT_EQ(forward().cluster_not_found_status, 404);
   expect_error("route { cluster: 'c' timeout { seconds: -1 } }", "route.timeout",
+               Code::kOutOfRange);
+}
+
+TEST_F(RouteCompileTest, ReadsGrpcTimeouts) {
+  ASSERT_TRUE(use("route { cluster: 'c' timeout { nanos: 1 } }")) << errors();
+  EXPECT_EQ(forward().timeout_ms, 1);
+  EXPECT_EQ(forward().grpc_timeout, nullptr);
+  ASSERT_TRUE(
+      use("route { cluster: 'c' timeout { seconds: 2 } max_grpc_timeout { seconds: 1 } "
+          "grpc_timeout_offset { nanos: 5000000 } }"))
+      << errors();
+  EXPECT_EQ(forward().timeout_ms, 2000);
+  EXPECT_FALSE(forward().grpc_timeout->of_stream);
+  EXPECT_EQ(forward().grpc_timeout->most_ms, 1000);
+  EXPECT_EQ(forward().grpc_timeout->offset_ms, 5);
+  ASSERT_TRUE(
+      use("route { cluster: 'c' max_stream_duration { grpc_timeout_header_max {} "
+          "grpc_timeout_header_offset { seconds: 1 } } max_grpc_timeout { seconds: 9 } }"))
+      << errors();
+  EXPECT_TRUE(forward().grpc_timeout->of_stream);
+  EXPECT_EQ(forward().grpc_timeout->most_ms, 0);
+  EXPECT_EQ(forward().grpc_timeout->offset_ms, 1000);
+  ASSERT_TRUE(use("route { cluster: 'c' max_stream_duration {} }")) << errors();
+  EXPECT_EQ(forward().grpc_timeout->most_ms, std::nullopt);
+  expect_error("route { cluster: 'c' max_grpc_timeout { seconds: -1 } }", "route.max_grpc_timeout",
                Code::kOutOfRange);
 }
 
@@ -79,6 +104,11 @@ TEST_F(RouteCompileTest, ReadsRetryPolicies) {
   EXPECT_EQ(retry.back_off_base_ms, 10);
   EXPECT_EQ(retry.back_off_max_ms, 100);
   EXPECT_EQ(retry.host_selection_attempts, 4u);
+  ASSERT_TRUE(
+      use("route { cluster: 'c' retry_policy { retry_on: 'cancelled,deadline-exceeded,"
+          "internal,resource-exhausted,unavailable' } }"))
+      << errors();
+  EXPECT_EQ(forward().retry->on, RetryPolicy::kAnyGrpc);
 }
 
 TEST_F(RouteCompileTest, ReportsBadRetryPolicies) {
@@ -88,7 +118,7 @@ TEST_F(RouteCompileTest, ReportsBadRetryPolicies) {
   };
   error("retry_on: '5xy'", "retry_on", Code::kUnknownValue);
   EXPECT_EQ(diagnostics.items()[0].hint, "did you mean '5xx'?");
-  error("retry_on: 'unavailable'", "retry_on", Code::kNotSupported);
+  error("retry_on: 'retriable-headers'", "retry_on", Code::kNotSupported);
   error("retry_on: '5xx' retriable_status_codes: 42", "retriable_status_codes[0]",
         Code::kOutOfRange);
   error("retry_back_off { base_interval { seconds: 2 } max_interval { seconds: 1 } }",

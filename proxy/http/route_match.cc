@@ -2,6 +2,7 @@
 
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "proxy/http/fraction.h"
+#include "proxy/http/grpc.h"
 #include "proxy/http/header_name.h"
 #include "proxy/http/path_template.h"
 #include "proxy/http/unsupported.h"
@@ -21,14 +22,6 @@ constexpr UnsupportedField<Config> kUnsupported[] = {
     {"dynamic_metadata", [](const Config& c) { return c.dynamic_metadata_size() > 0; },
      "match on a header instead"},
 };
-
-// "application/grpc" and its variants by "+", but not "application/grpc-web".
-bool is_grpc(const RequestHead& request) {
-  constexpr std::string_view kGrpc = "application/grpc";
-  const std::string_view type = request.headers.get(Known::kContentType);
-  return type.starts_with(kGrpc) &&
-         (type.size() == kGrpc.size() || type[kGrpc.size()] == '+' || type[kGrpc.size()] == ';');
-}
 
 // The text where it lives as long as the table. "/" is shared, since most tables repeat it for
 // every host, and a look-up then finds it in the cache.

@@ -53,11 +53,11 @@ constexpr std::array kRetryReasons = {
     RetryReason{"retriable-status-codes", RetryPolicy::kRetriableStatusCodes},
     RetryReason{"retriable-headers", 0},
     RetryReason{"http3-post-connect-failure", 0},
-    RetryReason{"cancelled", 0},
-    RetryReason{"deadline-exceeded", 0},
-    RetryReason{"internal", 0},
-    RetryReason{"resource-exhausted", 0},
-    RetryReason{"unavailable", 0},
+    RetryReason{"cancelled", RetryPolicy::kGrpcCancelled},
+    RetryReason{"deadline-exceeded", RetryPolicy::kGrpcDeadlineExceeded},
+    RetryReason{"internal", RetryPolicy::kGrpcInternal},
+    RetryReason{"resource-exhausted", RetryPolicy::kGrpcResourceExhausted},
+    RetryReason{"unavailable", RetryPolicy::kGrpcUnavailable},
 };
 
 uint32_t compile_retry_reason(std::string_view name, const FieldPath& path,

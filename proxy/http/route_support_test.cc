@@ -146,7 +146,9 @@ TEST_F(RouteSupportTest, OfActions) {
           "include_vh_rate_limits",
           "hash_policy",
           "upgrade_configs",
-          "max_stream_duration"}});
+          "max_stream_duration",
+          "max_grpc_timeout",
+          "grpc_timeout_offset"}});
 }
 
 TEST_F(RouteSupportTest, OfPartsOfActions) {
@@ -172,7 +174,7 @@ TEST_F(RouteSupportTest, OfPartsOfActions) {
          [](RouteConfiguration& config) {
            return first_action(config)->mutable_max_stream_duration();
          },
-         {"max_stream_duration"}});
+         {"max_stream_duration", "grpc_timeout_header_max", "grpc_timeout_header_offset"}});
   check({action + "request_mirror_policies[0]",
          [](RouteConfiguration& config) -> Message* {
            return first_action(config)->add_request_mirror_policies();
