@@ -100,6 +100,7 @@ class TlsSession {
   // ---- for those who make and check sessions ----
 
   ssl_st* ssl() { return ssl_; }
+  const void* context() const { return context_.get(); }
   void set_verdict(PeerVerdict verdict, std::string_view why = {});
   // A session that is resumed counts as validated: those that began it were checked.
   void set_checks_peer(bool checks) { checks_peer_ = checks; }

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <openssl/base.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
 
 #include <cstdint>
 #include <string>
