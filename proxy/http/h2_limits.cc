@@ -50,6 +50,8 @@ Flood FrameCounter::on_frame() {
     case NGHTTP2_CONTINUATION:
       return on_payload_frame();
     case NGHTTP2_PRIORITY:
+      if (((header_[5] & 0x7f) | header_[6] | header_[7] | header_[8]) == 0)
+        return Flood::kMisplacedPriority;
       ++priorities_;
       return priorities_ > options_.max_inbound_priority_frames_per_stream * (1 + streams_)
                  ? Flood::kPriority

@@ -17,6 +17,7 @@ enum class Flood : uint8_t {
   kWindowUpdate,
   kControl,  // PING, SETTINGS, RST_STREAM and frames of unknown types
   kContinuation,
+  kMisplacedPriority,  // no flood: one of stream 0 (RFC 9113 6.3), which nghttp2 lets pass
 };
 
 // Follows the frames of one direction of a connection and says when there are too many of a kind

@@ -174,6 +174,9 @@ void Session::on_flood(Flood flood) {
     case Flood::kContinuation:
       shard_.inc(stats.too_many_header_frames);
       break;
+    case Flood::kMisplacedPriority:
+      return terminate(NGHTTP2_PROTOCOL_ERROR, ResetReason::kProtocolError,
+                       "http2.protocol_error");
     default:
       shard_.inc(stats.inbound_control_frames_flood);
       break;

@@ -193,6 +193,12 @@ inline void echo(HeardRequest& request) {
   request.when_end = [](HeardRequest& r) { r.answer(r.body.empty() ? r.head.path : r.body); };
 }
 
+// A body of a quarter MiB.
+inline const std::string& big() {
+  static const std::string kBig(256 * 1024, 'b');
+  return kBig;
+}
+
 #define EXPECT_TRACE(request, wanted) EXPECT_EQ(trace(request, wanted), wanted)
 
 }  // namespace weir::http::h2::testing
