@@ -72,7 +72,12 @@ nghttp2_data_provider Callbacks::body_of(int32_t stream_id) {
 int Callbacks::on_begin_headers(nghttp2_session* from, const nghttp2_frame* frame, void* self) {
   Session& session = *static_cast<Session*>(self);
   if (session.stopped_) return NGHTTP2_ERR_CALLBACK_FAILURE;
-  if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+  if (frame->hd.type != NGHTTP2_HEADERS) {
+    // A push: our SETTINGS say that there are none.
+    session.terminate(NGHTTP2_PROTOCOL_ERROR, ResetReason::kProtocolError,
+                      "http2.protocol_error");
+    return 0;
+  }
   Stream* stream = nullptr;
   if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
     stream = session.accept_stream(frame->hd.stream_id);
