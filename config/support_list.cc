@@ -32,14 +32,25 @@ Listener: name address stat_prefix filter_chains default_filter_chain
   connection_balance_config reuse_port enable_reuse_port tcp_backlog_size
   max_connections_to_accept_per_socket_event bind_to_port ignore_global_conn_limit
   listener_filters_timeout continue_on_listener_filters_timeout freebind transparent
-  tcp_fast_open_queue_length bypass_overload_manager
+  tcp_fast_open_queue_length bypass_overload_manager listener_filters
 FilterChain: filter_chain_match filters metadata transport_socket
-  transport_socket_connect_timeout name
+  transport_socket_connect_timeout name use_proxy_proto
+FilterChainMatch: * -address_suffix -suffix_len
+ListenerFilter: name typed_config
 Filter: name typed_config
 
 package envoy.config.core.v3
 Address: socket_address pipe
 SocketAddress: address port_value protocol ipv4_compat -protocol=UDP
+
+package envoy.extensions.filters.listener.http_inspector.v3
+extension HttpInspector: *
+package envoy.extensions.filters.listener.original_dst.v3
+extension OriginalDst: *
+package envoy.extensions.filters.listener.proxy_protocol.v3
+extension ProxyProtocol: allow_requests_without_proxy_protocol disallowed_versions stat_prefix
+package envoy.extensions.filters.listener.tls_inspector.v3
+extension TlsInspector: initial_read_buffer_size
 
 package envoy.extensions.transport_sockets.raw_buffer.v3
 extension RawBuffer: *

@@ -1,5 +1,6 @@
 #include "proxy/http_door.h"
 
+#include "proxy/entrance.h"
 #include "proxy/request.h"
 #include "proxy/worker.h"
 
@@ -9,15 +10,9 @@ HttpDoor::~HttpDoor() {
   close_all();
 }
 
-void HttpDoor::accept(int fd, const net::Address& peer, size_t buffer_limit) {
+void HttpDoor::accept(http::Arrival arrival) {
   worker_.stats().inc(hcm_->stats.cx_total);
   worker_.stats().add(hcm_->stats.cx_active, 1);
-  http::Arrival arrival;
-  arrival.socket = {fd};
-  arrival.id = worker_.next_connection_id();
-  arrival.peer = peer;
-  arrival.local = local_ ? &*local_ : nullptr;
-  arrival.buffer_limit = buffer_limit;
   connections_.add(std::make_unique<http::H1Server>(worker_.loop(), *this, hcm_->h1))
       .start(std::move(arrival));
 }
@@ -47,6 +42,7 @@ void HttpDoor::on_closed(http::ServerConnection& connection) {
   worker_.stats().inc(hcm_->stats.cx_destroy);
   worker_.stats().add(hcm_->stats.cx_active, -1);
   connections_.retire(connection);
+  entrance_.connection_closed();
 }
 
 std::string_view HttpDoor::date() {

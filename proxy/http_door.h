@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -10,18 +9,18 @@
 
 namespace weir {
 
+class Entrance;
 class Worker;
 
 // Where HTTP connections of one filter chain come in on one worker. Outlives its connections.
 class HttpDoor : public http::ServerConnectionOwner {
  public:
-  // `local` is the address that every connection comes in on, where there is only one.
-  HttpDoor(Worker& worker, std::shared_ptr<const HcmConfig> hcm, std::optional<net::Address> local)
-      : worker_(worker), hcm_(std::move(hcm)), local_(std::move(local)) {}
+  HttpDoor(Worker& worker, Entrance& entrance, std::shared_ptr<const HcmConfig> hcm)
+      : worker_(worker), entrance_(entrance), hcm_(std::move(hcm)) {}
   ~HttpDoor() override;
 
-  // Takes the socket over.
-  void accept(int fd, const net::Address& peer, size_t buffer_limit);
+  // Takes the socket over; with TLS, its handshake is done.
+  void accept(http::Arrival arrival);
   // Connections end with their next response; idle ones after the grace.
   void drain(int64_t grace_ms);
   void close_all() { connections_.close_all(); }
@@ -37,8 +36,8 @@ class HttpDoor : public http::ServerConnectionOwner {
 
  private:
   Worker& worker_;
+  Entrance& entrance_;
   std::shared_ptr<const HcmConfig> hcm_;
-  std::optional<net::Address> local_;
   http::ServerConnections connections_;
   bool draining_ = false;
 };

@@ -9,6 +9,7 @@
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "proxy/base/duration.h"
 #include "proxy/base/hash.h"
+#include "proxy/listener_filter_compile.h"
 
 namespace weir {
 namespace {
@@ -56,6 +57,19 @@ void read_ranges(const Ranges& in, const FieldPath& path, config::Diagnostics& d
   }
 }
 
+// "*.example.com" as ".example.com", which no name is.
+std::string read_server_name(std::string name, const FieldPath& path,
+                             config::Diagnostics& diagnostics) {
+  for (char& c : name)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  if (name.starts_with("*.") && name.size() > 2) name.erase(0, 1);
+  if (name.empty() || name.find('*') != std::string::npos)
+    diagnostics.error(Code::kInvalidValue, path,
+                      "'" + name + "' is neither a host name nor '*.' and a suffix",
+                      "partial wildcards are not supported; leave server_names out to match all");
+  return name;
+}
+
 ChainMatch read_match(const listenerv3::FilterChainMatch& in, const FieldPath& path,
                       config::Diagnostics& diagnostics) {
   ChainMatch out;
@@ -66,8 +80,14 @@ ChainMatch read_match(const listenerv3::FilterChainMatch& in, const FieldPath& p
               out.sources);
   out.source_type = static_cast<ChainMatch::SourceType>(in.source_type());
   for (uint32_t port : in.source_ports()) out.source_ports.push_back(static_cast<uint16_t>(port));
-  out.needs_tls = in.server_names_size() > 0 || in.application_protocols_size() > 0 ||
-                  in.transport_protocol() == "tls";
+  read_ranges(in.direct_source_prefix_ranges(), path.field("direct_source_prefix_ranges"),
+              diagnostics, out.direct_sources);
+  const FieldPath names = path.field("server_names");
+  for (int i = 0; i < in.server_names_size(); ++i)
+    out.server_names.push_back(read_server_name(in.server_names(i), names.at(i), diagnostics));
+  out.transport_protocol = in.transport_protocol();
+  out.application_protocols.assign(in.application_protocols().begin(),
+                                   in.application_protocols().end());
   return out;
 }
 
@@ -97,6 +117,8 @@ bool read_chain(const listenerv3::FilterChain& in, const FieldPath& path, const 
   out.name = in.name();
   out.match =
       read_match(in.filter_chain_match(), path.field("filter_chain_match"), build.diagnostics);
+  if (in.has_transport_socket_connect_timeout())
+    out.handshake_timeout_ms = to_ms(in.transport_socket_connect_timeout());
   const FieldPath filters = path.field("filters");
   if (in.filters_size() != 1) {
     build.diagnostics.error(Code::kNotSupported, filters,
@@ -134,14 +156,27 @@ void read_chains(const listenerv3::Listener& in, const FieldPath& path, const Ap
                             "add filter_chains or default_filter_chain");
 }
 
+// Of two chains that are equally right for a connection, neither can be meant.
+void check_overlaps(const FieldPath& path, config::Diagnostics& diagnostics,
+                    const ListenerConfig& out) {
+  const FieldPath chains = path.field("filter_chains");
+  for (size_t i = 0; i < out.chains.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (!out.chains[i].match.overlaps(out.chains[j].match)) continue;
+      const FieldPath at = chains.at(static_cast<int>(i));
+      const FieldPath match = at.field("filter_chain_match");
+      diagnostics.error(
+          Code::kSemantic, match,
+          "some connections match this chain and filter_chains[" + std::to_string(j) + "] alike",
+          "make one of the matches more specific");
+      break;
+    }
+  }
+}
+
 void read_stats(const listenerv3::Listener& in, stats::Registry& stats, ListenerConfig& out) {
   std::string name = in.stat_prefix().empty() ? out.addresses[0].text() : in.stat_prefix();
-  const std::string p = "listener." + name + ".";
-  out.cx_total = stats.counter(p + "downstream_cx_total");
-  out.cx_destroy = stats.counter(p + "downstream_cx_destroy");
-  out.cx_overflow = stats.counter(p + "downstream_cx_overflow");
-  out.no_chain_match = stats.counter(p + "no_filter_chain_match");
-  out.cx_active = stats.gauge(p + "downstream_cx_active");
+  out.stats = ListenerStats(stats, "listener." + name + ".");
 }
 
 }  // namespace
@@ -169,7 +204,12 @@ std::shared_ptr<const ListenerConfig> compile_listener(const listenerv3::Listene
         "envoy.resource_limits.listener." + out->name + ".connection_limit", 0);
   AppBuild chain_build = build;
   chain_build.listener_port = out->addresses[0].port();
+  chain_build.depends_on = [&](std::string_view bytes) { out->hash = xxhash64(bytes, out->hash); };
   read_chains(in, path, chain_build, *out);
+  // Of chains that could not be read the indices would be off.
+  if (build.diagnostics.error_count() == errors_before)
+    check_overlaps(path, build.diagnostics, *out);
+  compile_listener_filters(in, path, build, *out);
   read_stats(in, build.stats, *out);
   if (build.diagnostics.error_count() != errors_before) return nullptr;
   return out;

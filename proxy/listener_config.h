@@ -7,42 +7,35 @@
 #include <variant>
 #include <vector>
 
+#include "proxy/chain_match.h"
 #include "proxy/hcm_config.h"
+#include "proxy/listener_filter.h"
 #include "proxy/net/address.h"
 #include "proxy/tcp_proxy.h"
 
 namespace weir {
 
-struct CidrRange {
-  net::Address address;
-  uint32_t bits = 0;
-  bool contains(const net::Address& other) const;
-};
-
-// config.listener.v3.FilterChainMatch, as far as a connection without TLS can be told apart.
-struct ChainMatch {
-  std::optional<uint16_t> destination_port;
-  std::vector<CidrRange> destinations;
-  enum class SourceType : uint8_t { kAny, kLocal, kExternal };
-  SourceType source_type = SourceType::kAny;
-  std::vector<CidrRange> sources;
-  std::vector<uint16_t> source_ports;
-  bool needs_tls = false;  // server_names, application_protocols or transport_protocol "tls"
-
-  // How specific the match is, in Envoy's order of precedence: destination port, its address, TLS,
-  // the source's type, address and port. As in Envoy there is no way back: a chain that is more
-  // specific in an earlier criterion is the one, even if a later one of its own does not hold.
-  struct Rank {
-    int64_t order = 0;
-    bool holds = true;  // all of it
-  };
-  Rank rank(const net::Address& local, const net::Address& peer) const;
-};
+namespace tls {
+class ServerContext;
+}
 
 struct ChainConfig {
   std::string name;
   ChainMatch match;
   std::variant<std::shared_ptr<const HcmConfig>, std::shared_ptr<const TcpProxyConfig>> app;
+  std::shared_ptr<const tls::ServerContext> tls;  // null: in the clear
+  // transport_socket_connect_timeout: the time for the handshake; 0: none.
+  int64_t handshake_timeout_ms = 15'000;
+};
+
+// Under `listener.<address>.`.
+struct ListenerStats {
+  ListenerStats() = default;
+  ListenerStats(stats::Registry& registry, const std::string& prefix);
+
+  stats::CounterId cx_total, cx_destroy, cx_overflow, no_chain_match, pre_cx_timeout,
+      handshake_timeout, filter_error, filter_remote_close;
+  stats::GaugeId cx_active, pre_cx_active;
 };
 
 // config.listener.v3.Listener, compiled. Immutable; shared by all workers.
@@ -50,6 +43,9 @@ struct ListenerConfig {
   std::string name;
   uint64_t hash = 0;                    // of the message
   std::vector<net::Address> addresses;  // address and additional_addresses
+  std::vector<ListenerFilter> filters;
+  int64_t filters_timeout_ms = 15'000;  // 0: none
+  bool continue_on_filters_timeout = false;
   std::vector<ChainConfig> chains;
   std::optional<ChainConfig> default_chain;
   uint32_t buffer_limit_bytes = 1 << 20;
@@ -69,13 +65,14 @@ struct ListenerConfig {
   uint32_t keepalive_probes = 0;
   uint32_t keepalive_time_s = 0;
   uint32_t keepalive_interval_s = 0;
-  stats::CounterId cx_total, cx_destroy, cx_overflow, no_chain_match;
-  stats::GaugeId cx_active;
+  ListenerStats stats;
 
+  // Whether something has to be read of a connection before its application gets it.
+  bool greets() const;
   // The only chain there is, when every connection belongs to it; else null.
   const ChainConfig* single_chain() const;
   // The chain for a connection, or null.
-  const ChainConfig* chain_for(const net::Address& local, const net::Address& peer) const;
+  const ChainConfig* chain_for(const Approach& approach) const;
 };
 
 }  // namespace weir

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "proxy/entrance.h"
 #include "proxy/worker.h"
 
 namespace weir {
@@ -12,32 +13,44 @@ constexpr int kMaxReadsPerEvent = 32;
 
 }  // namespace
 
-TcpRelay::TcpRelay(Worker& worker, std::shared_ptr<const TcpProxyConfig> config,
-                   size_t buffer_limit)
+TcpRelay::TcpRelay(Worker& worker, Entrance& entrance, std::shared_ptr<const TcpProxyConfig> config)
     : worker_(worker),
+      entrance_(entrance),
       config_(std::move(config)),
       client_(*this, worker.loop()),
-      timer_(*this),
-      buffer_limit_(buffer_limit) {}
+      timer_(*this) {}
 
 TcpRelay::~TcpRelay() = default;
 
-void TcpRelay::start(int fd, const net::Address& peer, const net::Address& local) {
+void TcpRelay::start(http::Arrival arrival, std::string server_name) {
   net::Loop& loop = worker_.loop();
   started_ms_ = last_activity_ms_ = loop.now_ms();
-  peer_ = peer;
-  local_ = local;
+  buffer_limit_ = arrival.buffer_limit;
+  server_name_ = std::move(server_name);
+  note_addresses(arrival);
   info_.start_ns = loop.now_ns();
   info_.start_wall_us = loop.wall_us();
-  info_.downstream_direct_remote = info_.downstream_remote = &peer_;
-  info_.downstream_local = &local_;
-  info_.connection_id = worker_.next_connection_id();
+  info_.connection_id = arrival.id;
+  info_.requested_server_name = server_name_;
   worker_.stats().inc(config_->cx_total);
   client_.connection.set_limit(buffer_limit_);
-  client_.connection.adopt({fd});
+  client_.connection.adopt(std::move(arrival.socket));
   client_.connection.pause_reading(true);
   touch();
   connect();
+}
+
+void TcpRelay::note_addresses(const http::Arrival& arrival) {
+  peer_ = arrival.peer;
+  direct_peer_ = arrival.direct_peer != nullptr ? *arrival.direct_peer : peer_;
+  if (arrival.own_local != nullptr) {
+    local_ = *arrival.own_local;
+  } else {
+    local_ = arrival.local != nullptr ? *arrival.local : entrance_.local_of(arrival.socket.fd);
+  }
+  info_.downstream_remote = &peer_;
+  info_.downstream_direct_remote = &direct_peer_;
+  info_.downstream_local = &local_;
 }
 
 std::string_view TcpRelay::choose_cluster() {
@@ -165,6 +178,7 @@ void TcpRelay::close() {
   if (holds_slot_) cluster_->connections(false).release();
   holds_slot_ = false;
   log();
+  entrance_.connection_closed();
   worker_.remove_relay(*this);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proxy/http/access_log.h"
+#include "proxy/http/server_connection.h"
 #include "proxy/net/connection.h"
 #include "proxy/net/timer_wheel.h"
 #include "proxy/stats/registry.h"
@@ -14,6 +15,7 @@
 
 namespace weir {
 
+class Entrance;
 class Worker;
 
 // extensions.filters.network.tcp_proxy.v3.TcpProxy, compiled. Immutable.
@@ -38,11 +40,12 @@ struct TcpProxyConfig {
 // its worker.
 class TcpRelay : private net::Timer::Owner {
  public:
-  TcpRelay(Worker& worker, std::shared_ptr<const TcpProxyConfig> config, size_t buffer_limit);
+  TcpRelay(Worker& worker, Entrance& entrance, std::shared_ptr<const TcpProxyConfig> config);
   ~TcpRelay() override;
 
-  // Takes the socket over and looks for an upstream.
-  void start(int fd, const net::Address& peer, const net::Address& local);
+  // Takes the socket over and looks for an upstream. With TLS, the handshake is done.
+  // `server_name`: what the client asked for, where somebody looked.
+  void start(http::Arrival arrival, std::string server_name);
   void close();
 
   uint32_t slot = 0;  // the worker's
@@ -67,6 +70,7 @@ class TcpRelay : private net::Timer::Owner {
   };
 
   void on_timer(net::Timer& timer) override;
+  void note_addresses(const http::Arrival& arrival);
   std::string_view choose_cluster();
   void connect();
   void connected(int error);
@@ -77,6 +81,7 @@ class TcpRelay : private net::Timer::Owner {
   void log();
 
   Worker& worker_;
+  Entrance& entrance_;
   std::shared_ptr<const TcpProxyConfig> config_;
   End client_;
   std::unique_ptr<End> upstream_;
@@ -84,10 +89,12 @@ class TcpRelay : private net::Timer::Owner {
   upstream::WorkerCluster* cluster_ = nullptr;
   upstream::Host* host_ = nullptr;
   net::Address peer_;
+  net::Address direct_peer_;
   net::Address local_;
+  std::string server_name_;
   net::Address upstream_address_;
   http::StreamInfo info_;
-  size_t buffer_limit_;
+  size_t buffer_limit_ = 0;
   int64_t started_ms_ = 0;
   int64_t last_activity_ms_ = 0;
   uint32_t attempts_ = 0;

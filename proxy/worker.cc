@@ -81,6 +81,10 @@ void Worker::set_listener(std::shared_ptr<const ListenerConfig> config, std::vec
     place->replace(std::move(config));
     return;
   }
+  if (place != nullptr) {
+    place->stop_accepting();
+    place->hand_over_entrance();
+  }
   place = std::make_unique<WorkerListener>(*this, std::move(config), std::move(sockets));
 }
 
@@ -88,19 +92,23 @@ void Worker::remove_listener(const std::string& name) {
   const auto found = listeners_.find(name);
   if (found == listeners_.end()) return;
   found->second->stop_accepting();
-  found->second->hand_over_doors();
+  found->second->hand_over_entrance();
   listeners_.erase(found);
 }
 
-void Worker::retire_door(std::unique_ptr<HttpDoor> door) {
-  door->drain(drain_ms_);
-  old_doors_.push_back(std::move(door));
+void Worker::retire_entrance(std::unique_ptr<Entrance> entrance) {
+  entrance->drain(drain_ms_);
+  old_entrances_.push_back(std::move(entrance));
   sweep();
 }
 
 // What was replaced goes when nothing needs it any more.
 void Worker::sweep() {
-  std::erase_if(old_doors_, [](const auto& door) { return door->connections() == 0; });
+  std::erase_if(old_entrances_, [this](auto& entrance) {
+    if (entrance->connections() > 0) return false;
+    loop_.retire(std::move(entrance));
+    return true;
+  });
   std::erase_if(old_clusters_, [this](auto& cluster) {
     if (!cluster->unused()) return false;
     loop_.retire(std::move(cluster));
@@ -114,20 +122,20 @@ void Worker::drain() {
     listener->stop_accepting();
     listener->drain();
   }
-  for (auto& door : old_doors_) door->drain(0);
+  for (auto& entrance : old_entrances_) entrance->drain(0);
 }
 
 void Worker::close_connections() {
   for (auto& [name, listener] : listeners_) listener->close_connections();
-  for (auto& door : old_doors_) door->close_all();
+  for (auto& entrance : old_entrances_) entrance->close_all();
   while (!relays_.empty()) relays_.back()->close();
 }
 
 size_t Worker::connections() const {
   size_t sum = 0;
   for (const auto& [name, listener] : listeners_) sum += listener->connections();
-  for (const auto& door : old_doors_) sum += door->connections();
-  return sum + relays_.size();
+  for (const auto& entrance : old_entrances_) sum += entrance->connections();
+  return sum;
 }
 
 // ---- requests ----

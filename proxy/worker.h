@@ -9,8 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "proxy/entrance.h"
 #include "proxy/http/formatter.h"
-#include "proxy/http_door.h"
 #include "proxy/listener_config.h"
 #include "proxy/net/loop.h"
 #include "proxy/shadow.h"
@@ -88,8 +88,8 @@ class Worker {
   void add_relay(std::unique_ptr<TcpRelay> relay);
   void remove_relay(TcpRelay& relay);
 
-  // Doors whose config was replaced live until their last connection is gone.
-  void retire_door(std::unique_ptr<HttpDoor> door);
+  // Entrances whose config was replaced live until their last connection is gone.
+  void retire_entrance(std::unique_ptr<Entrance> entrance);
   void sweep();
 
  private:
@@ -110,7 +110,7 @@ class Worker {
       clusters_;
   std::vector<std::unique_ptr<upstream::WorkerCluster>> old_clusters_;
   std::unordered_map<std::string, std::unique_ptr<WorkerListener>> listeners_;
-  std::vector<std::unique_ptr<HttpDoor>> old_doors_;
+  std::vector<std::unique_ptr<Entrance>> old_entrances_;
   std::vector<std::unique_ptr<Request>> requests_;
   std::vector<Request*> free_requests_;
   std::vector<std::unique_ptr<TcpRelay>> relays_;

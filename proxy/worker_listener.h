@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "proxy/http_door.h"
+#include "proxy/entrance.h"
 #include "proxy/listener_config.h"
 #include "proxy/net/loop.h"
 #include "proxy/net/timer_wheel.h"
@@ -12,7 +12,7 @@ namespace weir {
 
 class Worker;
 
-// One listener on one worker: accepts, and leads each connection to the door of its chain.
+// One listener on one worker: accepts, and gives each connection to its entrance.
 class WorkerListener : private net::Timer::Owner {
  public:
   // Owns the sockets.
@@ -20,15 +20,16 @@ class WorkerListener : private net::Timer::Owner {
                  std::vector<int> sockets);
   ~WorkerListener() override;
 
-  const ListenerConfig& config() const { return *config_; }
+  const ListenerConfig& config() const { return entrance_->config(); }
   // Later connections get the new config; open ones keep theirs and drain.
   void replace(std::shared_ptr<const ListenerConfig> config);
   void stop_accepting();
-  // Gives the doors to the worker, which keeps them until they are empty.
-  void hand_over_doors();
-  void drain();
-  void close_connections();
-  size_t connections() const;
+  // Gives the entrance to the worker, which keeps it until its connections are gone. The end of
+  // this object.
+  void hand_over_entrance();
+  void drain() { entrance_->drain(0); }
+  void close_connections() { entrance_->close_all(); }
+  size_t connections() const { return entrance_->connections(); }
 
  private:
   class Socket : public net::Watch::Owner {
@@ -47,14 +48,11 @@ class WorkerListener : private net::Timer::Owner {
 
   void on_timer(net::Timer& timer) override;
   bool accept_one(int listening);
-  void admit(int fd, const net::Address& peer);
   void pause_accepting();
-  void open_doors();
 
   Worker& worker_;
-  std::shared_ptr<const ListenerConfig> config_;
+  std::unique_ptr<Entrance> entrance_;
   std::vector<std::unique_ptr<Socket>> sockets_;
-  std::vector<std::unique_ptr<HttpDoor>> doors_;  // one per chain; null for TCP
   net::Timer resume_;
   bool paused_ = false;
 };
