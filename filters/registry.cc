@@ -1,5 +1,6 @@
 #include "filters/registry.h"
 
+#include "filters/grpc_json_transcoder/grpc_json_transcoder.h"
 #include "filters/header_mutation/header_mutation.h"
 #include "filters/health_check/health_check.h"
 #include "filters/local_ratelimit/local_ratelimit.h"
@@ -10,8 +11,8 @@ namespace weir::filters {
 
 std::span<const http::FilterType> http_filters() {
   static const http::FilterType kFilters[] = {
-      health_check(),          header_mutation(), local_ratelimit::local_ratelimit(),
-      webhook::webhook_hmac(), router(),
+      transcoder::grpc_json_transcoder(), health_check(),          header_mutation(),
+      local_ratelimit::local_ratelimit(), webhook::webhook_hmac(), router(),
   };
   return kFilters;
 }

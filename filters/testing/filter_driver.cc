@@ -35,10 +35,11 @@ std::unique_ptr<google::protobuf::Message> new_message(std::string_view name) {
 // One request's state. The chain is destroyed before the arena that its filters live in.
 struct FilterDriver::Exchange {
   Exchange(FilterDriver& driver, net::Loop& loop)
-      : request(arena), response(arena), chain(driver, loop.blocks()) {}
+      : request(arena), response(arena), trailers(arena), chain(driver, loop.blocks()) {}
   Arena arena;
   http::RequestHead request;
   http::ResponseHead response;
+  http::HeaderMap trailers;  // of the response
   http::StreamInfo info;
   Outcome outcome;
   http::FilterChain chain;
@@ -61,14 +62,16 @@ std::unique_ptr<http::FilterConfig> FilterDriver::compile(std::string_view yaml,
   config::ProtoLoader(source, {}, diagnostics_).load(tree->root(), path, *message);
   config::Validator().check(*message, path, diagnostics_);
   if (diagnostics_.has_errors()) return nullptr;
-  const http::FilterBuild build{.diagnostics = diagnostics_,
-                                .path = path,
-                                .stats = registry_,
-                                .stat_prefix = "http.test.",
-                                .health_check_failing = &failing_,
-                                .kept = &kept_,
-                                .runtime = runtime_,
-                                .service_cluster = "here"};
+  const http::FilterBuild build{
+      .diagnostics = diagnostics_,
+      .path = path,
+      .stats = registry_,
+      .stat_prefix = "http.test.",
+      .health_check_failing = &failing_,
+      .kept = &kept_,
+      .runtime = runtime_,
+      .service_cluster = "here",
+      .depends_on = [this](std::string_view bytes) { depended_on_ += bytes; }};
   return compile_it(*message, build);
 }
 
@@ -142,16 +145,28 @@ void FilterDriver::feed_response(const FakeResponse& response) {
   add_lines(response.headers, head.headers);
   const bool has_trailers = response.trailers.has_value();
   now_->chain.response_head(head, response.body.empty() && !has_trailers);
-  if (!response.body.empty()) now_->chain.response_body(response.body, !has_trailers);
-  if (!has_trailers) return;
-  http::HeaderMap trailers(now_->arena);
+  feed_response_body(response);
+  if (!has_trailers || now_->outcome.response_ended) return;
+  http::HeaderMap& trailers = now_->trailers;
   add_lines(*response.trailers, trailers);
   now_->chain.response_trailers(trailers);
+}
+
+// Who runs a chain stops when the client has got the end, or nothing more will come of it.
+void FilterDriver::feed_response_body(const FakeResponse& response) {
+  const auto feed = [&](const std::string& piece, bool last) {
+    if (now_->outcome.response_ended || now_->outcome.broken_off) return;
+    now_->chain.response_body(piece, last && !response.trailers.has_value());
+  };
+  if (!response.body.empty()) feed(response.body, response.more_body.empty());
+  for (const std::string& piece : response.more_body)
+    feed(piece, &piece == &response.more_body.back());
 }
 
 void FilterDriver::request_head_passed(bool end) {
   Outcome& out = now_->outcome;
   out.head_passed = true;
+  out.route_stale = now_->chain.route_stale();
   out.request_ended = end;
   out.method = now_->request.method_text;
   out.path = now_->request.path;
@@ -169,24 +184,32 @@ void FilterDriver::request_trailers_passed(http::HeaderMap& trailers) {
   now_->outcome.request_ended = true;
 }
 
-void FilterDriver::response_head_passed(bool) {
+void FilterDriver::response_head_passed(bool end) {
+  now_->outcome.response_ended = end;
   now_->outcome.status = now_->response.status;
   now_->outcome.response_headers = lines_of(now_->response.headers);
 }
 
-void FilterDriver::response_body_passed(std::string_view bytes, bool) {
+void FilterDriver::response_body_passed(std::string_view bytes, bool end) {
   now_->outcome.response_body += bytes;
+  now_->outcome.response_ended = end;
 }
 
 void FilterDriver::response_trailers_passed(http::HeaderMap& trailers) {
   now_->outcome.response_trailers = lines_of(trailers);
+  now_->outcome.response_ended = true;
 }
 
 void FilterDriver::respond(const http::LocalReply& reply) {
   now_->outcome.details = reply.details;
+  now_->outcome.content_type = reply.content_type;
   now_->outcome.flags = reply.flags;
   now_->info.flags |= reply.flags;
   now_->chain.stop_request();
+  if (now_->outcome.status != 0) {
+    now_->outcome.broken_off = true;
+    return now_->chain.stop();
+  }
   FakeResponse answer{.status = reply.status, .body = std::string(reply.body)};
   for (const auto& [name, value] : reply.headers) answer.headers.emplace_back(name, value);
   feed_response(answer);

@@ -29,18 +29,21 @@ struct FakeRequest {
   std::optional<HeaderLines> trailers = {};
 };
 
-// What the upstream would answer to a request that passed the filters.
+// What the upstream would answer to a request that passed the filters. The body comes as one piece,
+// followed by those of `more_body`.
 struct FakeResponse {
   uint16_t status = 200;
   HeaderLines headers = {};
   std::string body = {};
   std::optional<HeaderLines> trailers = {};
+  std::vector<std::string> more_body = {};
 };
 
 // What became of it.
 struct Outcome {
   bool head_passed = false;  // the upstream saw the request's head
   bool request_ended = false;
+  bool route_stale = false;  // the filter wants the route to be looked up again
   std::string method;
   std::string path;
   std::string authority;
@@ -49,11 +52,14 @@ struct Outcome {
   HeaderLines request_trailers;
 
   uint16_t status = 0;
-  std::string details;  // of an answer by the filter; empty: the upstream's answer
+  std::string details;       // of an answer by the filter; empty: the upstream's answer
+  std::string content_type;  // of that answer
   uint32_t flags = 0;
   HeaderLines response_headers;
   std::string response_body;
   HeaderLines response_trailers;
+  bool response_ended = false;  // the client has got all of it
+  bool broken_off = false;      // the filter gave the response up after its head was sent
   bool health_check = false;
 
   bool answered() const { return !details.empty(); }
@@ -73,6 +79,8 @@ class FilterDriver : private http::FilterChainOwner {
   bool configure_route(std::string_view yaml);
   // All errors so far, a line each: "path: message".
   std::string errors() const;
+  // The bytes outside of their messages that the configs are made of.
+  const std::string& depended_on() const { return depended_on_; }
 
   Outcome run(const FakeRequest& request, const FakeResponse& response = {});
 
@@ -95,6 +103,7 @@ class FilterDriver : private http::FilterChainOwner {
                                               http::FilterType::Compile compile_it);
   void feed_request(const FakeRequest& request);
   void feed_response(const FakeResponse& response);
+  void feed_response_body(const FakeResponse& response);
 
   void request_head_passed(bool end) override;
   void request_body_passed(std::string_view bytes, bool end) override;
@@ -108,6 +117,7 @@ class FilterDriver : private http::FilterChainOwner {
 
   const http::FilterType& type_;
   config::Diagnostics diagnostics_;
+  std::string depended_on_;
   stats::Registry registry_;
   stats::Shard& shard_ = registry_.new_shard();
   http::KeptState kept_;
