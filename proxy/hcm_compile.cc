@@ -86,7 +86,8 @@ class FilterCompiler {
                             .workers = build_.workers,
                             .health_check_failing = build_.health_check_failing,
                             .kept = build_.kept_filter_state,
-                            .service_cluster = build_.service_cluster};
+                            .service_cluster = build_.service_cluster,
+                            .depends_on = build_.depends_on};
     if (build_.runtime != nullptr)
       build.runtime = [runtime = build_.runtime](std::string_view key, uint32_t fallback) {
         return runtime->number(key, fallback);

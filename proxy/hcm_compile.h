@@ -39,6 +39,7 @@ struct AppBuild {
   http::KeptState* kept_filter_state = nullptr;
   std::string service_cluster;             // node.cluster
   std::shared_ptr<const Runtime> runtime;  // null: nothing is set
+  std::function<void(std::string_view bytes)> depends_on = {};  // http::FilterBuild
 };
 
 // Null on errors, which are then in the diagnostics.

@@ -33,6 +33,9 @@ struct FilterBuild {
   KeptState* kept = nullptr;
   std::function<uint32_t(std::string_view key, uint32_t fallback)> runtime;  // any thread
   std::string service_cluster;                                               // --service-cluster
+  // Tells of bytes outside of the message that the config is made of, as those of a file: on a
+  // reload, other bytes make another listener although the message is the same. May be empty.
+  std::function<void(std::string_view bytes)> depends_on;
 };
 
 // One entry of the registry: an HTTP filter and how its messages become configs.
