@@ -14,7 +14,7 @@ Bootstrap: node node_context_params static_resources cluster_manager
   enable_dispatcher_stats deferred_stat_options use_tcp_for_dns_lookups dns_resolution_config
   typed_dns_resolver_config default_regex_engine memory_allocator_manager flags_path
   stats_server_version_override perf_tracing_file_path
-Bootstrap.StaticResources: listeners clusters
+Bootstrap.StaticResources: listeners clusters secrets
 Admin: address profile_path access_log ignore_global_conn_limit
 ClusterManager: enable_deferred_cluster_creation
 RuntimeLayer: name static_layer admin_layer
@@ -64,7 +64,8 @@ TcpProxy.WeightedCluster.ClusterWeight: name weight
 constexpr std::string_view kHttp = R"(
 package envoy.extensions.filters.network.http_connection_manager.v3
 extension HttpConnectionManager: codec_type stat_prefix route_config http_filters
-  common_http_protocol_options http_protocol_options server_name server_header_transformation
+  common_http_protocol_options http_protocol_options http2_protocol_options server_name
+  server_header_transformation
   scheme_header_transformation max_request_headers_kb stream_idle_timeout request_timeout
   request_headers_timeout drain_timeout delayed_close_timeout access_log
   use_remote_address xff_num_trusted_hops original_ip_detection_extensions
@@ -74,13 +75,14 @@ extension HttpConnectionManager: codec_type stat_prefix route_config http_filter
   path_with_escaped_slashes_action request_id_extension local_reply_config
   strip_matching_host_port strip_any_host_port stream_error_on_invalid_http_message
   strip_trailing_host_dot append_x_forwarded_port
-  -codec_type=HTTP2 -codec_type=HTTP3
+  -codec_type=HTTP3
 HttpFilter: name typed_config is_optional disabled
 HttpConnectionManager.UpgradeConfig: upgrade_type enabled
 
 package envoy.config.core.v3
 HttpProtocolOptions: *
 Http1ProtocolOptions: *
+Http2ProtocolOptions: * -allow_metadata
 
 package envoy.extensions.http.original_ip_detection.xff.v3
 extension XffConfig: *
@@ -149,6 +151,7 @@ package envoy.config.cluster.v3
 Cluster: name alt_stat_name type cluster_type connect_timeout per_connection_buffer_limit_bytes
   lb_policy load_assignment max_requests_per_connection circuit_breakers
   upstream_http_protocol_options common_http_protocol_options http_protocol_options
+  http2_protocol_options protocol_selection
   typed_extension_protocol_options dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl
   dns_lookup_family dns_resolvers use_tcp_for_dns_lookups dns_resolution_config
   typed_dns_resolver_config wait_for_warm_on_init cleanup_interval ring_hash_lb_config
@@ -177,8 +180,8 @@ extension DnsCluster: *
 package envoy.extensions.upstreams.http.v3
 extension HttpProtocolOptions: common_http_protocol_options upstream_http_protocol_options
   explicit_http_config use_downstream_protocol_config auto_config http_filters
-HttpProtocolOptions.ExplicitHttpConfig: http_protocol_options
-HttpProtocolOptions.UseDownstreamHttpConfig: http_protocol_options
+HttpProtocolOptions.ExplicitHttpConfig: http_protocol_options http2_protocol_options
+HttpProtocolOptions.UseDownstreamHttpConfig: http_protocol_options http2_protocol_options
 HttpProtocolOptions.AutoHttpConfig: http_protocol_options
 
 # What ends every chain of upstream filters; alone it changes nothing.
@@ -218,11 +221,31 @@ package envoy.extensions.formatter.req_without_query.v3
 extension ReqWithoutQuery: *
 )";
 
+constexpr std::string_view kTls = R"(
+package envoy.extensions.transport_sockets.tls.v3
+extension DownstreamTlsContext: * -require_sni
+extension UpstreamTlsContext: * -allow_renegotiation
+CommonTlsContext: tls_params tls_certificates tls_certificate_sds_secret_configs
+  validation_context validation_context_sds_secret_config combined_validation_context
+  alpn_protocols
+CommonTlsContext.CombinedCertificateValidationContext: default_validation_context
+  validation_context_sds_secret_config
+TlsParameters: *
+TlsCertificate: certificate_chain private_key pkcs12 watched_directory password ocsp_staple
+CertificateValidationContext: trusted_ca watched_directory verify_certificate_spki
+  verify_certificate_hash match_typed_subject_alt_names match_subject_alt_names crl
+  allow_expired_certificate trust_chain_verification custom_validator_config
+  only_verify_leaf_cert_crl max_verify_depth
+extension Secret: name tls_certificate session_ticket_keys validation_context
+extension SPIFFECertValidatorConfig: *
+)";
+
 }  // namespace
 
 Support default_support() {
   Support support;
-  for (const std::string_view table : {kBootstrap, kListeners, kHttp, kRoutes, kClusters, kLogs}) {
+  for (const std::string_view table :
+       {kBootstrap, kListeners, kHttp, kRoutes, kClusters, kLogs, kTls}) {
     support.add(table);
   }
   return support;

@@ -32,6 +32,7 @@ ENVOY_PROTO_ROOTS = [
     "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.proto",
     "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto",
     "envoy/extensions/transport_sockets/tls/v3/tls.proto",
+    "envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config.proto",
     # HTTP filters and what hangs off the HTTP connection manager.
     "envoy/extensions/early_data/v3/default_early_data_policy.proto",
     "envoy/extensions/filters/http/grpc_http1_bridge/v3/config.proto",

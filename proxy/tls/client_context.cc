@@ -12,6 +12,7 @@ using net::TlsSession;
 
 // ---- sessions to resume ----
 
+SessionCache::SessionCache(size_t most) : most_(most) {}
 SessionCache::~SessionCache() = default;
 
 void SessionCache::add(const std::string& key, bssl::UniquePtr<SSL_SESSION> session) {

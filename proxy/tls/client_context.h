@@ -22,7 +22,7 @@ namespace weir::tls {
 // sessions of TLS that are under way keep it alive.
 class SessionCache {
  public:
-  explicit SessionCache(size_t most) : most_(most) {}
+  explicit SessionCache(size_t most);
   ~SessionCache();
   SessionCache(const SessionCache&) = delete;
   SessionCache& operator=(const SessionCache&) = delete;

@@ -1,0 +1,200 @@
+#include "proxy/tls/secrets.h"
+
+#include <algorithm>
+#include <ctime>
+#include <map>
+#include <utility>
+
+#include "config/nearest.h"
+#include "envoy/config/core/v3/config_source.pb.h"
+#include "proxy/tls/file_watch.h"
+#include "proxy/tls/secret_file.h"
+
+namespace weir::tls {
+
+using config::Code;
+using config::Diagnostics;
+using config::FieldPath;
+
+struct Secrets::State {
+  struct User {
+    std::weak_ptr<SecretUser> user;
+    std::vector<std::string> files;
+  };
+  struct Watched {
+    SecretFile file;
+    std::string fingerprint;
+  };
+
+  State(stats::Registry& registry, Logger& logger)
+      : stats(registry),
+        log(logger),
+        first_expiry(registry.gauge("server.days_until_first_cert_expiring")) {}
+
+  stats::Registry& stats;
+  Logger& log;
+  config::MessageCheck check{config::default_support()};
+  std::map<std::string, Secret, std::less<>> fixed;
+  std::map<std::string, Watched, std::less<>> files;
+  std::vector<User> users;
+  std::unique_ptr<FileWatch> watch;
+  stats::GaugeId first_expiry;
+
+  SecretFile* open(const std::string& path, Diagnostics& diagnostics);
+  void watch_directories(const SecretFile& file);
+  bool update(Watched& watched);
+  bool rebuild_users(const std::string& path);
+  void log_errors(const Diagnostics& diagnostics, std::string_view what);
+  void count(const SecretFile& file, bool good);
+};
+
+// ---- finding ----
+
+SecretFile* Secrets::State::open(const std::string& path, Diagnostics& diagnostics) {
+  if (const auto found = files.find(path); found != files.end()) return &found->second.file;
+  SecretFile file(path);
+  if (!file.read(check, diagnostics)) return nullptr;
+  std::string fingerprint = file.fingerprint();
+  // What is used is never older than its fingerprint: a change in between shows at the next look.
+  if (!file.read(check, diagnostics)) return nullptr;
+  Watched& added =
+      files.emplace(path, Watched{std::move(file), std::move(fingerprint)}).first->second;
+  watch_directories(added.file);
+  return &added.file;
+}
+
+Secrets::Secrets(stats::Registry& stats, Logger& log)
+    : state_(std::make_unique<State>(stats, log)) {}
+Secrets::~Secrets() = default;
+
+void Secrets::set_static(const Secret& secret) {
+  state_->fixed[secret.name()] = secret;
+}
+
+const Secrets::Secret* Secrets::find(const SdsSecretConfig& wanted, const FieldPath& path,
+                                     Diagnostics& diagnostics, std::vector<std::string>& files) {
+  const FieldPath name = path.field("name");
+  const auto missing = [&](const std::string& where, const std::vector<std::string>& known) {
+    diagnostics.error(Code::kReference, name, where + " no secret '" + wanted.name() + "'",
+                      config::did_you_mean(wanted.name(), {known.begin(), known.end()}));
+    return nullptr;
+  };
+  if (!wanted.has_sds_config()) {
+    if (const auto found = state_->fixed.find(wanted.name()); found != state_->fixed.end())
+      return &found->second;
+    std::vector<std::string> known;
+    for (const auto& [one, secret] : state_->fixed) known.push_back(one);
+    return missing("static_resources.secrets has", known);
+  }
+  const auto& source = wanted.sds_config();
+  const std::string& file_path =
+      source.has_path_config_source() ? source.path_config_source().path() : source.path();
+  if (file_path.empty()) {
+    diagnostics.error(Code::kNotSupported, path.field("sds_config"),
+                      "Weir reads secrets from files only", "give path_config_source");
+    return nullptr;
+  }
+  SecretFile* file = state_->open(file_path, diagnostics);
+  if (file == nullptr) return nullptr;
+  files.push_back(file_path);
+  if (source.path_config_source().has_watched_directory()) {
+    file->watch_too(source.path_config_source().watched_directory().path());
+    state_->watch_directories(*file);
+  }
+  if (const Secret* found = file->find(wanted.name())) return found;
+  return missing("'" + file_path + "' has", file->names());
+}
+
+// ---- changes ----
+
+void Secrets::add_user(const std::shared_ptr<SecretUser>& user, std::vector<std::string> files) {
+  std::erase_if(state_->users, [](const State::User& one) { return one.user.expired(); });
+  state_->users.push_back({user, std::move(files)});
+}
+
+void Secrets::watch(net::Loop& loop) {
+  state_->watch = std::make_unique<FileWatch>(loop, [this] { reread(); });
+  for (const auto& [path, watched] : state_->files) state_->watch_directories(watched.file);
+}
+
+void Secrets::State::watch_directories(const SecretFile& file) {
+  if (watch == nullptr) return;
+  for (const std::string& directory : file.directories())
+    if (!watch->add(directory))
+      log.warning(Component::kConfig, "cannot watch '", directory, "' for new secrets");
+}
+
+void Secrets::reread() {
+  constexpr int kMostRounds = 3;
+  for (auto& [path, watched] : state_->files) {
+    // Again when something changed meanwhile.
+    for (int round = 0; round < kMostRounds && state_->update(watched); ++round) continue;
+  }
+}
+
+// True when there was something new.
+bool Secrets::State::update(Watched& watched) {
+  watch_directories(watched.file);  // a link may lead elsewhere now
+  if (watched.file.fingerprint() == watched.fingerprint) return false;
+  Diagnostics diagnostics;
+  bool read = watched.file.read(check, diagnostics);
+  watched.fingerprint = watched.file.fingerprint();
+  read = read && watched.file.read(check, diagnostics);
+  if (!read) log_errors(diagnostics, watched.file.path());
+  watch_directories(watched.file);
+  count(watched.file, read && rebuild_users(watched.file.path()));
+  return true;
+}
+
+bool Secrets::State::rebuild_users(const std::string& path) {
+  bool good = true;
+  for (const User& one : users) {
+    const auto user = one.user.lock();
+    if (user == nullptr || std::find(one.files.begin(), one.files.end(), path) == one.files.end())
+      continue;
+    Diagnostics diagnostics;
+    if (user->rebuild(diagnostics)) continue;
+    good = false;
+    log_errors(diagnostics, path);
+  }
+  if (good) log.info(Component::kConfig, "took over new secrets of '", path, "'");
+  return good;
+}
+
+void Secrets::State::log_errors(const Diagnostics& diagnostics, std::string_view what) {
+  for (const config::Diagnostic& one : diagnostics.items())
+    if (one.severity == config::Severity::kError)
+      log.error(Component::kConfig, "the secrets of '", what,
+                "' stay as they were: ", one.field_path, one.field_path.empty() ? "" : ": ",
+                one.message, one.file.empty() ? "" : " in ", one.file);
+}
+
+void Secrets::State::count(const SecretFile& file, bool good) {
+  for (const std::string& name : file.names()) {
+    const std::string prefix = "sds." + name + ".";
+    stats.main_shard().inc(stats.counter(prefix + "update_attempt"));
+    stats.main_shard().inc(stats.counter(prefix + (good ? "update_success" : "update_rejected")));
+  }
+}
+
+// ---- what is in use ----
+
+std::vector<CertificateEntry> Secrets::certificates() const {
+  std::vector<CertificateEntry> out;
+  for (const State::User& one : state_->users) {
+    const auto user = one.user.lock();
+    if (user == nullptr) continue;
+    for (CertificateEntry& entry : user->certificates()) out.push_back(std::move(entry));
+  }
+  return out;
+}
+
+void Secrets::record_expiry(int64_t now_s) {
+  constexpr int64_t kNone = UINT32_MAX;  // Envoy's value where there is no certificate
+  int64_t days = kNone;
+  for (const CertificateEntry& entry : certificates())
+    days = std::min(days, entry.days_left(now_s));
+  state_->stats.set(state_->first_expiry, days);
+}
+
+}  // namespace weir::tls

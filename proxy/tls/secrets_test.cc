@@ -1,0 +1,228 @@
+// Secrets in files: found, watched, and kept when what follows is bad.
+#include "proxy/tls/secrets.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "envoy/config/core/v3/base.pb.h"
+#include "envoy/config/core/v3/config_source.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "proxy/net/testing/loop_thread.h"
+#include "proxy/tls/testing/certificates.h"
+#include "proxy/tls/transport_socket.h"
+
+namespace weir::tls {
+namespace {
+
+namespace fs = std::filesystem;
+namespace tlsv3 = envoy::extensions::transport_sockets::tls::v3;
+using config::FieldPath;
+using envoy::config::core::v3::TransportSocket;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using testing::Certificate;
+using testing::make_root;
+using testing::write_file;
+
+constexpr char kSecretsYaml[] = R"(
+resources:
+- "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret
+  name: server
+  tls_certificate:
+    certificate_chain: { filename: "%/tls.crt" }
+    private_key: { filename: "%/tls.key" }
+- "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret
+  name: authorities
+  validation_context:
+    trusted_ca: { filename: "%/ca.crt" }
+)";
+
+class SecretsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::path(::testing::TempDir()) / ("secrets_" + std::to_string(getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    log_path_ = (folder_.string() + ".log");
+    EXPECT_TRUE(log_.open(log_path_).ok());
+  }
+  void TearDown() override {
+    t_.run([&] { secrets_.reset(); });
+    fs::remove_all(folder_);
+    fs::remove(log_path_);
+  }
+
+  void put(const fs::path& folder, const Certificate& one) {
+    write_file((folder / "tls.crt").string(), one.pem());
+    write_file((folder / "tls.key").string(), one.key_pem());
+    write_file((folder / "ca.crt").string(), root_.pem());
+  }
+  void put_yaml(const fs::path& certificates) {
+    std::string text = kSecretsYaml;
+    for (size_t at; (at = text.find('%')) != std::string::npos;)
+      text.replace(at, 1, certificates.string());
+    write_file((folder_ / "sds.yaml").string(), text);
+  }
+  std::shared_ptr<const ServerTls> compile(const std::string& watched = {},
+                                           const std::string& name = "server") {
+    tlsv3::DownstreamTlsContext in;
+    auto& common = *in.mutable_common_tls_context();
+    const auto source = [&](tlsv3::SdsSecretConfig& out, const std::string& secret) {
+      out.set_name(secret);
+      auto& path = *out.mutable_sds_config()->mutable_path_config_source();
+      path.set_path((folder_ / "sds.yaml").string());
+      if (!watched.empty()) path.mutable_watched_directory()->set_path(watched);
+    };
+    source(*common.add_tls_certificate_sds_secret_configs(), name);
+    source(*common.mutable_validation_context_sds_secret_config(), "authorities");
+    TransportSocket socket;
+    socket.mutable_typed_config()->PackFrom(in);
+    const FieldPath root = FieldPath::root("transport_socket");
+    return compile_downstream(socket, root, {*secrets_, diagnostics_, stats_}, "listener.");
+  }
+  std::string shown(const ServerTls& tls) {
+    return t_.run([&] { return tls.context()->identities()[0].facts().subject; });
+  }
+  bool eventually(const std::function<bool()>& condition) {
+    const auto limit = steady_clock::now() + milliseconds(5000);
+    while (steady_clock::now() < limit) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+    return false;
+  }
+  std::string logged() {
+    std::ifstream in(log_path_);
+    std::stringstream out;
+    out << in.rdbuf();
+    return out.str();
+  }
+
+  Certificate root_ = make_root();
+  Certificate first_ = root_.issue({.common_name = "first"});
+  Certificate second_ = root_.issue({.common_name = "second"});
+  fs::path folder_;
+  std::string log_path_;
+  net::LoopThread t_;
+  stats::Registry stats_;
+  Logger log_;
+  config::Diagnostics diagnostics_;
+  std::unique_ptr<Secrets> secrets_ = std::make_unique<Secrets>(stats_, log_);
+};
+
+TEST_F(SecretsTest, ReadFromAFileAndTakenOverWhenItChanges) {
+  put(folder_, first_);
+  put_yaml(folder_);
+  const auto tls = t_.run([&] {
+    auto out = compile();
+    secrets_->watch(t_.loop());
+    return out;
+  });
+  ASSERT_NE(tls, nullptr) << diagnostics_.items()[0].message;
+  EXPECT_EQ(shown(*tls), "CN=first");
+  EXPECT_NE(tls->context()->verifier(), nullptr);
+  const auto old = tls->context();
+  put(folder_, second_);
+  EXPECT_TRUE(eventually([&] { return shown(*tls) == "CN=second"; }));
+  EXPECT_EQ(old->identities()[0].facts().subject, "CN=first") << "who has it keeps it";
+  EXPECT_TRUE(eventually([&] { return stats_.value("sds.server.update_success") == 1; }));
+  EXPECT_EQ(stats_.value("sds.server.update_rejected"), 0u);
+}
+
+TEST_F(SecretsTest, ABadOneLeavesTheOldOne) {
+  put(folder_, first_);
+  put_yaml(folder_);
+  const auto tls = t_.run([&] {
+    auto out = compile();
+    secrets_->watch(t_.loop());
+    return out;
+  });
+  ASSERT_NE(tls, nullptr);
+  write_file((folder_ / "tls.key").string(), second_.key_pem());
+  EXPECT_TRUE(eventually([&] { return stats_.value("sds.server.update_rejected") == 1; }));
+  EXPECT_EQ(shown(*tls), "CN=first");
+  EXPECT_TRUE(eventually(
+      [&] { return logged().find("not that of the certificate") != std::string::npos; }));
+  EXPECT_EQ(logged().find("PRIVATE"), std::string::npos);
+  // A file that is no YAML.
+  write_file((folder_ / "sds.yaml").string(), "{ no");
+  EXPECT_TRUE(eventually([&] { return stats_.value("sds.server.update_rejected") == 2; }));
+  EXPECT_EQ(shown(*tls), "CN=first");
+  // And both good again.
+  put_yaml(folder_);
+  put(folder_, second_);
+  EXPECT_TRUE(eventually([&] { return shown(*tls) == "CN=second"; }));
+}
+
+// As Kubernetes does it: a link to a folder is exchanged for another at once.
+TEST_F(SecretsTest, AtomicSwapOfAWatchedDirectory) {
+  fs::create_directories(folder_ / "one");
+  fs::create_directories(folder_ / "two");
+  put(folder_ / "one", first_);
+  put(folder_ / "two", second_);
+  fs::create_directory_symlink("one", folder_ / "..data");
+  put_yaml(folder_ / "..data");
+  const auto tls = t_.run([&] {
+    auto out = compile(folder_.string());
+    secrets_->watch(t_.loop());
+    return out;
+  });
+  ASSERT_NE(tls, nullptr);
+  EXPECT_EQ(shown(*tls), "CN=first");
+  fs::create_directory_symlink("two", folder_ / "..tmp");
+  fs::rename(folder_ / "..tmp", folder_ / "..data");
+  EXPECT_TRUE(eventually([&] { return shown(*tls) == "CN=second"; }));
+}
+
+TEST_F(SecretsTest, TouchingChangesNothing) {
+  put(folder_, first_);
+  put_yaml(folder_);
+  const auto tls = t_.run([&] {
+    auto out = compile();
+    secrets_->watch(t_.loop());
+    return out;
+  });
+  ASSERT_NE(tls, nullptr);
+  const auto before = tls->context();
+  put(folder_, first_);
+  write_file((folder_ / "unrelated").string(), "x");
+  std::this_thread::sleep_for(milliseconds(150));
+  t_.run([&] { secrets_->reread(); });
+  EXPECT_EQ(tls->context(), before);
+  EXPECT_EQ(stats_.value("sds.server.update_attempt"), 0u);
+}
+
+TEST_F(SecretsTest, WhoIsGoneIsNotRebuilt) {
+  put(folder_, first_);
+  put_yaml(folder_);
+  t_.run([&] {
+    EXPECT_NE(compile(), nullptr);
+    put(folder_, second_);
+    secrets_->reread();
+    EXPECT_TRUE(secrets_->certificates().empty());
+  });
+}
+
+TEST_F(SecretsTest, NamesWhatIsMissing) {
+  const auto error = [&](const std::string& name) {
+    diagnostics_ = {};
+    EXPECT_EQ(compile({}, name), nullptr);
+    return diagnostics_.items().empty() ? "" : diagnostics_.items()[0].message;
+  };
+  EXPECT_NE(error("server").find("cannot be opened"), std::string::npos) << error("server");
+  EXPECT_EQ(diagnostics_.items()[0].file, (folder_ / "sds.yaml").string());
+  put(folder_, first_);
+  put_yaml(folder_);
+  EXPECT_NE(error("sevrer").find("has no secret 'sevrer'"), std::string::npos);
+  EXPECT_EQ(diagnostics_.items()[0].hint, "did you mean 'server'?");
+  EXPECT_EQ(error("authorities"), "the secret 'authorities' is no tls_certificate");
+}
+
+}  // namespace
+}  // namespace weir::tls

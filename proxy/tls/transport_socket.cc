@@ -1,0 +1,146 @@
+#include "proxy/tls/transport_socket.h"
+
+#include <google/protobuf/any.pb.h>
+
+#include <utility>
+
+#include "envoy/config/core/v3/base.pb.h"
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "proxy/tls/tls_settings.h"
+
+namespace weir::tls {
+namespace {
+
+using config::Code;
+using config::Diagnostics;
+using config::FieldPath;
+using envoy::config::core::v3::TransportSocket;
+using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
+
+// A context from its message. Null on errors.
+template <class Context, class Config>
+std::shared_ptr<const Context> make(const Config& config, const FieldPath& path,
+                                    SettingsRead& read) {
+  auto settings = read_settings(config, path, read);
+  if (!settings) return nullptr;
+  Result<std::shared_ptr<const Context>> context = Context::make(std::move(*settings));
+  if (context) return context.take();
+  read.diagnostics.error(Code::kSemantic, path.field("common_tls_context"),
+                         context.error().message);
+  return nullptr;
+}
+
+template <class Context, class Config>
+bool make_anew(const Config& config, const std::string& where, Secrets& secrets,
+               Diagnostics& diagnostics, CurrentContext<Context>& current) {
+  SettingsRead read{secrets, diagnostics, {}};
+  auto context = make<Context>(config, FieldPath::root(where), read);
+  if (context == nullptr) return false;
+  current.set(std::move(context));
+  return true;
+}
+
+// `Tls` is what holds a `Context` that is read from the message `Tls::Config`.
+template <class Tls, class Context>
+std::shared_ptr<const Tls> compile(const TransportSocket& socket, const FieldPath& path,
+                                   const SocketBuild& build, const std::string& stat_prefix,
+                                   const char* what) {
+  if (!socket.has_typed_config() || socket.typed_config().Is<RawBuffer>()) return nullptr;
+  const FieldPath field = path.field("typed_config");
+  auto config = std::make_unique<typename Tls::Config>();
+  if (!socket.typed_config().UnpackTo(config.get())) {
+    build.diagnostics.error(Code::kNotSupported, field,
+                            "Weir has no transport socket of this type here",
+                            std::string(what) + " and RawBuffer are supported");
+    return nullptr;
+  }
+  SettingsRead read{build.secrets, build.diagnostics, {}};
+  auto context = make<Context>(*config, field, read);
+  if (context == nullptr) return nullptr;
+  auto out =
+      std::make_shared<Tls>(std::move(config), field.str(), build, stat_prefix, std::move(context));
+  build.secrets.add_user(out, std::move(read.files));
+  return out;
+}
+
+void add(const Identity& identity, std::vector<CertificateEntry>& out) {
+  for (const net::CertificateFacts& facts : identity.chain.facts)
+    out.push_back({identity.path, facts, false});
+}
+
+void add(const Verifier* verifier, std::vector<CertificateEntry>& out) {
+  if (verifier == nullptr) return;
+  const auto add_store = [&](const TrustStore& store) {
+    for (const net::CertificateFacts& facts : store.authorities()) out.push_back({"", facts, true});
+  };
+  if (verifier->rules().trusted != nullptr) add_store(*verifier->rules().trusted);
+  for (const auto& [domain, store] : verifier->rules().trust_domains) add_store(*store);
+}
+
+}  // namespace
+
+// ---- servers ----
+
+ServerTls::ServerTls(std::unique_ptr<Config> config, std::string where, const SocketBuild& build,
+                     const std::string& stat_prefix, std::shared_ptr<const ServerContext> context)
+    : config_(std::move(config)),
+      where_(std::move(where)),
+      secrets_(build.secrets),
+      stats_(build.stats, stat_prefix),
+      context_(std::move(context)) {}
+
+ServerTls::~ServerTls() = default;
+
+bool ServerTls::rebuild(Diagnostics& diagnostics) {
+  return make_anew(*config_, where_, secrets_, diagnostics, context_);
+}
+
+std::vector<CertificateEntry> ServerTls::certificates() const {
+  std::vector<CertificateEntry> out;
+  const auto context = context_.get();
+  for (const Identity& identity : context->identities()) add(identity, out);
+  add(context->verifier(), out);
+  return out;
+}
+
+// ---- clients ----
+
+ClientTls::ClientTls(std::unique_ptr<Config> config, std::string where, const SocketBuild& build,
+                     const std::string& stat_prefix, std::shared_ptr<const ClientContext> context)
+    : config_(std::move(config)),
+      where_(std::move(where)),
+      secrets_(build.secrets),
+      stats_(build.stats, stat_prefix),
+      context_(std::move(context)) {}
+
+ClientTls::~ClientTls() = default;
+
+bool ClientTls::rebuild(Diagnostics& diagnostics) {
+  return make_anew(*config_, where_, secrets_, diagnostics, context_);
+}
+
+std::vector<CertificateEntry> ClientTls::certificates() const {
+  std::vector<CertificateEntry> out;
+  const auto context = context_.get();
+  if (context->identity()) add(*context->identity(), out);
+  add(&context->verifier(), out);
+  return out;
+}
+
+// ---- compiling ----
+
+std::shared_ptr<const ServerTls> compile_downstream(const TransportSocket& socket,
+                                                    const FieldPath& path, const SocketBuild& build,
+                                                    const std::string& stat_prefix) {
+  return compile<ServerTls, ServerContext>(socket, path, build, stat_prefix,
+                                           "DownstreamTlsContext");
+}
+
+std::shared_ptr<const ClientTls> compile_upstream(const TransportSocket& socket,
+                                                  const FieldPath& path, const SocketBuild& build,
+                                                  const std::string& stat_prefix) {
+  return compile<ClientTls, ClientContext>(socket, path, build, stat_prefix, "UpstreamTlsContext");
+}
+
+}  // namespace weir::tls

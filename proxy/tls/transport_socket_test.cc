@@ -1,0 +1,346 @@
+// Messages to contexts: what is accepted works, what is not is named.
+#include "proxy/tls/transport_socket.h"
+
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+#include <openssl/ssl.h>
+
+#include <ctime>
+
+#include "envoy/config/core/v3/base.pb.h"
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config.pb.h"
+#include "proxy/tls/testing/certificates.h"
+#include "proxy/tls/testing/sessions.h"
+
+namespace weir::tls {
+namespace {
+
+namespace tlsv3 = envoy::extensions::transport_sockets::tls::v3;
+using config::FieldPath;
+using envoy::config::core::v3::TransportSocket;
+using net::PeerVerdict;
+using net::TlsSession;
+using testing::Certificate;
+using testing::handshake;
+using testing::make_root;
+using testing::Wanted;
+using tlsv3::DownstreamTlsContext;
+using tlsv3::UpstreamTlsContext;
+
+class TransportSocketTest : public ::testing::Test {
+ protected:
+  void SetUp() override { log_.set_level(LogLevel::kOff); }
+
+  template <class Message>
+  static TransportSocket socket(const Message& message) {
+    TransportSocket out;
+    out.set_name("tls");
+    out.mutable_typed_config()->PackFrom(message);
+    return out;
+  }
+  static void show(const Certificate& one, tlsv3::TlsCertificate& out) {
+    out.mutable_certificate_chain()->set_inline_string(one.pem());
+    out.mutable_private_key()->set_inline_string(one.key_pem());
+  }
+  static void trust(const Certificate& root, tlsv3::CommonTlsContext& out) {
+    out.mutable_validation_context()->mutable_trusted_ca()->set_inline_string(root.pem());
+  }
+  DownstreamTlsContext downstream() {
+    DownstreamTlsContext out;
+    show(server_, *out.mutable_common_tls_context()->add_tls_certificates());
+    return out;
+  }
+  UpstreamTlsContext upstream() {
+    UpstreamTlsContext out;
+    trust(root_, *out.mutable_common_tls_context());
+    out.set_sni("server.example.com");
+    return out;
+  }
+  template <class Message>
+  std::shared_ptr<const ServerTls> server(const Message& message) {
+    const FieldPath root = FieldPath::root();
+    const FieldPath path = root.field("transport_socket");
+    return compile_downstream(socket(message), path, {secrets_, diagnostics_, stats_}, "listener.");
+  }
+  std::shared_ptr<const ClientTls> client(const UpstreamTlsContext& message) {
+    const FieldPath root = FieldPath::root();
+    const FieldPath path = root.field("transport_socket");
+    return compile_upstream(socket(message), path, {secrets_, diagnostics_, stats_}, "cluster.c.");
+  }
+  // "path: message" of the only error that the message brings.
+  std::string refusal(const DownstreamTlsContext& message) {
+    diagnostics_ = {};
+    EXPECT_EQ(server(message), nullptr);
+    return only_error();
+  }
+  std::string refusal(const UpstreamTlsContext& message) {
+    diagnostics_ = {};
+    EXPECT_EQ(client(message), nullptr);
+    return only_error();
+  }
+  std::string only_error() {
+    EXPECT_EQ(diagnostics_.error_count(), 1u);
+    constexpr std::string_view kRoot = "transport_socket.typed_config.";
+    for (const config::Diagnostic& one : diagnostics_.items()) {
+      if (one.severity != config::Severity::kError) continue;
+      std::string path = one.field_path;
+      if (path.compare(0, kRoot.size(), kRoot) == 0) path = path.substr(kRoot.size());
+      return path + ": " + one.message;
+    }
+    return "";
+  }
+  std::string messages() {
+    std::string out;
+    for (const config::Diagnostic& one : diagnostics_.items())
+      out += one.field_path + ": " + one.message + "\n";
+    return out;
+  }
+
+  Certificate root_ = make_root();
+  Certificate server_ = root_.issue({.common_name = "server", .dns = {"server.example.com"}});
+  Certificate client_ = root_.issue({.common_name = "client", .uris = {"spiffe://td/client"}});
+  stats::Registry stats_;
+  Logger log_;
+  Secrets secrets_{stats_, log_};
+  config::Diagnostics diagnostics_;
+};
+
+TEST_F(TransportSocketTest, BothSidesMeet) {
+  const auto server_side = server(downstream());
+  const auto client_side = client(upstream());
+  ASSERT_TRUE(server_side && client_side) << messages();
+  const auto a = server_side->new_session();
+  const auto b = client_side->new_session({});
+  ASSERT_TRUE(handshake(*a, *b).both_done()) << b->error_details();
+  EXPECT_EQ(a->sni(), "server.example.com");
+  EXPECT_EQ(a->version(), "TLSv1.2") << "Envoy's default for clients";
+  EXPECT_TRUE(b->validated());
+
+  stats::Shard& shard = stats_.new_shard();
+  server_side->stats().on_handshake(shard, *a, 0);
+  client_side->stats().on_handshake(shard, *b, 0);
+  EXPECT_EQ(stats_.value("listener.ssl.handshake"), 1u);
+  EXPECT_EQ(stats_.value("listener.ssl.no_certificate"), 1u);
+  EXPECT_EQ(stats_.value("cluster.c.ssl.versions.TLSv1.2"), 1u);
+  EXPECT_EQ(stats_.value("cluster.c.ssl.ciphers.ECDHE-ECDSA-AES128-GCM-SHA256"), 1u);
+}
+
+TEST_F(TransportSocketTest, InTheClear) {
+  EXPECT_EQ(server(envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer()), nullptr);
+  EXPECT_FALSE(diagnostics_.has_errors());
+}
+
+TEST_F(TransportSocketTest, OtherSocketsAreNamed) {
+  EXPECT_EQ(server(upstream()), nullptr);
+  EXPECT_EQ(only_error(),
+            "transport_socket.typed_config: Weir has no transport socket of this type here");
+}
+
+// ---- what is refused, and where ----
+
+TEST_F(TransportSocketTest, CertificatesThatCannotBeUsed) {
+  DownstreamTlsContext in;
+  EXPECT_EQ(refusal(in), "common_tls_context: a server needs a certificate");
+  const auto with = [&](const auto& change) {
+    DownstreamTlsContext out = downstream();
+    change(*out.mutable_common_tls_context()->mutable_tls_certificates(0));
+    return refusal(out);
+  };
+  const std::string at = "common_tls_context.tls_certificates[0].";
+  EXPECT_EQ(with([](auto& c) { c.mutable_certificate_chain()->set_filename("/none/a.pem"); }),
+            at + "certificate_chain.filename: cannot read '/none/a.pem': "
+                 "No such file or directory");
+  EXPECT_EQ(with([](auto& c) { c.mutable_private_key()->set_environment_variable("WEIR_NONE"); }),
+            at + "private_key.environment_variable: there is no environment variable 'WEIR_NONE'");
+  EXPECT_EQ(with([](auto& c) { c.clear_private_key(); }),
+            at + "private_key: the certificate has no private_key");
+  EXPECT_EQ(with([&](auto& c) { c.mutable_private_key()->set_inline_string(client_.key_pem()); }),
+            at + "private_key: the private key is not that of the certificate 'CN=server'");
+  EXPECT_EQ(with([](auto& c) { c.mutable_certificate_chain()->set_inline_string("no PEM"); }),
+            at + "certificate_chain: there is no certificate in PEM form");
+  const std::string expired =
+      with([&](auto& c) { show(root_.issue({.common_name = "old", .valid_for_s = -5}), c); });
+  EXPECT_EQ(expired.find(at + "certificate_chain: the certificate 'CN=old' expired on"), 0u)
+      << expired;
+  EXPECT_EQ(with([](auto& c) {
+              c.mutable_ocsp_staple()->set_inline_bytes("x");
+            }).find(at + "ocsp_staple: the OCSP response is broken"),
+            0u);
+}
+
+TEST_F(TransportSocketTest, ParametersThatDoNotExist) {
+  const auto with = [&](const char* text) {
+    DownstreamTlsContext out = downstream();
+    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(
+        text, out.mutable_common_tls_context()->mutable_tls_params()));
+    const std::string error = refusal(out);
+    return error.substr(0, error.find(';'));
+  };
+  const std::string at = "common_tls_context.tls_params.";
+  EXPECT_EQ(with("ecdh_curves: 'P-256' ecdh_curves: 'P-257'"),
+            at + "ecdh_curves[1]: unknown curve 'P-257'");
+  EXPECT_EQ(with("cipher_suites: 'NO-SUCH'"), at + "cipher_suites[0]: unknown cipher 'NO-SUCH'");
+  EXPECT_EQ(with("signature_algorithms: 'md5'"),
+            at + "signature_algorithms[0]: unknown signature algorithm 'md5'");
+  EXPECT_EQ(with("tls_minimum_protocol_version: TLSv1_3 tls_maximum_protocol_version: TLSv1_2"),
+            at + "tls_minimum_protocol_version: the lowest TLS version is above the highest");
+}
+
+TEST_F(TransportSocketTest, TrustThatCannotHold) {
+  const auto with = [&](const auto& change) {
+    UpstreamTlsContext out = upstream();
+    change(*out.mutable_common_tls_context()->mutable_validation_context());
+    return refusal(out);
+  };
+  const std::string at = "common_tls_context.validation_context.";
+  EXPECT_EQ(with([](auto& v) { v.mutable_trusted_ca()->set_filename("/none/ca.pem"); }),
+            at + "trusted_ca.filename: cannot read '/none/ca.pem': No such file or directory");
+  EXPECT_EQ(with([](auto& v) { v.mutable_trusted_ca()->set_inline_string("x"); }),
+            at + "trusted_ca: there is no certificate in PEM form");
+  EXPECT_EQ(
+      with([](auto& v) {
+        v.clear_trusted_ca();
+        auto& name = *v.add_match_typed_subject_alt_names();
+        name.set_san_type(tlsv3::SubjectAltNameMatcher::DNS);
+        name.mutable_matcher()->set_exact("a");
+      }),
+      at + "match_typed_subject_alt_names: names prove nothing where no authority is trusted");
+  EXPECT_EQ(with([&](auto& v) {
+              v.clear_trusted_ca();
+              v.mutable_crl()->set_inline_string(root_.revoke({}));
+            }),
+            at + "crl: a revocation list needs trusted_ca beside it");
+  EXPECT_EQ(with([](auto& v) { v.add_verify_certificate_hash(std::string(64, 'g')); }),
+            at + "verify_certificate_hash[0]: not a SHA-256 in hexadecimal");
+  EXPECT_EQ(with([](auto& v) { v.add_verify_certificate_spki("short"); }),
+            at + "verify_certificate_spki[0]: not a SHA-256 in base64");
+}
+
+TEST_F(TransportSocketTest, OnlyOneCertificateForClients) {
+  UpstreamTlsContext in = upstream();
+  show(client_, *in.mutable_common_tls_context()->add_tls_certificates());
+  show(client_, *in.mutable_common_tls_context()->add_tls_certificates());
+  EXPECT_EQ(refusal(in), "common_tls_context: a client shows at most one certificate");
+}
+
+TEST_F(TransportSocketTest, TrustingEverybodyIsAWarning) {
+  UpstreamTlsContext in;
+  EXPECT_NE(client(in), nullptr);
+  EXPECT_EQ(diagnostics_.warning_count(), 1u);
+  DownstreamTlsContext asks = downstream();
+  asks.mutable_require_client_certificate()->set_value(true);
+  EXPECT_NE(server(asks), nullptr);
+  EXPECT_EQ(diagnostics_.warning_count(), 2u);
+}
+
+// ---- what a handshake makes of it ----
+
+TEST_F(TransportSocketTest, EachKindOfProof) {
+  const auto verdict = [&](const auto& change) {
+    diagnostics_ = {};
+    DownstreamTlsContext in = downstream();
+    trust(root_, *in.mutable_common_tls_context());
+    in.mutable_require_client_certificate()->set_value(true);
+    change(*in.mutable_common_tls_context()->mutable_validation_context());
+    UpstreamTlsContext out = upstream();
+    show(client_, *out.mutable_common_tls_context()->add_tls_certificates());
+    const auto server_side = server(in);
+    const auto client_side = client(out);
+    EXPECT_TRUE(server_side && client_side) << messages();
+    if (!server_side || !client_side) return PeerVerdict::kNotChecked;
+    const auto a = server_side->new_session();
+    const auto b = client_side->new_session({});
+    handshake(*a, *b);
+    EXPECT_EQ(a->handshake_done(),
+              a->verdict() == PeerVerdict::kValid || a->verdict() == PeerVerdict::kAccepted);
+    return a->verdict();
+  };
+  const auto uri = [](auto& v, const char* text) {
+    auto& name = *v.add_match_typed_subject_alt_names();
+    name.set_san_type(tlsv3::SubjectAltNameMatcher::URI);
+    name.mutable_matcher()->mutable_safe_regex()->set_regex(text);
+  };
+  EXPECT_EQ(verdict([](auto&) {}), PeerVerdict::kValid);
+  EXPECT_EQ(verdict([&](auto& v) { uri(v, "spiffe://td/.*"); }), PeerVerdict::kValid);
+  EXPECT_EQ(verdict([&](auto& v) { uri(v, "spiffe://other/.*"); }), PeerVerdict::kWrongName);
+  EXPECT_EQ(
+      verdict([](auto& v) { v.add_match_subject_alt_names()->set_exact("spiffe://td/client"); }),
+      PeerVerdict::kValid);
+  EXPECT_EQ(verdict([&](auto& v) { v.add_verify_certificate_hash(client_.sha256_hex()); }),
+            PeerVerdict::kValid);
+  EXPECT_EQ(verdict([&](auto& v) { v.add_verify_certificate_spki(client_.spki_sha256_base64()); }),
+            PeerVerdict::kValid);
+  EXPECT_EQ(verdict([&](auto& v) { v.add_verify_certificate_spki(server_.spki_sha256_base64()); }),
+            PeerVerdict::kWrongHash);
+  EXPECT_EQ(verdict([&](auto& v) { v.mutable_crl()->set_inline_string(root_.revoke({&client_})); }),
+            PeerVerdict::kUntrusted);
+  EXPECT_EQ(verdict([&](auto& v) {
+              v.mutable_crl()->set_inline_string(root_.revoke({&client_}));
+              v.set_trust_chain_verification(tlsv3::CertificateValidationContext::ACCEPT_UNTRUSTED);
+            }),
+            PeerVerdict::kAccepted);
+  EXPECT_EQ(
+      verdict([&](auto& v) {
+        tlsv3::SPIFFECertValidatorConfig spiffe;
+        spiffe.add_trust_domains()->set_name("td");
+        spiffe.mutable_trust_domains(0)->mutable_trust_bundle()->set_inline_string(root_.pem());
+        v.mutable_custom_validator_config()->mutable_typed_config()->PackFrom(spiffe);
+      }),
+      PeerVerdict::kValid);
+}
+
+TEST_F(TransportSocketTest, ListsOfProtocolsMayHaveCommas) {
+  DownstreamTlsContext in = downstream();
+  in.mutable_common_tls_context()->add_alpn_protocols("h2,http/1.1");
+  const auto server_side = server(in);
+  const auto client_side = client(upstream());
+  ASSERT_TRUE(server_side && client_side) << messages();
+  const std::vector<std::string> offered = {"http/1.1"};
+  const auto a = server_side->new_session();
+  const auto b = client_side->new_session({.alpn = offered});
+  ASSERT_TRUE(handshake(*a, *b).both_done());
+  EXPECT_EQ(b->alpn(), "http/1.1");
+}
+
+TEST_F(TransportSocketTest, StaticSecretsByName) {
+  tlsv3::Secret secret;
+  secret.set_name("mine");
+  show(server_, *secret.mutable_tls_certificate());
+  secrets_.set_static(secret);
+  DownstreamTlsContext in;
+  auto& wanted = *in.mutable_common_tls_context()->add_tls_certificate_sds_secret_configs();
+  wanted.set_name("mine");
+  EXPECT_NE(server(in), nullptr) << messages();
+  EXPECT_EQ(secrets_.certificates().size(), 0u) << "nobody keeps it";
+  wanted.set_name("mnie");
+  EXPECT_EQ(refusal(in),
+            "common_tls_context.tls_certificate_sds_secret_configs[0].name: "
+            "static_resources.secrets has no secret 'mnie'");
+  EXPECT_EQ(diagnostics_.items()[0].hint, "did you mean 'mine'?");
+  wanted.set_name("mine");
+  wanted.mutable_sds_config()->mutable_ads();
+  EXPECT_EQ(refusal(in),
+            "common_tls_context.tls_certificate_sds_secret_configs[0].sds_config: "
+            "Weir reads secrets from files only");
+}
+
+TEST_F(TransportSocketTest, ListsWhatExpires) {
+  const auto server_side = server(downstream());
+  const auto client_side = client(upstream());
+  ASSERT_TRUE(server_side && client_side);
+  const std::vector<CertificateEntry> all = secrets_.certificates();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].facts.subject, "CN=server");
+  EXPECT_FALSE(all[0].authority);
+  EXPECT_TRUE(all[1].authority);
+  secrets_.record_expiry(std::time(nullptr) + 7200);
+  EXPECT_EQ(stats_.value("server.days_until_first_cert_expiring"), 0u);
+  secrets_.record_expiry(std::time(nullptr) - 10 * 86400 + 7200);
+  EXPECT_EQ(stats_.value("server.days_until_first_cert_expiring"), 10u);
+}
+
+}  // namespace
+}  // namespace weir::tls
