@@ -48,6 +48,7 @@ nghttp2_session* Callbacks::make_session(Session& session, bool server, uint32_t
   nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
   nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+  nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
   nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
@@ -74,8 +75,7 @@ int Callbacks::on_begin_headers(nghttp2_session* from, const nghttp2_frame* fram
   if (session.stopped_) return NGHTTP2_ERR_CALLBACK_FAILURE;
   if (frame->hd.type != NGHTTP2_HEADERS) {
     // A push: our SETTINGS say that there are none.
-    session.terminate(NGHTTP2_PROTOCOL_ERROR, ResetReason::kProtocolError,
-                      "http2.protocol_error");
+    session.terminate(NGHTTP2_PROTOCOL_ERROR, ResetReason::kProtocolError, "http2.protocol_error");
     return 0;
   }
   Stream* stream = nullptr;
@@ -162,6 +162,15 @@ int Callbacks::on_frame(nghttp2_session* from, const nghttp2_frame* frame, void*
       break;
   }
   return session.stopped_ ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+}
+
+// nghttp2 refuses what is beyond our limit by itself, before anybody hears of the stream.
+int Callbacks::on_invalid_frame(nghttp2_session* /*from*/, const nghttp2_frame* frame, int error,
+                                void* self) {
+  Session& session = *static_cast<Session*>(self);
+  if (frame->hd.type == NGHTTP2_HEADERS && error == NGHTTP2_ERR_REFUSED_STREAM)
+    session.note_refused();
+  return 0;
 }
 
 int Callbacks::on_data(nghttp2_session* from, uint8_t /*flags*/, int32_t id, const uint8_t* data,

@@ -23,6 +23,8 @@ struct Callbacks {
                        size_t name_bytes, const uint8_t* value, size_t value_bytes, uint8_t flags,
                        void* self);
   static int on_frame(nghttp2_session* from, const nghttp2_frame* frame, void* self);
+  static int on_invalid_frame(nghttp2_session* from, const nghttp2_frame* frame, int error,
+                              void* self);
   static int on_data(nghttp2_session* from, uint8_t flags, int32_t id, const uint8_t* data,
                      size_t bytes, void* self);
   static int on_stream_close(nghttp2_session* from, int32_t id, uint32_t error_code, void* self);

@@ -58,7 +58,7 @@ void H2ClientStream::send_head(const RequestHead& head, bool end) {
   upgrade_ = head.upgrade;
   FieldList fields(head.headers.count() + kOwnLines);
   add_pseudo(fields, head);
-  fields.add_all(head.headers, 0);
+  fields.add_all(head.headers);
   if (accepts_trailers(head.headers)) fields.add("te", "trailers");
   char length[24];
   if (upgrade_.empty() && head.content_length >= 0 && head.headers.has(Known::kContentLength)) {

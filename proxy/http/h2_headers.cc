@@ -309,11 +309,12 @@ void FieldList::add_status(uint16_t status) {
   add(":status", {kStatusTexts.data() + (status - kFirstStatus) * 3, 3});
 }
 
-void FieldList::add_all(const HeaderMap& headers, uint64_t without) {
-  const uint64_t left_out = kNotWritten | without;
-  headers.for_each([&](const Header& line) {
-    if ((bit(line.known) & left_out) == 0) add(line.name, line.value);
-  });
+void FieldList::add_line(const Header& line) {
+  if ((bit(line.known) & kNotWritten) == 0) add(line.name, line.value);
+}
+
+void FieldList::add_all(const HeaderMap& headers) {
+  headers.for_each([&](const Header& line) { add_line(line); });
 }
 
 }  // namespace weir::http::h2

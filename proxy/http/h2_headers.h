@@ -85,9 +85,9 @@ class FieldList {
   // Text that does not outlive the call.
   void add_copied(std::string_view name, std::string_view value);
   void add_status(uint16_t status);
-  // All lines of the map but those that HTTP/2 has no place for (RFC 9113 8.2.2) and those
-  // of `without`, a mask of `bit(known)`.
-  void add_all(const HeaderMap& headers, uint64_t without);
+  // Nothing for a line that HTTP/2 has no place for (RFC 9113 8.2.2) or says in another way.
+  void add_line(const Header& line);
+  void add_all(const HeaderMap& headers);
 
   static constexpr uint64_t bit(Known known) { return uint64_t{1} << static_cast<unsigned>(known); }
 

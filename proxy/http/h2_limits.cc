@@ -19,6 +19,7 @@ bool may_be_padded(uint8_t type) {
 
 Flood FrameCounter::count(std::string_view bytes, int64_t now_ms) {
   refill(now_ms);
+  Flood first = Flood::kNone;
   while (!bytes.empty()) {
     if (skip_ > 0) {
       const size_t n = std::min(skip_, bytes.size());
@@ -38,9 +39,10 @@ Flood FrameCounter::count(std::string_view bytes, int64_t now_ms) {
     if (wants_pad && !padded) continue;
     skip_ = length - (wants_pad ? 1 : 0);
     have_ = 0;
-    if (const Flood flood = on_frame(); flood != Flood::kNone) return flood;
+    const Flood flood = on_frame();
+    if (first == Flood::kNone) first = flood;
   }
-  return Flood::kNone;
+  return first;
 }
 
 Flood FrameCounter::on_frame() {

@@ -41,7 +41,7 @@ void H2ServerStream::send_informational(const ResponseHead& head) {
   if (events_ == nullptr) return;
   FieldList fields(head.headers.count() + kOwnLines);
   fields.add_status(head.status);
-  fields.add_all(head.headers, 0);
+  fields.add_all(head.headers);
   server_.submit_informational(*this, fields);
 }
 
@@ -57,7 +57,7 @@ void H2ServerStream::send_head(const ResponseHead& head, bool end) {
   no_body_ = is_head_ || status == 204 || status == 304;
   FieldList fields(head.headers.count() + kOwnLines);
   fields.add_status(status);
-  fields.add_all(head.headers, 0);
+  fields.add_all(head.headers);
   char length[24];
   if (!tunnel && status != 204 && head.content_length >= 0 &&
       head.headers.has(Known::kContentLength)) {

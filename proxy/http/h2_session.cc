@@ -175,8 +175,7 @@ void Session::on_flood(Flood flood) {
       shard_.inc(stats.too_many_header_frames);
       break;
     case Flood::kMisplacedPriority:
-      return terminate(NGHTTP2_PROTOCOL_ERROR, ResetReason::kProtocolError,
-                       "http2.protocol_error");
+      return terminate(NGHTTP2_PROTOCOL_ERROR, ResetReason::kProtocolError, "http2.protocol_error");
     default:
       shard_.inc(stats.inbound_control_frames_flood);
       break;
@@ -310,6 +309,7 @@ Stream& Session::add_stream(int32_t id) {
   Stream& added = *streams_.emplace_back(std::move(stream));
   added.id_ = id;
   if (id != 0) nghttp2_session_set_stream_user_data(session_, id, &added);
+  if (streams_.size() == 1) arm();
   return added;
 }
 

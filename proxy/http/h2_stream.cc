@@ -77,16 +77,15 @@ void Stream::recycle() {
   end_queued_ = end_sent_ = reset_by_us_ = reset_by_peer_ = malformed_ = received_all_ = false;
   outbox_.clear();
   if (inbox_ != nullptr) session_.loop().give_buffer(std::move(inbox_));
-  trailers_out_ = nullptr;
-  kept_trailers_.reset();
+  trailers_out_.clear();
+  trailers_text_.clear();
   trailers_in_ = nullptr;
   body_left_ = kUnknownLength;
   window_owed_ = 0;
   deferred_ = told_full_ = paused_ = end_kept_ = false;
 }
 
-void Stream::add_to_pump() {
-  session_.pump_soon();
+void Stream::settle_later() {
   if (in_pump_list_) return;
   in_pump_list_ = true;
   session_.pump_list_.push_back(this);
@@ -99,29 +98,31 @@ void Stream::send(std::string_view bytes, bool end) {
   if (session_.pumping_) outbox_.keep();
   end_queued_ = end;
   if (end) progress_ms_ = session_.now_ms();
-  add_to_pump();
+  settle_later();
+  session_.pump_soon();
 }
 
 void Stream::send_section(const HeaderMap& trailers) {
   if (end_queued_) return;
-  if (!trailers.empty()) trailers_out_ = &trailers;
+  trailers.for_each([this](const Header& line) { trailers_out_.push_back(line); });
   send({}, true);
   if (session_.pumping_) keep_unsent();
 }
 
 ssize_t Stream::next_payload(size_t most, uint32_t& flags) {
   const size_t size = outbox_.size();
-  if (session_.full_) add_to_pump();
+  // Asked again when the socket keeps up.
+  if (session_.full_) settle_later();
   if (session_.full_ || (size == 0 && !end_queued_)) {
     deferred_ = true;
     return NGHTTP2_ERR_DEFERRED;
   }
-  if (told_full_) add_to_pump();
+  if (told_full_) settle_later();
   progress_ms_ = session_.now_ms();
   flags |= NGHTTP2_DATA_FLAG_NO_COPY;
   if (!end_queued_ || size > most) return static_cast<ssize_t>(std::min(size, most));
   flags |= NGHTTP2_DATA_FLAG_EOF;
-  if (trailers_out_ != nullptr) {
+  if (!trailers_out_.empty()) {
     flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
     submit_trailers();
   }
@@ -137,8 +138,8 @@ void Stream::resume() {
 }
 
 void Stream::submit_trailers() {
-  FieldList fields(trailers_out_->count());
-  fields.add_all(*trailers_out_, 0);
+  FieldList fields(static_cast<uint32_t>(trailers_out_.size()));
+  for (const Header& line : trailers_out_) fields.add_line(line);
   nghttp2_submit_trailer(session_.session_, id_, fields.data(), fields.size());
   session_.shard_.inc(session_.options_.stats.trailers);
 }
@@ -146,18 +147,27 @@ void Stream::submit_trailers() {
 // What no window allowed to go, as long as the views are valid.
 void Stream::keep_unsent() {
   outbox_.keep();
-  if (trailers_out_ == nullptr || end_sent_ || kept_trailers_ != nullptr) return;
-  kept_trailers_ = std::make_unique<KeptTrailers>();
-  Arena& arena = kept_trailers_->arena;
-  trailers_out_->for_each([&](const Header& line) {
-    kept_trailers_->map.add(line.known, arena.copy(line.name), arena.copy(line.value));
-  });
-  trailers_out_ = &kept_trailers_->map;
+  if (!trailers_out_.empty() && !end_sent_ && trailers_text_.empty()) keep_trailers();
+}
+
+void Stream::keep_trailers() {
+  size_t bytes = 0;
+  for (const Header& line : trailers_out_) bytes += line.name.size() + line.value.size();
+  trailers_text_.reserve(bytes);
+  const auto keep = [this](std::string_view& text) {
+    const size_t at = trailers_text_.size();
+    trailers_text_ += text;
+    text = std::string_view(trailers_text_).substr(at);
+  };
+  for (Header& line : trailers_out_) {
+    keep(line.name);
+    keep(line.value);
+  }
 }
 
 void Stream::after_pump() {
   keep_unsent();
-  if (session_.full_ && deferred_ && (outbox_.size() > 0 || end_queued_)) add_to_pump();
+  if (session_.full_ && deferred_ && (outbox_.size() > 0 || end_queued_)) settle_later();
   if (!listened_to()) return;
   const size_t share = session_.stream_share();
   if (!told_full_ && outbox_.held() > share) {
@@ -171,7 +181,7 @@ void Stream::after_pump() {
 
 void Stream::reset_with(uint32_t error_code) {
   outbox_.clear();
-  trailers_out_ = nullptr;
+  trailers_out_.clear();
   end_queued_ = true;
   session_.shard_.inc(session_.options_.stats.tx_reset);
   nghttp2_submit_rst_stream(session_.session_, NGHTTP2_FLAG_NONE, id_, error_code);

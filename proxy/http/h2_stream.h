@@ -5,7 +5,9 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "proxy/base/buffer.h"
 #include "proxy/http/h2_headers.h"
@@ -101,19 +103,14 @@ class Stream {
   bool received_all_ : 1 = false;
 
  private:
-  // Trailers that have to wait for windows.
-  struct KeptTrailers {
-    Arena arena;
-    HeaderMap map{arena};
-  };
-
   // nghttp2 asks for a frame's payload of at most `most` bytes.
   ssize_t next_payload(size_t most, uint32_t& flags);
   void resume();
   void keep_unsent();
   void after_pump();
-  void add_to_pump();
+  void settle_later();
   void submit_trailers();
+  void keep_trailers();
   bool flush_overdue(int64_t now_ms) const;
 
   // False: more or less than Content-Length says.
@@ -124,8 +121,8 @@ class Stream {
 
   Outbox outbox_;
   std::unique_ptr<Buffer> inbox_;  // came while paused; null: nothing
-  const HeaderMap* trailers_out_ = nullptr;
-  std::unique_ptr<KeptTrailers> kept_trailers_;
+  std::vector<Header> trailers_out_;
+  std::string trailers_text_;         // what they consist of, once they have to wait for windows
   HeaderMap* trailers_in_ = nullptr;  // came while paused
   int64_t body_left_ = kUnknownLength;
   int64_t progress_ms_ = 0;  // when something was last sent

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <poll.h>
+
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -37,8 +40,9 @@ class Peer {
       }
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
           limit - std::chrono::steady_clock::now());
-      if (left.count() <= 0) break;
-      const std::string bytes = socket_.receive_some(static_cast<int>(left.count()));
+      pollfd at{socket_.fd(), POLLIN, 0};
+      if (poll(&at, 1, std::max(0, static_cast<int>(left.count()))) <= 0) break;
+      const std::string bytes = socket_.receive_some();
       if (bytes.empty()) {
         ended = true;
         break;
