@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "envoy/extensions/filters/http/grpc_json_transcoder/v3/transcoder.pb.h"
+#include "filters/common/kept_bytes.h"
 #include "filters/grpc_json_transcoder/json_splitter.h"
 #include "filters/grpc_json_transcoder/outcome.h"
 #include "filters/grpc_json_transcoder/request_maker.h"
@@ -14,11 +15,11 @@
 #include "filters/grpc_json_transcoder/settings.h"
 #include "filters/grpc_json_transcoder/status_text.h"
 #include "proxy/http/grpc.h"
-#include "proxy/net/loop.h"
 
 namespace weir::filters::transcoder {
 namespace {
 
+using common::keep;
 using http::BodyPiece;
 using http::FilterContext;
 using http::GrpcStatus;
@@ -27,14 +28,6 @@ using http::Known;
 using http::Verdict;
 
 constexpr std::string_view kDetails = "grpc_json_transcode_failure";
-
-// The text as a view that is valid for the rest of the present event.
-std::string_view keep(FilterContext& context, std::string text) {
-  auto kept = std::make_unique<std::string>(std::move(text));
-  const std::string_view view = *kept;
-  context.loop().retire(std::move(kept));
-  return view;
-}
 
 class Transcoder : public http::Filter {
  public:

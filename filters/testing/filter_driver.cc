@@ -104,6 +104,7 @@ Outcome FilterDriver::run(const FakeRequest& request, const FakeResponse& respon
   now_ = &exchange;
   exchange.info.downstream_remote = &remote_;
   exchange.info.connection_id = connection_id_;
+  exchange.info.cluster = request.cluster;
   feed_request(request);
   if (!exchange.outcome.answered()) feed_response(response);
   exchange.info.status = exchange.response.status;
@@ -120,6 +121,7 @@ void FilterDriver::feed_request(const FakeRequest& request) {
   head.path = now_->arena.copy(request.path);
   head.authority = now_->arena.copy(request.authority);
   head.scheme = "http";
+  head.protocol = request.protocol;
   add_lines(request.headers, head.headers);
   now_->chain.start({.filters = filters_,
                      .route = &route_,

@@ -27,6 +27,8 @@ struct FakeRequest {
   HeaderLines headers = {};
   std::vector<std::string> body = {};
   std::optional<HeaderLines> trailers = {};
+  http::Protocol protocol = http::Protocol::kHttp11;
+  std::string cluster = {};  // that it goes to
 };
 
 // What the upstream would answer to a request that passed the filters. The body comes as one piece,
