@@ -145,6 +145,8 @@ TlsSession::Opened TlsSession::open(char* to, size_t capacity, std::string& out)
     const int n = SSL_read(ssl_, to + got, static_cast<int>(std::min(capacity - got, kMaxCall)));
     if (n > 0) {
       got += static_cast<size_t>(n);
+      // Asking once more only to hear that there is nothing would be dear.
+      if (fed_.empty() && unread_.empty() && SSL_pending(ssl_) == 0) break;
       continue;
     }
     const int error = SSL_get_error(ssl_, n);
