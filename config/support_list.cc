@@ -94,8 +94,14 @@ extension PreserveCaseFormatterConfig: *
 package envoy.extensions.filters.http.router.v3
 extension Router: dynamic_stats suppress_envoy_headers strict_check_headers
   respect_expected_rq_timeout suppress_grpc_request_failure_code_stats
+package envoy.extensions.filters.http.grpc_http1_bridge.v3
+extension Config: *
 package envoy.extensions.filters.http.grpc_json_transcoder.v3
 extension GrpcJsonTranscoder: *
+package envoy.extensions.filters.http.grpc_stats.v3
+extension FilterConfig: * -emit_filter_state
+package envoy.extensions.filters.http.grpc_web.v3
+extension GrpcWeb: *
 package envoy.extensions.filters.http.health_check.v3
 extension HealthCheck: *
 package envoy.extensions.filters.http.header_mutation.v3

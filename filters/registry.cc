@@ -1,6 +1,9 @@
 #include "filters/registry.h"
 
+#include "filters/grpc_http1_bridge/grpc_http1_bridge.h"
 #include "filters/grpc_json_transcoder/grpc_json_transcoder.h"
+#include "filters/grpc_stats/grpc_stats.h"
+#include "filters/grpc_web/grpc_web.h"
 #include "filters/header_mutation/header_mutation.h"
 #include "filters/health_check/health_check.h"
 #include "filters/local_ratelimit/local_ratelimit.h"

@@ -251,8 +251,8 @@ TEST(TranscoderRequest, ErrorsNameTheFieldAndHaveTheRightCode) {
        R"({"code":3,"message":"content-type 'text/xml' is not JSON: send application/json"})"},
       {{.path = "/shelves", .headers = {{"content-encoding", "gzip"}}, .body = {"x"}},
        415,
-       R"({"code":3,"message":"a body with content-encoding 'gzip' cannot be read: send it without )"
-       R"(one"})"},
+       R"({"code":3,"message":"a body with content-encoding 'gzip' can)"
+       R"(not be read: send it without one"})"},
   };
   for (const BadCase& c : cases) expect_refused(c);
 }
