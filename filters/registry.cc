@@ -14,8 +14,15 @@ namespace weir::filters {
 
 std::span<const http::FilterType> http_filters() {
   static const http::FilterType kFilters[] = {
-      transcoder::grpc_json_transcoder(), health_check(),          header_mutation(),
-      local_ratelimit::local_ratelimit(), webhook::webhook_hmac(), router(),
+      grpc_http1_bridge(),
+      transcoder::grpc_json_transcoder(),
+      grpc_stats(),
+      grpc_web(),
+      health_check(),
+      header_mutation(),
+      local_ratelimit::local_ratelimit(),
+      webhook::webhook_hmac(),
+      router(),
   };
   return kFilters;
 }
