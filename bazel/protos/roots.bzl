@@ -1,7 +1,8 @@
 """The Envoy API files that Weir reads; whatever they import is compiled with them.
 
-Adding an extension means adding its file here. `envoy/config/bootstrap` alone brings listeners,
-clusters, endpoints, secrets, health checks, metrics, tracing and overload messages.
+Adding an extension means adding its file here; what is newer than npm's package stands in
+supplements/. `envoy/config/bootstrap` alone brings listeners, clusters, endpoints, secrets, health
+checks, metrics, tracing and overload messages.
 """
 
 ENVOY_PROTO_ROOTS = [

@@ -114,6 +114,12 @@ std::shared_ptr<SessionCache> ClientContext::new_cache() const {
   return std::make_shared<SessionCache>(settings_.max_session_keys);
 }
 
+std::string_view ClientContext::sni_for(const ClientWanted& wanted) const {
+  if (!wanted.sni.empty()) return wanted.sni;
+  if (settings_.host_sni && !wanted.host_name.empty()) return wanted.host_name;
+  return settings_.sni;
+}
+
 std::unique_ptr<TlsSession> ClientContext::new_session(const ClientWanted& wanted) const {
   SSL* ssl = SSL_new(context_.get());
   if (ssl == nullptr) return nullptr;
@@ -122,8 +128,9 @@ std::unique_ptr<TlsSession> ClientContext::new_session(const ClientWanted& wante
   auto state = std::make_shared<State>();
   state->context = shared_from_this();
   state->cache = wanted.cache;
+  const std::string sni(sni_for(wanted));
   state->verify_name = wanted.verify_name;
-  const std::string sni(wanted.sni.empty() ? std::string_view(settings_.sni) : wanted.sni);
+  if (settings_.verify_sent_sni && wanted.verify_name.empty()) state->verify_name = sni;
   if (!sni.empty()) SSL_set_tlsext_host_name(ssl, sni.c_str());
   std::string alpn;
   if (!wanted.alpn.empty()) {
@@ -135,9 +142,10 @@ std::unique_ptr<TlsSession> ClientContext::new_session(const ClientWanted& wante
     state->key = settings_.trust_hash + '\0' + sni + '\0' + state->verify_name + '\0' + alpn;
     if (const auto session = wanted.cache->take(state->key)) SSL_set_session(ssl, session.get());
   }
+  const bool checks_peer = !verifier().rules().ask_nothing() || !state->verify_name.empty();
   auto out = std::make_unique<TlsSession>(ssl, std::move(state));
   if (settings_.identity) out->set_local_certificate(&settings_.identity->facts());
-  out->set_checks_peer(!verifier().rules().ask_nothing() || !wanted.verify_name.empty());
+  out->set_checks_peer(checks_peer);
   return out;
 }
 

@@ -48,6 +48,8 @@ struct ClientSettings {
   Parameters parameters;
   std::shared_ptr<const Verifier> verifier;  // null: every server is trusted
   std::string sni;
+  bool host_sni = false;         // auto_host_sni: the endpoint's name, if it has one, goes before
+  bool verify_sent_sni = false;  // auto_sni_san_validation: the server must be for what was sent
   uint32_t max_session_keys = 1;
   bool enforce_rsa_key_usage = false;
   std::string trust_hash;  // as of ServerSettings
@@ -55,7 +57,8 @@ struct ClientSettings {
 
 // What one connection wants of its session.
 struct ClientWanted {
-  std::string_view sni = {};  // instead of the configured one
+  std::string_view sni = {};        // goes before all others
+  std::string_view host_name = {};  // the endpoint's, for auto_host_sni
   // The server's certificate must be for this name, in addition to what is configured.
   std::string_view verify_name = {};
   std::span<const std::string> alpn = {};         // instead of the configured ones
@@ -77,7 +80,6 @@ class ClientContext : public std::enable_shared_from_this<ClientContext> {
 
   // Whether a server must be known by an authority: without, checking names proves nothing.
   bool checks_chain() const;
-  const std::string& sni() const { return settings_.sni; }
   const std::vector<std::string>& alpn() const { return settings_.parameters.alpn; }
   const std::optional<Identity>& identity() const { return settings_.identity; }
   const Verifier& verifier() const { return *settings_.verifier; }
@@ -88,6 +90,7 @@ class ClientContext : public std::enable_shared_from_this<ClientContext> {
 
   explicit ClientContext(ClientSettings settings);
   Result<void> set_up();
+  std::string_view sni_for(const ClientWanted& wanted) const;
 
   ClientSettings settings_;
   bssl::UniquePtr<SSL_CTX> context_;

@@ -87,6 +87,7 @@ class TrustReader {
     essence_ += pem.view();
     auto store = std::make_unique<TrustStore>();
     Result<size_t> added = store->add_pem(pem.view());
+    store->set_path(source.filename());
     if (added) return store;
     const std::string file = source.filename().empty() ? "" : "'" + source.filename() + "': ";
     diagnostics_.error(Code::kInvalidValue, field, file + added.error().message,

@@ -73,7 +73,8 @@ Result<void> ServerContext::set_up() {
   SSL_CTX& context = *context_;
   SSL_CTX_set_app_data(&context, this);
   if (Result<void> good = apply(settings_.parameters, context); !good) return good;
-  SSL_CTX_set_options(&context, SSL_OP_CIPHER_SERVER_PREFERENCE);
+  if (!settings_.prefer_client_ciphers)
+    SSL_CTX_set_options(&context, SSL_OP_CIPHER_SERVER_PREFERENCE);
   const Identity& first = settings_.identities.front();
   const bool choose = settings_.identities.size() > 1 || !first.ocsp.der.empty() ||
                       first.must_staple || settings_.ocsp_policy == OcspPolicy::kMustStaple;

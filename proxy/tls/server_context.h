@@ -29,6 +29,7 @@ struct ServerSettings {
   uint32_t session_timeout_s = 0;  // 0: BoringSSL's
   OcspPolicy ocsp_policy = OcspPolicy::kLenient;
   bool scan_on_mismatch = false;
+  bool prefer_client_ciphers = false;  // up to TLS 1.2
   // Sessions are resumed only where this is the same: 32 bytes that stand for all that decides who
   // may enter.
   std::string trust_hash;

@@ -70,9 +70,18 @@ std::vector<Identity> read_identities(const CommonTlsContext& in, const FieldPat
 // ---- trust ----
 
 // Also of a secret merged over a default, as CombinedCertificateValidationContext says.
-Trust read_validation(const CommonTlsContext& in, const FieldPath& path, SettingsRead& read) {
+// `without_names`: another rule stands for those of the message.
+Trust read_validation(const CommonTlsContext& in, bool without_names, const FieldPath& path,
+                      SettingsRead& read) {
+  const auto read_rules = [&](CertificateValidationContext rules, const FieldPath& field) {
+    if (without_names) {
+      rules.clear_match_typed_subject_alt_names();
+      rules.clear_match_subject_alt_names();
+    }
+    return read_trust(rules, field, read.diagnostics);
+  };
   if (in.has_validation_context())
-    return read_trust(in.validation_context(), path.field("validation_context"), read.diagnostics);
+    return read_rules(in.validation_context(), path.field("validation_context"));
   const bool combined = in.has_combined_validation_context();
   if (!combined && !in.has_validation_context_sds_secret_config()) return {};
   const SdsSecretConfig& wanted =
@@ -89,7 +98,7 @@ Trust read_validation(const CommonTlsContext& in, const FieldPath& path, Setting
   merged.MergeFrom(secret->validation_context());
   const std::string name = secret_root(wanted);
   const FieldPath root = FieldPath::root(name);
-  return read_trust(merged, root.field("validation_context"), read.diagnostics);
+  return read_rules(std::move(merged), root.field("validation_context"));
 }
 
 // ---- parameters ----
@@ -236,7 +245,7 @@ std::optional<ServerSettings> read_settings(const DownstreamTlsContext& in, cons
       in.common_tls_context().tls_certificate_sds_secret_configs_size() == 0)
     read.diagnostics.error(Code::kSemantic, common, "a server needs a certificate",
                            "add tls_certificates or tls_certificate_sds_secret_configs");
-  const Trust trust = read_validation(in.common_tls_context(), common, read);
+  const Trust trust = read_validation(in.common_tls_context(), false, common, read);
   out.verifier = trust.verifier;
   out.require_client_certificate = in.require_client_certificate().value();
   if (out.require_client_certificate &&
@@ -246,6 +255,7 @@ std::optional<ServerSettings> read_settings(const DownstreamTlsContext& in, cons
                              "add validation_context with trusted_ca");
   read_tickets(in, path, read, out);
   read_ocsp_policy(in, path, read, out);
+  out.prefer_client_ciphers = in.prefer_client_ciphers();
   out.scan_on_mismatch = in.full_scan_certs_on_sni_mismatch().value();
   out.trust_hash = trust_hash(trust, out.require_client_certificate, out.identities);
   if (read.diagnostics.error_count() != errors_before) return std::nullopt;
@@ -263,9 +273,17 @@ std::optional<ClientSettings> read_settings(const UpstreamTlsContext& in, const 
   if (in.common_tls_context().tls_certificates_size() > 1 ||
       in.common_tls_context().tls_certificate_sds_secret_configs_size() > 1)
     read.diagnostics.error(Code::kSemantic, common, "a client shows at most one certificate");
-  const Trust trust = read_validation(in.common_tls_context(), common, read);
+  out.verify_sent_sni = in.auto_sni_san_validation();
+  const Trust trust = read_validation(in.common_tls_context(), out.verify_sent_sni, common, read);
   out.verifier = trust.verifier;
+  if (out.verify_sent_sni && read.diagnostics.error_count() == errors_before &&
+      (trust.verifier == nullptr || (trust.verifier->rules().trusted == nullptr &&
+                                     trust.verifier->rules().trust_domains.empty())))
+    read.diagnostics.error(Code::kSemantic, path.field("auto_sni_san_validation"),
+                           "names prove nothing where no authority is trusted",
+                           "add validation_context with trusted_ca");
   out.sni = in.sni();
+  out.host_sni = in.auto_host_sni();
   if (out.sni.find('\0') != std::string::npos)
     read.diagnostics.error(Code::kInvalidValue, path.field("sni"), "a host name has no NUL byte");
   if (in.has_max_session_keys()) out.max_session_keys = in.max_session_keys().value();

@@ -72,7 +72,8 @@ void add(const Identity& identity, std::vector<CertificateEntry>& out) {
 void add(const Verifier* verifier, std::vector<CertificateEntry>& out) {
   if (verifier == nullptr) return;
   const auto add_store = [&](const TrustStore& store) {
-    for (const net::CertificateFacts& facts : store.authorities()) out.push_back({"", facts, true});
+    for (const net::CertificateFacts& facts : store.authorities())
+      out.push_back({store.path(), facts, true});
   };
   if (verifier->rules().trusted != nullptr) add_store(*verifier->rules().trusted);
   for (const auto& [domain, store] : verifier->rules().trust_domains) add_store(*store);

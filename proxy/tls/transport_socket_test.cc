@@ -238,6 +238,33 @@ TEST_F(TransportSocketTest, TrustingEverybodyIsAWarning) {
 
 // ---- what a handshake makes of it ----
 
+TEST_F(TransportSocketTest, TheEndpointsNameIsSentAndVerified) {
+  UpstreamTlsContext in = upstream();
+  in.set_auto_host_sni(true);
+  in.set_auto_sni_san_validation(true);
+  auto& name = *in.mutable_common_tls_context()
+                    ->mutable_validation_context()
+                    ->add_match_typed_subject_alt_names();
+  name.set_san_type(tlsv3::SubjectAltNameMatcher::DNS);
+  name.mutable_matcher()->set_exact("replaced.example.com");
+  const auto server_side = server(downstream());
+  const auto client_side = client(in);
+  ASSERT_TRUE(server_side && client_side) << messages();
+  const auto sent = [&](const ClientWanted& wanted, bool good) {
+    const auto a = server_side->new_session();
+    const auto b = client_side->new_session(wanted);
+    EXPECT_EQ(handshake(*a, *b).both_done(), good) << b->error_details();
+    return std::string(a->sni());
+  };
+  EXPECT_EQ(sent({}, true), "server.example.com") << "the configured one";
+  EXPECT_EQ(sent({.host_name = "other.example.com"}, false), "other.example.com");
+  EXPECT_EQ(sent({.sni = "server.example.com", .host_name = "other.example.com"}, true),
+            "server.example.com");
+  in.mutable_common_tls_context()->clear_validation_context_type();
+  EXPECT_EQ(refusal(in),
+            "auto_sni_san_validation: names prove nothing where no authority is trusted");
+}
+
 TEST_F(TransportSocketTest, EachKindOfProof) {
   const auto verdict = [&](const auto& change) {
     diagnostics_ = {};

@@ -32,6 +32,10 @@ class TrustStore {
   // Only revocation lists; says how many there were.
   Result<size_t> add_revocations(std::string_view pem);
 
+  // The file they come from, for lists; empty when they were given in place.
+  void set_path(std::string path) { path_ = std::move(path); }
+  const std::string& path() const { return path_; }
+
   X509_STORE& store() const { return *store_; }
   bool has_revocations() const { return has_revocations_; }
   const std::vector<net::CertificateFacts>& authorities() const { return authorities_; }
@@ -42,6 +46,7 @@ class TrustStore {
   bssl::UniquePtr<X509_STORE> store_;
   std::vector<net::CertificateFacts> authorities_;
   std::vector<std::string> names_;  // DER
+  std::string path_;
   bool has_revocations_ = false;
 };
 
