@@ -133,7 +133,10 @@ void Callbacks::on_data_end(Session& session, const nghttp2_frame& frame) {
   if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return;
   Stream* stream = stream_of(session.session_, frame.hd.stream_id);
   if (stream == nullptr || stream->receive_end()) return;
-  session.refuse_message(*stream, "http2.body_shorter_than_content_length", false);
+  session.refuse_message(
+      *stream,
+      stream->head_received_ ? "http2.body_shorter_than_content_length" : "http2.body_before_head",
+      false);
 }
 
 int Callbacks::on_frame(nghttp2_session* from, const nghttp2_frame* frame, void* self) {
@@ -182,7 +185,10 @@ int Callbacks::on_data(nghttp2_session* from, uint8_t /*flags*/, int32_t id, con
   if (stream == nullptr) {
     nghttp2_session_consume_stream(from, id, bytes);
   } else if (!stream->receive(text(data, bytes))) {
-    session.refuse_message(*stream, "http2.body_longer_than_content_length", false);
+    session.refuse_message(
+        *stream,
+        stream->head_received_ ? "http2.body_longer_than_content_length" : "http2.body_before_head",
+        false);
   }
   return session.stopped_ ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }

@@ -48,7 +48,7 @@ void H2ClientStream::recycle() {
   trailers_ = nullptr;
   upgrade_ = {};
   informational_ = 0;
-  head_complete_ = is_head_ = is_connect_ = false;
+  is_head_ = is_connect_ = false;
 }
 
 void H2ClientStream::send_head(const RequestHead& head, bool end) {
@@ -92,7 +92,7 @@ void H2ClientStream::pause_reading(bool paused) {
 
 HeaderMap* H2ClientStream::begin_section(FieldSection::Kind& kind) {
   if (events_ == nullptr) return nullptr;
-  if (!head_complete_) {
+  if (!head_received_) {
     kind = FieldSection::Kind::kResponse;
     head_ = &events_->fresh_response_head();
     return &head_->headers;
@@ -105,7 +105,7 @@ HeaderMap* H2ClientStream::begin_section(FieldSection::Kind& kind) {
 
 bool H2ClientStream::finish_section(FieldSection& section, bool end, size_t /*wire_bytes*/,
                                     std::string_view& details) {
-  return head_complete_ ? finish_trailers(section, end, details)
+  return head_received_ ? finish_trailers(section, end, details)
                         : finish_head(section, end, details);
 }
 
@@ -128,7 +128,7 @@ bool H2ClientStream::finish_head(FieldSection& section, bool end, std::string_vi
   ResponseHead& head = *head_;
   if (!section.finish_response(head)) return false;
   if (head.status < 200) return note_informational(end, details);
-  head_complete_ = true;
+  head_received_ = true;
   const bool accepted = head.status < 300;
   if (accepted && !upgrade_.empty()) {
     accept_upgrade(head);

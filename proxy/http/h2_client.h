@@ -65,7 +65,6 @@ class H2ClientStream final : public ClientStream, public h2::Stream {
   HeaderMap* trailers_ = nullptr;
   std::string_view upgrade_;  // extended CONNECT: the protocol; in the request's arena
   uint8_t informational_ = 0;
-  bool head_complete_ : 1 = false;
   bool is_head_ : 1 = false;
   bool is_connect_ : 1 = false;
 };

@@ -315,6 +315,7 @@ TEST_F(H2ClientTest, MalformedResponses) {
       {"a body that does not come", response(1, true, "200", {{"content-length", "2"}})},
       {"a body with 204", response(1, false, "204") + tail},
       {"a body with 304", response(1, false, "304", {{"content-length", "1"}}) + tail},
+      {"a body after 1xx", response(1, false, "103") + tail},
       {"1xx that ends", response(1, true, "103")},
       {"trailers with :status",
        response(1, false) + data(1, "x", false) + response(1, true, "200")},
@@ -368,9 +369,9 @@ TEST_F(H2ClientTest, TooMuchHead) {
   EXPECT_EQ(counter("header_overflow"), 1u);
 }
 
-TEST_F(H2ClientTest, ServersOpenNoStreams) {
+TEST_F(H2ClientTest, WhatNoServerSends) {
   const std::vector<std::string> cases = {
-      response(2, false), request(2, true),
+      response(2, false), request(2, true), data(1, "x", false), data(1, "", true),
       frame(kPushPromise, kEndHeaders, 1, number(2, 4) + section(request_lines()))};
   for (const std::string& bytes : cases) {
     Peer peer = open();

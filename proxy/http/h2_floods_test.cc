@@ -157,12 +157,6 @@ TEST_F(H2FloodsTest, Settings) {
       peer, [](int) { return settings(setting(4, 100)); }, 20'000);
 }
 
-TEST_F(H2FloodsTest, SettingsAcknowledgements) {
-  Peer peer = open();
-  pieces_until_goaway(
-      peer, [](int) { return frame(kSettings, kAck, 0, ""); }, 20'000);
-}
-
 TEST_F(H2FloodsTest, LongSettings) {
   Peer peer = open();
   std::string entries;

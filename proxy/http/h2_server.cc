@@ -33,7 +33,7 @@ void H2ServerStream::recycle() {
   h2::Stream::recycle();
   events_ = nullptr;
   trailers_ = nullptr;
-  head_begun_ = head_complete_ = is_head_ = is_connect_ = upgrade_asked_ = no_body_ = false;
+  head_begun_ = is_head_ = is_connect_ = upgrade_asked_ = no_body_ = false;
   head_bytes_received_ = head_bytes_sent_ = 0;
 }
 
@@ -121,7 +121,7 @@ HeaderMap* H2ServerStream::begin_section(FieldSection::Kind& kind) {
 
 bool H2ServerStream::finish_section(FieldSection& section, bool end, size_t wire_bytes,
                                     std::string_view& details) {
-  if (head_complete_) return finish_trailers(section, end, details);
+  if (head_received_) return finish_trailers(section, end, details);
   head_bytes_received_ = static_cast<uint32_t>(wire_bytes);
   return finish_head(section, end, details);
 }
@@ -142,7 +142,7 @@ bool H2ServerStream::finish_head(FieldSection& section, bool end, std::string_vi
     note_received_all();
   }
   expect_body(head.content_length);
-  head_complete_ = true;
+  head_received_ = true;
   events_->on_request_head(end);
   return true;
 }
@@ -177,7 +177,7 @@ void H2ServerStream::tell_full(bool full) {
 void H2ServerStream::break_off(ResetReason reason, std::string_view details) {
   ServerStreamEvents* events = std::exchange(events_, nullptr);
   if (events == nullptr) return;
-  if (!head_complete_) return server_.owner_.abandon_stream(*events);
+  if (!head_received_) return server_.owner_.abandon_stream(*events);
   server_.note_given_up();
   events->on_downstream_reset(reason, details);
 }

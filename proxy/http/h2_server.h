@@ -49,7 +49,6 @@ class H2ServerStream final : public ServerStream, public h2::Stream {
   ServerStreamEvents* events_ = nullptr;  // null: nobody listens (any more)
   HeaderMap* trailers_ = nullptr;
   bool head_begun_ : 1 = false;
-  bool head_complete_ : 1 = false;
   bool is_head_ : 1 = false;
   bool is_connect_ : 1 = false;
   bool upgrade_asked_ : 1 = false;

@@ -74,7 +74,8 @@ Stream::~Stream() = default;
 
 void Stream::recycle() {
   id_ = 0;
-  end_queued_ = end_sent_ = reset_by_us_ = reset_by_peer_ = malformed_ = received_all_ = false;
+  end_queued_ = end_sent_ = reset_by_us_ = reset_by_peer_ = malformed_ = false;
+  head_received_ = received_all_ = false;
   outbox_.clear();
   if (inbox_ != nullptr) session_.loop().give_buffer(std::move(inbox_));
   trailers_out_.clear();
@@ -202,6 +203,7 @@ void Stream::give_window(size_t bytes) {
 }
 
 bool Stream::receive(std::string_view bytes) {
+  if (!head_received_) return false;
   if (body_left_ != kUnknownLength) {
     if (static_cast<int64_t>(bytes.size()) > body_left_) return false;
     body_left_ -= static_cast<int64_t>(bytes.size());
@@ -231,7 +233,7 @@ void Stream::note_received_all() {
 }
 
 bool Stream::receive_end() {
-  if (body_incomplete()) return false;
+  if (!head_received_ || body_incomplete()) return false;
   note_received_all();
   if (!listened_to()) return true;
   if (paused_ || inbox_ != nullptr) {

@@ -100,6 +100,7 @@ class Stream {
   bool reset_by_us_ : 1 = false;  // for a reason of ours
   bool reset_by_peer_ : 1 = false;
   bool malformed_ : 1 = false;
+  bool head_received_ : 1 = false;  // the final one
   bool received_all_ : 1 = false;
 
  private:
