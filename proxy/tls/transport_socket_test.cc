@@ -319,6 +319,48 @@ TEST_F(TransportSocketTest, EachKindOfProof) {
       PeerVerdict::kValid);
 }
 
+// A ticket of one virtual host must not open another that asks for more (CVE-2025-23419).
+TEST_F(TransportSocketTest, SessionsStayWhereTrustIsTheSame) {
+  const auto with_key = [&](DownstreamTlsContext in) {
+    in.mutable_session_ticket_keys()->add_keys()->set_inline_bytes(std::string(80, 'k'));
+    auto out = server(in);
+    EXPECT_NE(out, nullptr) << messages();
+    return out;
+  };
+  const auto client_side = client(upstream());
+  const auto reused = [&](const ServerTls& first, const ServerTls& second) {
+    const auto cache = client_side->context()->new_cache();
+    const auto a = first.new_session();
+    const auto b = client_side->new_session({.cache = cache});
+    EXPECT_TRUE(handshake(*a, *b).both_done()) << b->error_details();
+    EXPECT_EQ(cache->size(), 1u);
+    const auto c = second.new_session();
+    const auto d = client_side->new_session({.cache = cache});
+    EXPECT_TRUE(handshake(*c, *d).both_done()) << d->error_details();
+    return c->session_reused();
+  };
+  const auto plain = with_key(downstream());
+  DownstreamTlsContext asking = downstream();
+  trust(root_, *asking.mutable_common_tls_context());
+  DownstreamTlsContext renewed;
+  show(root_.issue({.common_name = "server", .dns = {"server.example.com"}}),
+       *renewed.mutable_common_tls_context()->add_tls_certificates());
+  DownstreamTlsContext other;
+  show(root_.issue({.common_name = "other", .dns = {"other.example.com"}}),
+       *other.mutable_common_tls_context()->add_tls_certificates());
+  EXPECT_TRUE(reused(*plain, *with_key(downstream())));
+  EXPECT_TRUE(reused(*plain, *with_key(renewed)));
+  EXPECT_FALSE(reused(*plain, *with_key(asking)));
+  EXPECT_FALSE(reused(*plain, *with_key(other)));
+  DownstreamTlsContext required = asking;
+  EXPECT_TRUE(reused(*with_key(asking), *with_key(required)));
+  required.mutable_common_tls_context()
+      ->mutable_validation_context()
+      ->mutable_trusted_ca()
+      ->set_inline_string(make_root("another").pem());
+  EXPECT_FALSE(reused(*with_key(asking), *with_key(required)));
+}
+
 TEST_F(TransportSocketTest, ListsOfProtocolsMayHaveCommas) {
   DownstreamTlsContext in = downstream();
   in.mutable_common_tls_context()->add_alpn_protocols("h2,http/1.1");
