@@ -4,6 +4,8 @@
 #include <charconv>
 #include <utility>
 
+#include "proxy/http/websocket.h"
+
 namespace weir::http {
 namespace {
 
@@ -46,7 +48,7 @@ void H2ClientStream::recycle() {
   events_ = nullptr;
   head_ = nullptr;
   trailers_ = nullptr;
-  upgrade_ = {};
+  upgrade_ = websocket_key_ = {};
   informational_ = 0;
   is_head_ = is_connect_ = false;
 }
@@ -56,9 +58,12 @@ void H2ClientStream::send_head(const RequestHead& head, bool end) {
   is_head_ = head.method == Method::kHead;
   is_connect_ = head.method == Method::kConnect;
   upgrade_ = head.upgrade;
+  if (!upgrade_.empty()) websocket_key_ = head.headers.get(kWebSocketKey);
   FieldList fields(head.headers.count() + kOwnLines);
   add_pseudo(fields, head);
-  fields.add_all(head.headers);
+  head.headers.for_each([&](const Header& line) {
+    if (upgrade_.empty() || line.name != kWebSocketKey) fields.add_line(line);
+  });
   if (accepts_trailers(head.headers)) fields.add("te", "trailers");
   char length[24];
   if (upgrade_.empty() && head.content_length >= 0 && head.headers.has(Known::kContentLength)) {
@@ -121,6 +126,8 @@ bool H2ClientStream::note_informational(bool end, std::string_view& details) {
 void H2ClientStream::accept_upgrade(ResponseHead& head) {
   head.status = 101;
   head.headers.set(Known::kUpgrade, upgrade_);
+  if (!websocket_key_.empty() && equals_ignore_case(upgrade_, "websocket"))
+    head.headers.set(kWebSocketAccept, websocket_accept(head.headers.arena(), websocket_key_));
   head.content_length = kUnknownLength;
 }
 

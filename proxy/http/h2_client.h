@@ -63,7 +63,9 @@ class H2ClientStream final : public ClientStream, public h2::Stream {
   ClientStreamEvents* events_ = nullptr;  // null: nobody listens (any more)
   ResponseHead* head_ = nullptr;
   HeaderMap* trailers_ = nullptr;
-  std::string_view upgrade_;  // extended CONNECT: the protocol; in the request's arena
+  // Of an extended CONNECT, in the request's arena.
+  std::string_view upgrade_;
+  std::string_view websocket_key_;
   uint8_t informational_ = 0;
   bool is_head_ : 1 = false;
   bool is_connect_ : 1 = false;

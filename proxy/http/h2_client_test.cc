@@ -475,6 +475,7 @@ TEST_F(H2ClientTest, AnUpgradeBecomesExtendedConnect) {
     auto one = std::make_unique<Exchange>();
     RequestHead& head = one->prepare("GET", "/chat");
     head.upgrade = "websocket";
+    head.headers.add("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
     one->stream = owner_->client->open_stream(*one);
     one->stream->send_head(head, false);
     exchanges_.push_back(std::move(one));
@@ -483,11 +484,15 @@ TEST_F(H2ClientTest, AnUpgradeBecomesExtendedConnect) {
   EXPECT_EQ(head.get(":method"), "CONNECT");
   EXPECT_EQ(head.get(":protocol"), "websocket");
   EXPECT_EQ(head.get(":path"), "/chat");
+  EXPECT_EQ(head.get("sec-websocket-key"), "");
   EXPECT_FALSE(head.ends());
   peer.send(response(1, false, "200") + data(1, "frames", false));
   EXPECT_HEARD(0, "head 101");
   t_.run([&] {
     EXPECT_EQ(exchange(0).response.headers.get(Known::kUpgrade), "websocket");
+    // RFC 6455 1.3
+    EXPECT_EQ(exchange(0).response.headers.get("sec-websocket-accept"),
+              "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     exchange(0).stream->send_body("back", false);
   });
   EXPECT_EQ(peer.wait_for(kData).payload, "back");

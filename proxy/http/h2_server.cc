@@ -4,6 +4,8 @@
 #include <charconv>
 #include <utility>
 
+#include "proxy/http/websocket.h"
+
 namespace weir::http {
 namespace {
 
@@ -57,7 +59,13 @@ void H2ServerStream::send_head(const ResponseHead& head, bool end) {
   no_body_ = is_head_ || status == 204 || status == 304;
   FieldList fields(head.headers.count() + kOwnLines);
   fields.add_status(status);
-  fields.add_all(head.headers);
+  if (tunnel) {
+    head.headers.for_each([&](const Header& line) {
+      if (line.name != kWebSocketAccept) fields.add_line(line);
+    });
+  } else {
+    fields.add_all(head.headers);
+  }
   char length[24];
   if (!tunnel && status != 204 && head.content_length >= 0 &&
       head.headers.has(Known::kContentLength)) {
@@ -133,6 +141,7 @@ bool H2ServerStream::finish_head(FieldSection& section, bool end, std::string_vi
   is_connect_ = head.method == Method::kConnect;
   upgrade_asked_ = is_connect_ || !head.upgrade.empty();
   if (upgrade_asked_) head.content_length = kUnknownLength;
+  if (head.upgrade == "websocket") complete_handshake(head);
   if (end && head.content_length > 0) {
     details = "http2.body_shorter_than_content_length";
     return false;
@@ -145,6 +154,14 @@ bool H2ServerStream::finish_head(FieldSection& section, bool end, std::string_vi
   head_received_ = true;
   events_->on_request_head(end);
   return true;
+}
+
+// An upstream that speaks HTTP/1 wants a key; one that speaks HTTP/2 does not get it.
+void H2ServerStream::complete_handshake(RequestHead& head) {
+  if (head.headers.has(kWebSocketKey)) return;
+  net::Loop& loop = server_.loop();
+  Arena& arena = head.headers.arena();
+  head.headers.add(kWebSocketKey, make_websocket_key(arena, loop.random(), loop.random()));
 }
 
 bool H2ServerStream::finish_trailers(FieldSection& section, bool end, std::string_view& details) {

@@ -42,6 +42,7 @@ class H2ServerStream final : public ServerStream, public h2::Stream {
   void recycle() override;
 
   bool finish_head(h2::FieldSection& section, bool end, std::string_view& details);
+  void complete_handshake(RequestHead& head);
   bool finish_trailers(h2::FieldSection& section, bool end, std::string_view& details);
   bool tunnels(uint16_t status) const;
 

@@ -464,17 +464,22 @@ TEST_F(H2ServerTest, ExtendedConnectBecomesAnUpgrade) {
   with(0, [](HeardRequest& heard) {
     EXPECT_EQ(heard.head.upgrade, "websocket");
     EXPECT_EQ(heard.head.method, Method::kGet);
+    EXPECT_EQ(heard.head.headers.get("sec-websocket-key").size(), 24u);
     EXPECT_EQ(heard.body, "frames");
     ResponseHead accepted(heard.arena);
     accepted.status = 101;
     accepted.headers.add("upgrade", "websocket");
     accepted.headers.add("connection", "upgrade");
+    accepted.headers.add("sec-websocket-accept", "x");
+    accepted.headers.add("sec-websocket-protocol", "chat");
     heard.stream.send_head(accepted, false);
     heard.stream.send_body("back", false);
   });
   const Frame head = peer.wait_for(kHeaders);
   EXPECT_EQ(head.get(":status"), "200");
   EXPECT_EQ(head.get("upgrade"), "");
+  EXPECT_EQ(head.get("sec-websocket-accept"), "");
+  EXPECT_EQ(head.get("sec-websocket-protocol"), "chat");
   EXPECT_EQ(peer.wait_for(kData).payload, "back");
   peer.send(data(1, "", true));
   EXPECT_TRACE(0, "head GET /chat; body frames; end");
