@@ -74,7 +74,8 @@ extension HttpConnectionManager: codec_type stat_prefix route_config http_filter
   upgrade_configs normalize_path merge_slashes
   path_with_escaped_slashes_action request_id_extension local_reply_config
   strip_matching_host_port strip_any_host_port stream_error_on_invalid_http_message
-  strip_trailing_host_dot append_x_forwarded_port
+  strip_trailing_host_dot append_x_forwarded_port forward_client_cert_details
+  set_current_client_cert_details
   -codec_type=HTTP3
 HttpFilter: name typed_config is_optional disabled
 HttpConnectionManager.UpgradeConfig: upgrade_type enabled

@@ -10,7 +10,7 @@
 #include "proxy/entrance.h"
 #include "proxy/net/client_hello.h"
 #include "proxy/net/proxy_protocol.h"
-#include "proxy/tls/server_context.h"
+#include "proxy/tls/transport_socket.h"
 #include "proxy/worker.h"
 
 namespace weir {
@@ -147,6 +147,7 @@ void Greeter::start_handshake() {
 
 void Greeter::on_connected(int error) {
   timer_.cancel();
+  chain_->tls->stats().on_handshake(worker_.stats(), *handshake_->tls(), error);
   if (error != 0) return close();
   hand_over(handshake_->release());
 }

@@ -246,6 +246,16 @@ void read_timeouts(const Hcm& in, HcmConfig& out) {
     out.h1.delayed_close_timeout_ms = to_ms(in.delayed_close_timeout());
 }
 
+void read_client_cert(const Hcm& in, ForwardClientCert& out) {
+  out.mode = static_cast<ForwardClientCert::Mode>(in.forward_client_cert_details());
+  const auto& details = in.set_current_client_cert_details();
+  out.cert = details.cert();
+  out.chain = details.chain();
+  out.subject = details.subject().value();
+  out.uri = details.uri();
+  out.dns = details.dns();
+}
+
 void read_identity(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics, HcmConfig& out) {
   if (!in.server_name().empty()) out.server_name = in.server_name();
   out.server_header = static_cast<HcmConfig::ServerHeader>(in.server_header_transformation());
@@ -258,6 +268,7 @@ void read_identity(const Hcm& in, const FieldPath& path, Diagnostics& diagnostic
   out.always_set_request_id_in_response = in.always_set_request_id_in_response();
   out.append_forwarded_port = in.append_x_forwarded_port();
   out.scheme_to_overwrite = in.scheme_header_transformation().scheme_to_overwrite();
+  read_client_cert(in, out.forward_client_cert);
   out.internal_unix_sockets = in.internal_address_config().unix_sockets();
   const FieldPath ranges = path.field("internal_address_config.cidr_ranges");
   int i = 0;

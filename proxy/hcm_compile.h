@@ -24,6 +24,10 @@ class TcpProxy;
 
 namespace weir {
 
+namespace tls {
+class Secrets;
+}
+
 struct TcpProxyConfig;
 
 // What compiling needs from the rest of the process. Main thread.
@@ -37,9 +41,10 @@ struct AppBuild {
   uint32_t workers = 1;
   uint16_t listener_port = 0;
   http::KeptState* kept_filter_state = nullptr;
-  std::string service_cluster;             // node.cluster
-  std::shared_ptr<const Runtime> runtime;  // null: nothing is set
+  std::string service_cluster;                                  // node.cluster
+  std::shared_ptr<const Runtime> runtime;                       // null: nothing is set
   std::function<void(std::string_view bytes)> depends_on = {};  // http::FilterBuild
+  tls::Secrets* secrets = nullptr;                              // null: TLS is refused
 };
 
 // Null on errors, which are then in the diagnostics.

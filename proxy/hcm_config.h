@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/client_cert.h"
 #include "proxy/http/access_log.h"
 #include "proxy/http/filter_chain.h"
 #include "proxy/http/h1_server.h"
@@ -71,6 +72,7 @@ struct HcmConfig {
   bool preserve_external_request_id = false;
   bool always_set_request_id_in_response = false;
   std::string scheme_to_overwrite;
+  ForwardClientCert forward_client_cert;
   bool append_forwarded_port = false;  // append_x_forwarded_port
 
   http::PathOptions path;

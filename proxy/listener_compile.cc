@@ -10,6 +10,7 @@
 #include "proxy/base/duration.h"
 #include "proxy/base/hash.h"
 #include "proxy/listener_filter_compile.h"
+#include "proxy/tls/transport_socket.h"
 
 namespace weir {
 namespace {
@@ -112,13 +113,30 @@ bool read_app(const google::protobuf::Any& any, const FieldPath& path, const App
   return false;
 }
 
+// Whether the chain has what it is to have.
+bool read_transport_socket(const listenerv3::FilterChain& in, const FieldPath& path,
+                           const AppBuild& build, const std::string& stat_prefix,
+                           ChainConfig& out) {
+  if (in.has_transport_socket_connect_timeout())
+    out.handshake_timeout_ms = to_ms(in.transport_socket_connect_timeout());
+  if (!in.has_transport_socket()) return true;
+  const size_t errors_before = build.diagnostics.error_count();
+  const FieldPath at = path.field("transport_socket");
+  if (build.secrets == nullptr) {
+    build.diagnostics.error(Code::kNotSupported, at, "there is no TLS here");
+  } else {
+    out.tls = tls::compile_downstream(
+        in.transport_socket(), at, {*build.secrets, build.diagnostics, build.stats}, stat_prefix);
+  }
+  return build.diagnostics.error_count() == errors_before;
+}
+
 bool read_chain(const listenerv3::FilterChain& in, const FieldPath& path, const AppBuild& build,
-                ChainConfig& out) {
+                const std::string& stat_prefix, ChainConfig& out) {
   out.name = in.name();
   out.match =
       read_match(in.filter_chain_match(), path.field("filter_chain_match"), build.diagnostics);
-  if (in.has_transport_socket_connect_timeout())
-    out.handshake_timeout_ms = to_ms(in.transport_socket_connect_timeout());
+  if (!read_transport_socket(in, path, build, stat_prefix, out)) return false;
   const FieldPath filters = path.field("filters");
   if (in.filters_size() != 1) {
     build.diagnostics.error(Code::kNotSupported, filters,
@@ -131,12 +149,12 @@ bool read_chain(const listenerv3::FilterChain& in, const FieldPath& path, const 
 }
 
 void read_chains(const listenerv3::Listener& in, const FieldPath& path, const AppBuild& build,
-                 ListenerConfig& out) {
+                 const std::string& stat_prefix, ListenerConfig& out) {
   const FieldPath chains = path.field("filter_chains");
   for (int i = 0; i < in.filter_chains_size(); ++i) {
     ChainConfig chain;
     const FieldPath at = chains.at(i);
-    if (!read_chain(in.filter_chains(i), at, build, chain)) continue;
+    if (!read_chain(in.filter_chains(i), at, build, stat_prefix, chain)) continue;
     // One chain that takes everything needs no look-up.
     const bool takes_all = in.filter_chains_size() == 1 && !in.has_default_filter_chain() &&
                            !in.filter_chains(i).has_filter_chain_match();
@@ -148,7 +166,8 @@ void read_chains(const listenerv3::Listener& in, const FieldPath& path, const Ap
   }
   if (in.has_default_filter_chain()) {
     ChainConfig chain;
-    if (read_chain(in.default_filter_chain(), path.field("default_filter_chain"), build, chain))
+    const FieldPath at = path.field("default_filter_chain");
+    if (read_chain(in.default_filter_chain(), at, build, stat_prefix, chain))
       out.default_chain = std::move(chain);
   }
   if (in.filter_chains_size() == 0 && !in.has_default_filter_chain())
@@ -174,9 +193,9 @@ void check_overlaps(const FieldPath& path, config::Diagnostics& diagnostics,
   }
 }
 
-void read_stats(const listenerv3::Listener& in, stats::Registry& stats, ListenerConfig& out) {
-  std::string name = in.stat_prefix().empty() ? out.addresses[0].text() : in.stat_prefix();
-  out.stats = ListenerStats(stats, "listener." + name + ".");
+std::string stat_prefix_of(const listenerv3::Listener& in, const ListenerConfig& out) {
+  return "listener." + (in.stat_prefix().empty() ? out.addresses[0].text() : in.stat_prefix()) +
+         ".";
 }
 
 }  // namespace
@@ -205,12 +224,13 @@ std::shared_ptr<const ListenerConfig> compile_listener(const listenerv3::Listene
   AppBuild chain_build = build;
   chain_build.listener_port = out->addresses[0].port();
   chain_build.depends_on = [&](std::string_view bytes) { out->hash = xxhash64(bytes, out->hash); };
-  read_chains(in, path, chain_build, *out);
+  const std::string stat_prefix = stat_prefix_of(in, *out);
+  out->stats = ListenerStats(build.stats, stat_prefix);
+  read_chains(in, path, chain_build, stat_prefix, *out);
   // Of chains that could not be read the indices would be off.
   if (build.diagnostics.error_count() == errors_before)
     check_overlaps(path, build.diagnostics, *out);
   compile_listener_filters(in, path, build, *out);
-  read_stats(in, build.stats, *out);
   if (build.diagnostics.error_count() != errors_before) return nullptr;
   return out;
 }

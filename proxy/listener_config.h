@@ -16,14 +16,14 @@
 namespace weir {
 
 namespace tls {
-class ServerContext;
+class ServerTls;
 }
 
 struct ChainConfig {
   std::string name;
   ChainMatch match;
   std::variant<std::shared_ptr<const HcmConfig>, std::shared_ptr<const TcpProxyConfig>> app;
-  std::shared_ptr<const tls::ServerContext> tls;  // null: in the clear
+  std::shared_ptr<const tls::ServerTls> tls;  // null: in the clear
   // transport_socket_connect_timeout: the time for the handshake; 0: none.
   int64_t handshake_timeout_ms = 15'000;
 };

@@ -4,6 +4,7 @@
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "proxy/listener_compile.h"
+#include "proxy/tls/secrets.h"
 
 namespace weir {
 namespace {
@@ -68,6 +69,9 @@ std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, App
   plan->node_cluster = bootstrap.node().cluster();
   auto runtime = std::make_shared<Runtime>(Runtime::compile(bootstrap, build.diagnostics));
   if (!runtime->empty()) plan->runtime = build.runtime = std::move(runtime);
+  if (build.secrets != nullptr)
+    for (const auto& secret : bootstrap.static_resources().secrets())
+      build.secrets->set_static(secret);
   read_clusters(bootstrap, root, build.diagnostics, *plan);
   build.service_cluster = plan->node_cluster;
   build.has_cluster = [&plan](std::string_view name) {

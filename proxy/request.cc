@@ -67,9 +67,11 @@ void Request::note_start() {
   info_.connection_id = connection_->id();
   info_.stream_id = worker_.next_stream_id();
   info_.downstream_head_bytes_received = stream_->head_bytes_received();
-  info_.downstream_direct_remote = &connection_->peer();
+  info_.downstream_direct_remote = &connection_->direct_peer();
   info_.downstream_remote = &connection_->peer();
   info_.downstream_local = &connection_->local();
+  info_.tls = connection_->connection().tls();
+  if (info_.tls != nullptr) info_.requested_server_name = info_.tls->sni();
   stats::Shard& stats = worker_.stats();
   stats.inc(hcm_->stats.rq_total);
   stats.add(hcm_->stats.rq_active, 1);
@@ -110,7 +112,7 @@ void Request::on_bad_request(uint16_t status, std::string_view details) {
 }
 
 void Request::find_route() {
-  http::RouteTable::Query query{head_, worker_.loop().random(), false, {}};
+  http::RouteTable::Query query{head_, worker_.loop().random(), info_.tls != nullptr, {}};
   if (const Runtime* runtime = hcm_->runtime.get())
     query.runtime = [runtime](std::string_view key, uint32_t fallback) {
       return runtime->number(key, fallback);

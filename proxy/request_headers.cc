@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "proxy/client_cert.h"
 #include "proxy/http/grpc.h"
 #include "proxy/http/host.h"
 #include "proxy/http/path.h"
@@ -180,24 +181,32 @@ bool note_client(Request& request, RequestHead& head, net::Address& client) {
   const HcmConfig& hcm = request.hcm();
   http::StreamInfo& info = request.info();
   HeaderMap& headers = head.headers;
+  const net::Address& peer = *info.downstream_remote;
+  // The client's own word for it does not count.
+  const std::string_view scheme = info.tls != nullptr ? "https" : "http";
   const uint32_t hops = hcm.xff_num_trusted_hops;
   bool present = false;
   if (hcm.use_remote_address) {
     if (hops > 0 && address_in_xff(headers.joined("x-forwarded-for", present), hops - 1, client))
       info.downstream_remote = &client;
-    if (!hcm.skip_xff_append)
-      append_forwarded_for(request, headers, *info.downstream_direct_remote);
+    if (!hcm.skip_xff_append) append_forwarded_for(request, headers, peer);
     if (hcm.append_forwarded_port && (hops == 0 || !headers.has(Known::kForwardedPort)))
       headers.set(Known::kForwardedPort, number(request.arena(), info.downstream_local->port()));
     if (hops == 0 || !headers.has(Known::kForwardedProto))
-      headers.set(Known::kForwardedProto, head.scheme);
+      headers.set(Known::kForwardedProto, scheme);
   } else {
     if (headers.has(Known::kForwardedFor) &&
         address_in_xff(headers.joined("x-forwarded-for", present), hops, client))
       info.downstream_remote = &client;
-    if (!headers.has(Known::kForwardedProto)) headers.add(Known::kForwardedProto, head.scheme);
+    if (!headers.has(Known::kForwardedProto)) headers.add(Known::kForwardedProto, scheme);
   }
   return is_internal(hcm, *info.downstream_remote);
+}
+
+// As x-forwarded-proto has it by now: what this connection is, or what a proxy in front is trusted
+// to say.
+std::string_view scheme_of(const HeaderMap& headers) {
+  return headers.get(Known::kForwardedProto) == "https" ? "https" : "http";
 }
 
 // Headers by which one proxy speaks to another: from outside they are somebody's wishes.
@@ -253,12 +262,13 @@ void write_uuid4(uint64_t high, uint64_t low, char* out) {
 bool make_canonical(Request& request, net::Address& client, LocalReply& refusal) {
   const HcmConfig& hcm = request.hcm();
   RequestHead& head = request.head();
-  if (head.scheme.empty()) head.scheme = "http";
   if (!hcm.scheme_to_overwrite.empty()) head.scheme = hcm.scheme_to_overwrite;
   if (!check_host(hcm, head, refusal) || !check_path(request, head, refusal)) return false;
   drop_hop_by_hop_of_request(head.headers);
   if (!check_underscores(hcm, head, refusal)) return false;
+  note_client_cert(request);
   const bool internal = note_client(request, head, client);
+  if (head.scheme.empty()) head.scheme = scheme_of(head.headers);
   const bool edge = hcm.use_remote_address && !internal;
   if (!internal) drop_untrusted(head.headers);
   if (edge && request.info().downstream_remote->is_ip()) {

@@ -178,8 +178,10 @@ void Server::print(config::Diagnostics& diagnostics) const {
 }
 
 AppBuild Server::app_build(config::Diagnostics& diagnostics) {
-  return AppBuild{diagnostics,  stats_, filters::http_filters(), {}, logs_,  &health_check_failing_,
-                  concurrency_, 0,      &kept_filter_state_,     {}, nullptr};
+  AppBuild build{diagnostics,  stats_, filters::http_filters(), {}, logs_,  &health_check_failing_,
+                 concurrency_, 0,      &kept_filter_state_,     {}, nullptr};
+  build.secrets = &secrets_;
+  return build;
 }
 
 Server::Loaded Server::load() {
@@ -229,6 +231,7 @@ int Server::run() {
     return 1;
   }
   serve_when_ready();
+  secrets_.watch(loop_);
   loop_.run();
   for (auto& worker : workers_) worker->loop().stop();
   for (auto& worker : workers_) worker->join();

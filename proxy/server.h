@@ -16,6 +16,7 @@
 #include "proxy/plan.h"
 #include "proxy/stats/log_writers.h"
 #include "proxy/stats/registry.h"
+#include "proxy/tls/secrets.h"
 #include "proxy/upstream/cluster.h"
 #include "proxy/upstream/discovery.h"
 #include "proxy/worker.h"
@@ -80,6 +81,7 @@ class Server {
   std::unique_ptr<DrainWatch> drain_watch_;
   std::atomic<bool> health_check_failing_{false};
   http::KeptState kept_filter_state_;
+  tls::Secrets secrets_{stats_, log_};
   uint32_t concurrency_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::shared_ptr<const config::Bootstrap> bootstrap_;

@@ -31,10 +31,12 @@ void TcpRelay::start(http::Arrival arrival, std::string server_name) {
   info_.start_ns = loop.now_ns();
   info_.start_wall_us = loop.wall_us();
   info_.connection_id = arrival.id;
-  info_.requested_server_name = server_name_;
   worker_.stats().inc(config_->cx_total);
   client_.connection.set_limit(buffer_limit_);
   client_.connection.adopt(std::move(arrival.socket));
+  info_.tls = client_.connection.tls();
+  info_.requested_server_name =
+      server_name_.empty() && info_.tls != nullptr ? info_.tls->sni() : server_name_;
   client_.connection.pause_reading(true);
   touch();
   connect();

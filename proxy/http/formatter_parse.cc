@@ -65,10 +65,11 @@ bool is_not_supported(std::string_view name) {
   });
 }
 
-using SpecLists = std::array<std::span<const CommandSpec>, 4>;
+using SpecLists = std::array<std::span<const CommandSpec>, 5>;
 
 SpecLists all_commands() {
-  return {header_commands(), time_commands(), connection_commands(), stream_commands()};
+  return {header_commands(), time_commands(), connection_commands(), stream_commands(),
+          tls_commands()};
 }
 
 const CommandSpec* find_command(std::string_view name) {

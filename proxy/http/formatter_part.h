@@ -32,9 +32,11 @@ struct FormatValue {
 struct FormatScratch {
   static constexpr size_t kBytes = TimeFormat::kMaxTextBytes;
   char bytes[kBytes];
+  std::string long_text;  // for what may be longer
 
   bool holds(std::string_view text) const {
-    return text.data() >= bytes && text.data() < bytes + kBytes;
+    const bool in_bytes = text.data() >= bytes && text.data() < bytes + kBytes;
+    return in_bytes || (!long_text.empty() && text.data() == long_text.data());
   }
   FormatValue number(int64_t value);
   FormatValue number(uint64_t value);
@@ -58,6 +60,7 @@ std::span<const CommandSpec> header_commands();      // formatter_headers.cc
 std::span<const CommandSpec> time_commands();        // formatter_times.cc
 std::span<const CommandSpec> connection_commands();  // formatter_connection.cc
 std::span<const CommandSpec> stream_commands();      // formatter_stream.cc
+std::span<const CommandSpec> tls_commands();         // formatter_tls.cc
 
 // A header by name, looked up without comparing text where the name is a known one.
 struct HeaderChoice {
@@ -82,6 +85,9 @@ struct Format::Part {
 
 // Splits a text into literals and commands: formatter_parse.cc.
 Result<std::vector<Format::Part>> parse_format(std::string_view text);
+
+// A parameter that says how a time in UTC is written: formatter_times.cc.
+Result<void> parse_utc_time(std::string_view parameter, Format::Part& part);
 
 // "X" of "X?Y" into part.header and "Y" into part.alternative.
 Result<void> parse_header_choice(std::string_view parameter, Format::Part& part);

@@ -209,6 +209,13 @@ TEST_F(FormatterTest, ALengthDoesNotCutACharacter) {
   EXPECT_EQ(text("%REQ(:path):2%|%REQ(:path):3%"), "/|/\xc3\xbc");
 }
 
+TEST_F(FormatterTest, WithoutTlsItsValuesAreMissing) {
+  EXPECT_EQ(text("%DOWNSTREAM_TLS_VERSION%%DOWNSTREAM_TLS_SESSION_ID%%DOWNSTREAM_PEER_SUBJECT%"
+                 "%DOWNSTREAM_PEER_URI_SAN%%DOWNSTREAM_PEER_CERT%%DOWNSTREAM_PEER_CERT_V_START%"
+                 "%DOWNSTREAM_LOCAL_SUBJECT%"),
+            "-------");
+}
+
 TEST_F(FormatterTest, EvaluateOutlivesItsScratch) {
   const Format format = Format::compile("%CONNECTION_ID%").take();
   const std::string_view first = format.evaluate(input_, arena_);
@@ -227,7 +234,7 @@ TEST_F(FormatterTest, ErrorsNamePlaceAndRemedy) {
   EXPECT_EQ(text("%DYNAMIC_METADATA(a:b)%"),
             "not-supported: %DYNAMIC_METADATA% (at byte 1 of the format) is not supported yet; "
             "leave it out");
-  EXPECT_EQ(text("%DOWNSTREAM_PEER_SUBJECT%").find("not-supported"), 0u);
+  EXPECT_EQ(text("%UPSTREAM_PEER_SUBJECT%").find("not-supported"), 0u);
   EXPECT_EQ(text("50% off").find("bad-format: '%' begins no command; write '%%'"), 0u);
   EXPECT_EQ(text("%REQ(a%").find("bad-format: %REQ( is not closed by ')'"), 0u);
   EXPECT_EQ(text("%REQ%").find("bad-format: %REQ% needs a parameter"), 0u);

@@ -145,6 +145,10 @@ constexpr CommandSpec kCommands[] = {
 
 }  // namespace
 
+Result<void> parse_utc_time(std::string_view parameter, Format::Part& part) {
+  return parse_time<kUtc>(parameter, part);
+}
+
 std::span<const CommandSpec> time_commands() {
   return kCommands;
 }

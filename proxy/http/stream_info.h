@@ -6,6 +6,10 @@
 #include "proxy/http/message.h"
 #include "proxy/net/address.h"
 
+namespace weir::net {
+class TlsSession;
+}
+
 namespace weir::http {
 
 // Why a response is not simply the upstream's: Envoy's response flags, as bits. Short and long
@@ -93,6 +97,7 @@ struct StreamInfo {
   const net::Address* downstream_remote = nullptr;         // after x-forwarded-for
   const net::Address* upstream_remote = nullptr;           // null until a host was chosen
   const net::Address* upstream_local = nullptr;
+  net::TlsSession* tls = nullptr;  // of the client's connection; null in the clear
   uint64_t connection_id = 0;
   uint64_t stream_id = 0;
   uint64_t upstream_connection_id = 0;

@@ -1,0 +1,172 @@
+// What a listener's filters and matches become, and what is refused of them.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "config/bootstrap.h"
+#include "config/message_check.h"
+#include "filters/registry.h"
+#include "proxy/plan.h"
+
+namespace weir {
+namespace {
+
+std::string filter(const std::string& kind, const std::string& fields = "") {
+  const std::string type = kind == "ProxyProtocol"   ? "proxy_protocol"
+                           : kind == "TlsInspector"  ? "tls_inspector"
+                           : kind == "HttpInspector" ? "http_inspector"
+                                                     : "original_dst";
+  return "{name: f, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters."
+         "listener." +
+         type + ".v3." + kind + (fields.empty() ? "" : ", " + fields) + "}}";
+}
+
+std::string chain(const std::string& match, const std::string& more = "") {
+  return "    - filter_chain_match: " + match + "\n" + more + R"(      filters:
+      - name: tcp
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+          stat_prefix: tcp
+          cluster: app
+)";
+}
+
+class ListenerCompile : public testing::Test {
+ protected:
+  ListenerCompile() : logs_({}, registry_), check_(support()) {}
+
+  static config::Support support() {
+    config::Support out = config::default_support();
+    out.add(filters::own_messages());
+    return out;
+  }
+
+  // `listener` is a line of YAML, `chains` are made by chain().
+  bool compile(const std::string& listener, const std::string& chains) {
+    const std::string yaml = R"(
+static_resources:
+  listeners:
+  - name: front
+    address: {socket_address: {address: 127.0.0.1, port_value: 80}}
+    )" + listener + "\n    filter_chains:\n" +
+                             chains + R"(
+  clusters:
+  - name: app
+    load_assignment: {cluster_name: app}
+)";
+    config::Diagnostics diagnostics;
+    const auto message = config::load_bootstrap({.config_yaml = yaml}, check_, diagnostics);
+    plan_ = nullptr;
+    if (message != nullptr)
+      plan_ = compile_plan(*message, {.diagnostics = diagnostics,
+                                      .stats = registry_,
+                                      .filter_types = filters::http_filters(),
+                                      .logs = logs_});
+    said_.clear();
+    for (const config::Diagnostic& d : diagnostics.items())
+      said_ += d.field_path + ": " + d.message + "\n";
+    return plan_ != nullptr;
+  }
+  const ListenerConfig& listener() const { return *plan_->listeners.at(0); }
+  bool said(const std::string& text) const { return said_.find(text) != std::string::npos; }
+
+  stats::Registry registry_;
+  stats::LogWriters logs_;
+  config::MessageCheck check_;
+  std::unique_ptr<const Plan> plan_;
+  std::string said_;
+};
+
+TEST_F(ListenerCompile, FiltersInTheirOrder) {
+  ASSERT_TRUE(compile("listener_filters: [" + filter("ProxyProtocol", "disallowed_versions: [V2]") +
+                          ", " + filter("OriginalDst") + ", " + filter("TlsInspector") + ", " +
+                          filter("HttpInspector") + "]",
+                      chain("{}")))
+      << said_;
+  const auto& filters = listener().filters;
+  ASSERT_EQ(filters.size(), 4u);
+  const auto& proxy = std::get<ProxyProtocolFilter>(filters[0]);
+  EXPECT_FALSE(proxy.allow_without_header);
+  EXPECT_FALSE(proxy.disallowed[1]);
+  EXPECT_TRUE(proxy.disallowed[2]);
+  EXPECT_TRUE(std::holds_alternative<OriginalDst>(filters[1]));
+  EXPECT_TRUE(std::holds_alternative<TlsInspector>(filters[2]));
+  EXPECT_TRUE(std::holds_alternative<HttpInspector>(filters[3]));
+  EXPECT_EQ(listener().filters_timeout_ms, 15'000);
+  EXPECT_TRUE(listener().greets());
+}
+
+TEST_F(ListenerCompile, WithoutFiltersNobodyIsGreeted) {
+  ASSERT_TRUE(compile("listener_filters_timeout: 0s", chain("{}"))) << said_;
+  EXPECT_FALSE(listener().greets());
+  EXPECT_EQ(listener().filters_timeout_ms, 0);
+  EXPECT_EQ(said_, "");
+}
+
+TEST_F(ListenerCompile, TheTlsInspectorIsAddedWhereItIsNeeded) {
+  for (const std::string match :
+       {"{server_names: [a]}", "{transport_protocol: tls}", "{application_protocols: [h2]}"}) {
+    ASSERT_TRUE(compile("", chain(match))) << said_;
+    ASSERT_EQ(listener().filters.size(), 1u) << match;
+    EXPECT_TRUE(std::holds_alternative<TlsInspector>(listener().filters[0]));
+    EXPECT_TRUE(said("without the TLS inspector")) << said_;
+  }
+  ASSERT_TRUE(compile("", chain("{transport_protocol: raw_buffer}")));
+  EXPECT_TRUE(listener().filters.empty());
+  ASSERT_TRUE(
+      compile("listener_filters: [" + filter("TlsInspector") + "]", chain("{server_names: [a]}")));
+  EXPECT_EQ(listener().filters.size(), 1u);
+  EXPECT_EQ(said_, "");
+}
+
+TEST_F(ListenerCompile, UseProxyProtoIsTheFilter) {
+  ASSERT_TRUE(compile("", chain("{server_names: [a]}", "      use_proxy_proto: true\n"))) << said_;
+  ASSERT_EQ(listener().filters.size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<ProxyProtocolFilter>(listener().filters[0]))
+      << "before who looks behind its header";
+}
+
+TEST_F(ListenerCompile, ServerNames) {
+  ASSERT_TRUE(compile("", chain("{server_names: [\"*.Example.com\", A.b]}"))) << said_;
+  EXPECT_EQ(listener().chains[0].match.server_names,
+            (std::vector<std::string>{".example.com", "a.b"}));
+  for (const std::string name : {"*", "*.", "w*.a.com", "a.*", "*.*.com", ""}) {
+    EXPECT_FALSE(compile("", chain("{server_names: [\"" + name + "\"]}"))) << name;
+    EXPECT_TRUE(said("filter_chain_match.server_names[0]")) << said_;
+  }
+}
+
+TEST_F(ListenerCompile, ChainsThatMatchAlikeAreRefused) {
+  EXPECT_FALSE(compile("", chain("{server_names: [a, b]}") + chain("{server_names: [B, c]}")));
+  EXPECT_TRUE(
+      said("filter_chains[1].filter_chain_match: some connections match this chain and "
+           "filter_chains[0] alike"))
+      << said_;
+  EXPECT_FALSE(compile("", chain("{}") + chain("{}")));
+  EXPECT_TRUE(compile("", chain("{server_names: [a]}") + chain("{server_names: [\"*.a\"]}")))
+      << said_;
+}
+
+TEST_F(ListenerCompile, WhatIsNotSupportedIsRefused) {
+  EXPECT_FALSE(
+      compile("listener_filters: [" + filter("ProxyProtocol", "rules: [{tlv_type: 2}]") + "]",
+              chain("{}")));
+  EXPECT_TRUE(said("rules")) << said_;
+  EXPECT_FALSE(
+      compile("listener_filters: [{name: f, filter_disabled: {any_match: true}}]", chain("{}")));
+  EXPECT_TRUE(said("filter_disabled")) << said_;
+  EXPECT_FALSE(compile("", chain("{address_suffix: x}")));
+  EXPECT_TRUE(said("address_suffix")) << said_;
+}
+
+TEST_F(ListenerCompile, HandshakesAreBounded) {
+  ASSERT_TRUE(compile("", chain("{source_ports: [1]}") +
+                              chain("{}", "      transport_socket_connect_timeout: 0.5s\n")))
+      << said_;
+  EXPECT_EQ(listener().chains[0].handshake_timeout_ms, 15'000);
+  EXPECT_EQ(listener().chains[1].handshake_timeout_ms, 500);
+}
+
+}  // namespace
+}  // namespace weir
