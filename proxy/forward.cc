@@ -165,7 +165,7 @@ void Forward::attempt() {
   if (policy_.per_try_timeout_ms > 0) try_deadline_ms_ = now + policy_.per_try_timeout_ms;
   if (retries_done_ > 0) tell_timeout(request_, *action_, policy_, now - started_ms_);
   upstream::Lent lent;
-  switch (host_->acquire(*this, high_, lent)) {
+  switch (host_->acquire(*this, high_, lent, request_.info().protocol)) {
     case upstream::Host::Outcome::kLent:
       return send_request(lent);
     case upstream::Host::Outcome::kWaiting:

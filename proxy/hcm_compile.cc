@@ -14,6 +14,7 @@
 #include "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.pb.h"
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb.h"
 #include "proxy/base/duration.h"
+#include "proxy/http/h2_compile.h"
 
 namespace weir {
 namespace {
@@ -214,6 +215,27 @@ void read_http1(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics, 
   }
 }
 
+// After everything that both versions have in common.
+void read_http2(const Hcm& in, const FieldPath& path, const AppBuild& build, HcmConfig& out) {
+  out.codec = in.codec_type() == Hcm::HTTP1   ? HcmConfig::Codec::kHttp1
+              : in.codec_type() == Hcm::HTTP2 ? HcmConfig::Codec::kHttp2
+                                              : HcmConfig::Codec::kAuto;
+  out.h1.detect_http2 = out.codec == HcmConfig::Codec::kAuto;
+  http::H2Options& h2 = out.h2;
+  http::compile_http2(in.http2_protocol_options(), path.field("http2_protocol_options"),
+                      build.diagnostics, h2);
+  h2.max_header_count = out.h1.limits.max_header_count;
+  h2.max_header_bytes = out.h1.limits.max_head_bytes;
+  h2.idle_timeout_ms = out.h1.idle_timeout_ms;
+  h2.delayed_close_timeout_ms = out.h1.delayed_close_timeout_ms;
+  h2.max_connection_duration_ms = out.h1.max_connection_duration_ms;
+  h2.max_requests_per_connection = out.h1.max_requests_per_connection;
+  h2.request_headers_timeout_ms = out.h1.request_headers_timeout_ms;
+  if (in.has_drain_timeout()) h2.drain_timeout_ms = to_ms(in.drain_timeout());
+  if (in.has_stream_idle_timeout()) h2.stream_flush_timeout_ms = to_ms(in.stream_idle_timeout());
+  h2.stats = http::H2Stats::create(build.stats, "http2.");
+}
+
 void read_common_http(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics,
                       HcmConfig& out) {
   const corev3::HttpProtocolOptions& common = in.common_http_protocol_options();
@@ -379,6 +401,7 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
   read_http1(in, path, diagnostics, *out);
   read_common_http(in, path, diagnostics, *out);
   read_timeouts(in, *out);
+  read_http2(in, path, build, *out);
   read_identity(in, path, diagnostics, *out);
   read_ip_detection(in, path, diagnostics, *out);
   read_path_options(in, *out);

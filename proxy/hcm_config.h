@@ -10,6 +10,7 @@
 #include "proxy/http/access_log.h"
 #include "proxy/http/filter_chain.h"
 #include "proxy/http/h1_server.h"
+#include "proxy/http/h2_options.h"
 #include "proxy/http/local_reply.h"
 #include "proxy/http/path.h"
 #include "proxy/http/route_table.h"
@@ -49,7 +50,10 @@ struct HcmConfig {
 
   std::string stat_prefix;
   HcmStats stats;
+  enum class Codec : uint8_t { kAuto, kHttp1, kHttp2 };
+  Codec codec = Codec::kAuto;
   http::H1ServerOptions h1;
+  http::H2Options h2;
   std::shared_ptr<const http::RouteTable> routes;
   std::shared_ptr<const Runtime> runtime;  // null: nothing is set
   http::FilterList filters;

@@ -1,6 +1,7 @@
 #include "proxy/http_door.h"
 
 #include "proxy/entrance.h"
+#include "proxy/http/h2_server.h"
 #include "proxy/request.h"
 #include "proxy/worker.h"
 
@@ -13,8 +14,28 @@ HttpDoor::~HttpDoor() {
 void HttpDoor::accept(http::Arrival arrival) {
   worker_.stats().inc(hcm_->stats.cx_total);
   worker_.stats().add(hcm_->stats.cx_active, 1);
+  if (speaks_http2(arrival)) return start_http2(std::move(arrival));
   connections_.add(std::make_unique<http::H1Server>(worker_.loop(), *this, hcm_->h1))
       .start(std::move(arrival));
+}
+
+// As configured, or else as TLS's handshake agreed on (RFC 9113 3.2).
+bool HttpDoor::speaks_http2(const http::Arrival& arrival) const {
+  if (hcm_->codec != HcmConfig::Codec::kAuto) return hcm_->codec == HcmConfig::Codec::kHttp2;
+  return arrival.socket.tls != nullptr && arrival.socket.tls->alpn() == "h2";
+}
+
+void HttpDoor::start_http2(http::Arrival arrival) {
+  connections_
+      .add(std::make_unique<http::H2Server>(worker_.loop(), *this, hcm_->h2, worker_.stats()))
+      .start(std::move(arrival));
+}
+
+void HttpDoor::on_http2_preface(http::ServerConnection& connection, std::string_view bytes) {
+  http::Arrival arrival = connection.give_up_socket();
+  connections_.retire(connection);
+  arrival.received = bytes;
+  start_http2(std::move(arrival));
 }
 
 void HttpDoor::drain(int64_t grace_ms) {

@@ -33,8 +33,12 @@ class HttpDoor : public http::ServerConnectionOwner {
   bool draining() const override;
   void on_closed(http::ServerConnection& connection) override;
   std::string_view date() override;
+  void on_http2_preface(http::ServerConnection& connection, std::string_view bytes) override;
 
  private:
+  bool speaks_http2(const http::Arrival& arrival) const;
+  void start_http2(http::Arrival arrival);
+
   Worker& worker_;
   Entrance& entrance_;
   std::shared_ptr<const HcmConfig> hcm_;

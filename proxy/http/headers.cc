@@ -88,17 +88,39 @@ constexpr KnownTable build_table() {
 constexpr KnownTable kTable = build_table();
 static_assert(kTable.perfect, "two known names share a slot: change slot_of");
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+
+// Two names of the same length. Most are of 4 to 16 bytes, which two overlapping words cover.
+bool same_name(const char* a, const char* b, size_t size) {
+  const auto words_differ = [=]<class Word>(Word) {
+    Word words[4];
+    std::memcpy(&words[0], a, sizeof(Word));
+    std::memcpy(&words[1], b, sizeof(Word));
+    std::memcpy(&words[2], a + size - sizeof(Word), sizeof(Word));
+    std::memcpy(&words[3], b + size - sizeof(Word), sizeof(Word));
+    return ((words[0] ^ words[1]) | (words[2] ^ words[3])) != 0;
+  };
+  if (size >= 8 && size <= 16) return !words_differ(uint64_t{});
+  if (size >= 4 && size < 8) return !words_differ(uint32_t{});
+  return std::memcmp(a, b, size) == 0;
+}
 
 }  // namespace
 
 Known known_header(std::string_view name) {
   if (name.empty()) return Known::kNone;
   const uint8_t i = kTable.slots[slot_of(name)];
-  return kKnownNames[i] == name ? static_cast<Known>(i) : Known::kNone;
+  const std::string_view candidate = kKnownNames[i];
+  if (candidate.size() != name.size()) return Known::kNone;
+  return same_name(candidate.data(), name.data(), name.size()) ? static_cast<Known>(i)
+                                                               : Known::kNone;
 }
 
-std::string_view known_name(Known known) { return kKnownNames[static_cast<size_t>(known)]; }
+std::string_view known_name(Known known) {
+  return kKnownNames[static_cast<size_t>(known)];
+}
 
 void HeaderMap::grow() {
   const uint32_t capacity = capacity_ == 0 ? 20 : capacity_ * 2;
@@ -106,15 +128,6 @@ void HeaderMap::grow() {
   if (size_ > 0) std::memcpy(static_cast<void*>(lines), lines_, size_ * sizeof(Header));
   lines_ = lines;
   capacity_ = capacity;
-}
-
-void HeaderMap::add(Known known, std::string_view name, std::string_view value) {
-  if (size_ == capacity_) grow();
-  uint8_t& first = first_[static_cast<size_t>(known)];
-  if (known != Known::kNone && first == 0)
-    first = static_cast<uint8_t>(size_ + 1 < 255 ? size_ + 1 : 255);
-  new (&lines_[size_++]) Header{name, value, known};
-  ++count_;
 }
 
 void HeaderMap::remove(Header& line) {
@@ -194,9 +207,10 @@ bool equals_ignore_case(std::string_view a, std::string_view b) {
 }
 
 std::string_view trim(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 bool list_has_token(std::string_view list, std::string_view token) {

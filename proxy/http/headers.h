@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <string_view>
 
 #include "proxy/base/arena.h"
@@ -43,13 +44,13 @@ enum class Known : uint8_t {
   kGrpcStatus,
   kGrpcMessage,
   kGrpcTimeout,
-  kForwardedFor,        // x-forwarded-for
-  kForwardedProto,      // x-forwarded-proto
-  kForwardedHost,       // x-forwarded-host
-  kForwardedPort,       // x-forwarded-port
-  kRequestId,           // x-request-id
-  kEnvoyOriginalPath,   // x-envoy-original-path
-  kEnvoyOriginalHost,   // x-envoy-original-host
+  kForwardedFor,       // x-forwarded-for
+  kForwardedProto,     // x-forwarded-proto
+  kForwardedHost,      // x-forwarded-host
+  kForwardedPort,      // x-forwarded-port
+  kRequestId,          // x-request-id
+  kEnvoyOriginalPath,  // x-envoy-original-path
+  kEnvoyOriginalHost,  // x-envoy-original-host
   kEnvoyUpstreamServiceTime,
   kEnvoyExpectedRqTimeoutMs,
   kEnvoyUpstreamRqTimeoutMs,
@@ -89,7 +90,14 @@ class HeaderMap {
   // Both views must outlive the map (put them into the arena). `name` in lower case.
   void add(std::string_view name, std::string_view value) { add(known_header(name), name, value); }
   void add(Known known, std::string_view value) { add(known, known_name(known), value); }
-  void add(Known known, std::string_view name, std::string_view value);
+  void add(Known known, std::string_view name, std::string_view value) {
+    if (size_ == capacity_) grow();
+    uint8_t& first = first_[static_cast<size_t>(known)];
+    if (known != Known::kNone && first == 0)
+      first = static_cast<uint8_t>(size_ + 1 < 255 ? size_ + 1 : 255);
+    new (&lines_[size_++]) Header{name, value, known};
+    ++count_;
+  }
 
   // Replaces every line of that name by one.
   void set(std::string_view name, std::string_view value);

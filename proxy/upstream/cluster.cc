@@ -8,6 +8,7 @@ ClusterStats::ClusterStats(stats::Registry& r, const std::string& stat_name) {
   const auto gauge = [&](const char* name) { return r.gauge(p + name); };
   cx_total = counter("upstream_cx_total");
   cx_http1_total = counter("upstream_cx_http1_total");
+  cx_http2_total = counter("upstream_cx_http2_total");
   cx_connect_fail = counter("upstream_cx_connect_fail");
   cx_connect_timeout = counter("upstream_cx_connect_timeout");
   cx_destroy = counter("upstream_cx_destroy");

@@ -14,8 +14,8 @@ namespace weir::upstream {
 struct ClusterStats {
   ClusterStats(stats::Registry& registry, const std::string& stat_name);
 
-  stats::CounterId cx_total, cx_http1_total, cx_connect_fail, cx_connect_timeout, cx_destroy,
-      cx_destroy_remote_with_active_rq, cx_overflow, cx_max_requests, cx_protocol_error,
+  stats::CounterId cx_total, cx_http1_total, cx_http2_total, cx_connect_fail, cx_connect_timeout,
+      cx_destroy, cx_destroy_remote_with_active_rq, cx_overflow, cx_max_requests, cx_protocol_error,
       cx_idle_timeout, cx_none_healthy;
   stats::GaugeId cx_active;
   stats::CounterId rq_total, rq_completed, rq_pending_total, rq_pending_overflow,
@@ -49,11 +49,16 @@ struct Cluster {
           uint32_t workers)
       : config(std::move(cluster_config)),
         stats(registry, config->stat_name),
-        limits{{config->thresholds[0], workers}, {config->thresholds[1], workers}} {}
+        limits{{config->thresholds[0], workers}, {config->thresholds[1], workers}},
+        h2(config->http2) {
+    if (config->versions != ClusterConfig::Versions::kHttp1)
+      h2.stats = http::H2Stats::create(registry, "cluster." + config->stat_name + ".http2.");
+  }
 
   std::shared_ptr<const ClusterConfig> config;
   ClusterStats stats;
   ClusterLimits limits[2];  // default, high
+  http::H2Options h2;
 };
 
 }  // namespace weir::upstream

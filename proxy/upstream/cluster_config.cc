@@ -25,8 +25,6 @@ void refuse_unread(ClusterBuild& build) {
       {c.health_checks_size() > 0, "health_checks"},
       {c.has_outlier_detection(), "outlier_detection"},
       {c.has_lb_subset_config(), "lb_subset_config"},
-      {c.has_http2_protocol_options(), "http2_protocol_options"},
-      {c.protocol_selection() != Cluster::USE_CONFIGURED_PROTOCOL, "protocol_selection"},
       {c.filters_size() > 0, "filters"},
       {c.has_lrs_server(), "lrs_server"},
       {c.has_upstream_config(), "upstream_config"},

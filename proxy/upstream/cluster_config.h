@@ -8,6 +8,7 @@
 
 #include "config/diagnostic.h"
 #include "config/field_path.h"
+#include "proxy/http/h2_options.h"
 #include "proxy/net/address.h"
 #include "proxy/upstream/dns_family.h"
 #include "proxy/upstream/endpoint.h"
@@ -75,6 +76,10 @@ struct ClusterConfig {
   HeaderCase header_case = HeaderCase::kLower;
   bool accept_http10 = true;
   bool pass_trailers = false;  // enable_trailers: else trailers of responses are dropped
+  // What the endpoints speak; kDownstream: what the client of the request speaks.
+  enum class Versions : uint8_t { kHttp1, kHttp2, kDownstream };
+  Versions versions = Versions::kHttp1;
+  http::H2Options http2;
 
   // upstream_connection_options.tcp_keepalive; 0: the system's default.
   bool tcp_keepalive = false;

@@ -4,6 +4,7 @@
 #include "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.pb.h"
 #include "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "proxy/http/h2_compile.h"
 #include "proxy/upstream/cluster_config_parts.h"
 
 namespace weir::upstream {
@@ -57,14 +58,26 @@ void read_http1(ClusterBuild& build, const core::Http1ProtocolOptions& options,
     refuse(build.diagnostics, path.field("send_fully_qualified_url"), "send_fully_qualified_url");
 }
 
+void read_http2(ClusterBuild& build, const core::Http2ProtocolOptions& options,
+                const FieldPath& path) {
+  http::compile_http2(options, path, build.diagnostics, build.out.http2);
+}
+
 // One of the three messages that say which versions of HTTP are spoken.
 template <class Message>
 void read_versions(ClusterBuild& build, const Message& message, const FieldPath& path) {
   if (message.has_http2_protocol_options())
-    refuse(build.diagnostics, path.field("http2_protocol_options"), "HTTP/2 to an upstream");
+    read_http2(build, message.http2_protocol_options(), path.field("http2_protocol_options"));
   if (message.has_http3_protocol_options())
     refuse(build.diagnostics, path.field("http3_protocol_options"), "HTTP/3 to an upstream");
   read_http1(build, message.http_protocol_options(), path.field("http_protocol_options"));
+}
+
+// What the two older ways and the new one have in common.
+void finish_http2(ClusterConfig& out) {
+  out.http2.max_header_count = out.max_response_headers_count;
+  out.http2.max_header_bytes = size_t{out.max_response_headers_kb} * 1024;
+  out.http2.idle_timeout_ms = 0;  // the pool's own
 }
 
 void check_filters(ClusterBuild& build, const HttpProtocolOptions& options, const FieldPath& path) {
@@ -84,12 +97,19 @@ void read_options(ClusterBuild& build, const HttpProtocolOptions& options, const
     refuse(build.diagnostics, path.field("header_validation_config"), "header_validation_config");
   switch (options.upstream_protocol_options_case()) {
     case HttpProtocolOptions::kExplicitHttpConfig:
+      if (options.explicit_http_config().has_http2_protocol_options())
+        build.out.versions = ClusterConfig::Versions::kHttp2;
       return read_versions(build, options.explicit_http_config(),
                            path.field("explicit_http_config"));
     case HttpProtocolOptions::kUseDownstreamProtocolConfig:
+      if (options.use_downstream_protocol_config().has_http2_protocol_options())
+        build.out.versions = ClusterConfig::Versions::kDownstream;
       return read_versions(build, options.use_downstream_protocol_config(),
                            path.field("use_downstream_protocol_config"));
     case HttpProtocolOptions::kAutoConfig:
+      if (options.auto_config().has_http2_protocol_options())
+        refuse(build.diagnostics, path.field("auto_config.http2_protocol_options"),
+               "HTTP/2 by ALPN to an upstream");
       return read_versions(build, options.auto_config(), path.field("auto_config"));
     case HttpProtocolOptions::UPSTREAM_PROTOCOL_OPTIONS_NOT_SET:
       build.diagnostics.error(Code::kSemantic, path, "no version of HTTP is chosen",
@@ -104,12 +124,12 @@ void warn_ignored(ClusterBuild& build, bool present, std::string_view field) {
                             "typed_extension_protocol_options");
 }
 
-}  // namespace
-
-void compile_protocol(ClusterBuild& build) {
+void read_protocol(ClusterBuild& build) {
   const Cluster& c = build.proto;
   const FieldPath map_path = build.path.field("typed_extension_protocol_options");
   bool typed = false;
+  // Envoy's default here is without a limit; the peer's counts.
+  build.out.http2.max_concurrent_streams = INT32_MAX;
   for (const auto& [key, any] : c.typed_extension_protocol_options()) {
     const FieldPath path = map_path.key(key);
     HttpProtocolOptions options;
@@ -128,12 +148,25 @@ void compile_protocol(ClusterBuild& build) {
     warn_ignored(build, c.has_common_http_protocol_options(), "common_http_protocol_options");
     warn_ignored(build, c.has_http_protocol_options(), "http_protocol_options");
     warn_ignored(build, c.has_max_requests_per_connection(), "max_requests_per_connection");
+    warn_ignored(build, c.has_http2_protocol_options(), "http2_protocol_options");
     return;
   }
   if (c.has_max_requests_per_connection())
     build.out.max_requests_per_connection = c.max_requests_per_connection().value();
   read_common(build.out, c.common_http_protocol_options());
   read_http1(build, c.http_protocol_options(), build.path.field("http_protocol_options"));
+  if (!c.has_http2_protocol_options()) return;
+  build.out.versions = c.protocol_selection() == Cluster::USE_DOWNSTREAM_PROTOCOL
+                           ? ClusterConfig::Versions::kDownstream
+                           : ClusterConfig::Versions::kHttp2;
+  read_http2(build, c.http2_protocol_options(), build.path.field("http2_protocol_options"));
+}
+
+}  // namespace
+
+void compile_protocol(ClusterBuild& build) {
+  read_protocol(build);
+  finish_http2(build.out);
 }
 
 }  // namespace weir::upstream

@@ -329,16 +329,51 @@ TEST(ClusterProtocol, OlderFieldsBesideTheNewAreWarnedOf) {
   EXPECT_EQ(c.diagnostics.warning_count(), 1u);
 }
 
+TEST(ClusterProtocol, Versions) {
+  using Versions = ClusterConfig::Versions;
+  const auto versions = [](const std::string& text) { return Compiled(text)->versions; };
+  EXPECT_EQ(versions(options("explicit_http_config { http_protocol_options { } }")),
+            Versions::kHttp1);
+  EXPECT_EQ(versions(options("explicit_http_config { http2_protocol_options { } }")),
+            Versions::kHttp2);
+  EXPECT_EQ(versions(options("use_downstream_protocol_config { http_protocol_options { } }")),
+            Versions::kHttp1);
+  EXPECT_EQ(versions(options("use_downstream_protocol_config { http2_protocol_options { } }")),
+            Versions::kDownstream);
+  EXPECT_EQ(versions("http2_protocol_options { }"), Versions::kHttp2);
+  EXPECT_EQ(versions("http2_protocol_options { } protocol_selection: USE_DOWNSTREAM_PROTOCOL"),
+            Versions::kDownstream);
+}
+
+TEST(ClusterProtocol, Http2Options) {
+  const Compiled c(options(
+      "common_http_protocol_options { max_headers_count { value: 50 } } explicit_http_config { "
+      "http2_protocol_options { max_concurrent_streams { value: 7 } initial_stream_window_size { "
+      "value: 70000 } connection_keepalive { interval { seconds: 30 } timeout { seconds: 5 } } "
+      "custom_settings_parameters { identifier { value: 100 } value { value: 9 } } } }"));
+  EXPECT_EQ(c->http2.max_concurrent_streams, 7u);
+  EXPECT_EQ(c->http2.initial_stream_window_bytes, 70'000u);
+  EXPECT_EQ(c->http2.max_header_count, 50u);
+  EXPECT_EQ(c->http2.keep_alive.interval_ms, 30'000);
+  ASSERT_EQ(c->http2.custom_settings.size(), 1u);
+  EXPECT_EQ(c->http2.custom_settings[0].id, 100);
+  // Without a word of it, as many streams as the peer allows.
+  EXPECT_EQ(Compiled("http2_protocol_options { }")->http2.max_concurrent_streams, 2147483647u);
+  expect_problem(options("explicit_http_config { http2_protocol_options { "
+                         "custom_settings_parameters { identifier { value: 3 } value { } } } }"),
+                 "invalid-value",
+                 "typed_extension_protocol_options["
+                 "\"envoy.extensions.upstreams.http.v3.HttpProtocolOptions\"].explicit_http_config."
+                 "http2_protocol_options.custom_settings_parameters[0].identifier",
+                 "field of its own");
+}
+
 TEST(ClusterProtocol, WhatIsNotSupported) {
   const std::string at =
       "typed_extension_protocol_options["
       "\"envoy.extensions.upstreams.http.v3.HttpProtocolOptions\"]";
-  for (const std::string kind :
-       {"explicit_http_config", "use_downstream_protocol_config", "auto_config"}) {
-    expect_problem(options(kind + " { http2_protocol_options { } }"), "not-supported",
-                   at + "." + kind + ".http2_protocol_options", "HTTP/2");
-    EXPECT_TRUE(Compiled(options(kind + " { http_protocol_options { } }")).config);
-  }
+  expect_problem(options("auto_config { http2_protocol_options { } }"), "not-supported",
+                 at + ".auto_config.http2_protocol_options", "HTTP/2");
   expect_problem(options(""), "semantic", at, "no version of HTTP");
   expect_problem(options("explicit_http_config { http_protocol_options { allow_chunked_length: "
                          "true } }"),
@@ -347,7 +382,6 @@ TEST(ClusterProtocol, WhatIsNotSupported) {
   expect_problem(options("explicit_http_config { } http_filters { name: 'x' typed_config { " +
                          any("filters.http.router.v3.Router") + " } }"),
                  "not-supported", at + ".http_filters[0].typed_config");
-  expect_problem("http2_protocol_options { }", "not-supported", "http2_protocol_options");
 }
 
 // ---- connection ----

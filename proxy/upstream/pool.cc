@@ -185,8 +185,11 @@ void Pool::closed(PoolConnection& connection) {
   connections_.pop_back();
   loop_.retire(std::move(gone));
   // Somebody may have been waiting for just this slot.
-  if (first_waiter_ != nullptr && wants_connection(waiters_) &&
-      !open_connection(first_waiter_->high_priority_) && connections_.empty())
+  if (first_waiter_ != nullptr && wants_connection(waiters_)) open_for_waiters();
+}
+
+void Pool::open_for_waiters() {
+  if (!open_connection(first_waiter_->high_priority_) && connections_.empty())
     fail_waiters(UINT32_MAX, http::ResetReason::kOverflow, "overflow");
 }
 

@@ -113,6 +113,8 @@ class Pool {
   void closed(PoolConnection& connection);
   // A connection stands or has room again.
   void serve_waiters();
+  // One more for those who are left; they fail when there is none and may be none.
+  void open_for_waiters();
   // Whether it has carried as much, or lived as long, as it may.
   bool worn_out(const PoolConnection& connection);
   void fill(PoolConnection& connection, http::ClientStream& stream, Lent& lent);

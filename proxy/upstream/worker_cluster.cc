@@ -19,6 +19,24 @@ http::H1ClientOptions h1_options_of(const ClusterConfig& config) {
 
 }  // namespace
 
+// ---- one endpoint ----
+
+Pool& Host::pool_for(http::Protocol downstream) {
+  const auto versions = cluster_.config().versions;
+  if (versions == ClusterConfig::Versions::kHttp1) return h1_;
+  if (versions == ClusterConfig::Versions::kDownstream && downstream != http::Protocol::kHttp2)
+    return h1_;
+  if (h2_ == nullptr) h2_ = std::make_unique<H2Pool>(*this, loop_);
+  return *h2_;
+}
+
+void Host::drain() {
+  h1_.drain();
+  if (h2_ != nullptr) h2_->drain();
+}
+
+// ---- the cluster ----
+
 WorkerCluster::WorkerCluster(std::shared_ptr<Cluster> cluster,
                              std::shared_ptr<const BalancerPlan> plan,
                              std::shared_ptr<const HostSet> hosts, net::Loop& loop,

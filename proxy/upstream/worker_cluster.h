@@ -12,6 +12,7 @@
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/cluster.h"
 #include "proxy/upstream/h1_pool.h"
+#include "proxy/upstream/h2_pool.h"
 #include "proxy/upstream/load_balancer.h"
 
 namespace weir::upstream {
@@ -32,7 +33,7 @@ struct HostCounters {
 class Host {
  public:
   Host(WorkerCluster& cluster, net::Loop& loop, Endpoint endpoint)
-      : cluster_(cluster), endpoint_(std::move(endpoint)), h1_(*this, loop) {}
+      : cluster_(cluster), loop_(loop), endpoint_(std::move(endpoint)), h1_(*this, loop) {}
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
@@ -40,29 +41,38 @@ class Host {
   void update(const Endpoint& endpoint) {
     endpoint_ = endpoint;
     h1_.revive();
+    if (h2_ != nullptr) h2_->revive();
   }
   WorkerCluster& cluster() { return cluster_; }
 
   // See Pool.
   using Outcome = Pool::Outcome;
-  Outcome acquire(ConnectionWaiter& waiter, bool high_priority, Lent& lent) {
-    return h1_.acquire(waiter, high_priority, lent);
+  // `downstream` is what the client speaks, for clusters that follow it.
+  Outcome acquire(ConnectionWaiter& waiter, bool high_priority, Lent& lent,
+                  http::Protocol downstream = http::Protocol::kHttp11) {
+    return pool_for(downstream).acquire(waiter, high_priority, lent);
   }
 
-  // Ends idle connections; those at work end with their exchange.
-  void drain() { h1_.drain(); }
-  bool unused() const { return h1_.unused() && requests == 0; }
+  // Ends idle connections; those at work end with what they carry.
+  void drain();
+  bool unused() const { return h1_.unused() && (h2_ == nullptr || h2_->unused()) && requests == 0; }
   uint32_t requests = 0;  // under way; kept by WorkerCluster::begin and end
-  size_t connections() const { return h1_.connections(); }
+  size_t connections() const {
+    return h1_.connections() + (h2_ == nullptr ? 0 : h2_->connections());
+  }
 
   HostCounters counters;
   uint32_t index = 0;    // in the cluster's host set
   bool removed = false;  // no longer in it
 
  private:
+  Pool& pool_for(http::Protocol downstream);
+
   WorkerCluster& cluster_;
+  net::Loop& loop_;
   Endpoint endpoint_;
   H1Pool h1_;
+  std::unique_ptr<H2Pool> h2_;  // since the first request that wanted it
 };
 
 struct AddressHash {

@@ -1,0 +1,82 @@
+#include "proxy/upstream/h2_pool.h"
+
+#include "proxy/upstream/worker_cluster.h"
+
+namespace weir::upstream {
+
+class H2Pool::Member : public PoolConnection, private http::H2ClientOwner {
+ public:
+  Member(H2Pool& pool, net::Loop& loop, const http::H2Options& options, stats::Shard& shard)
+      : PoolConnection(pool), client(loop, *this, options, shard), h2_pool_(pool) {}
+
+  net::Connection& connection() override { return client.connection(); }
+  int connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit) override {
+    return client.connect(to, bind_to, buffer_limit);
+  }
+  void close() override { client.close(); }
+  bool ready() const { return established_ && client.may_open(); }
+  bool quiet() const { return client.active_streams() == 0; }
+
+  http::H2Client client;
+
+ private:
+  void on_connected(http::H2Client& /*client*/, int error) override {
+    h2_pool_.connected(*this, error);
+  }
+  void on_stream_capacity(http::H2Client& /*client*/) override { h2_pool_.has_room(*this); }
+  void on_closed(http::H2Client& /*client*/) override { h2_pool_.closed(*this); }
+  void on_idle() override {
+    if (!quiet()) return;
+    WorkerCluster& cluster = h2_pool_.host_.cluster();
+    cluster.shard().inc(cluster.stats().cx_idle_timeout);
+    client.close();
+  }
+
+  H2Pool& h2_pool_;
+};
+
+H2Pool::~H2Pool() = default;
+
+std::unique_ptr<PoolConnection> H2Pool::make_connection() {
+  WorkerCluster& cluster = host_.cluster();
+  return std::make_unique<Member>(*this, loop_, cluster.shared().h2, cluster.shard());
+}
+
+void H2Pool::count_new() {
+  host_.cluster().shard().inc(host_.cluster().stats().cx_http2_total);
+}
+
+bool H2Pool::lend_now(ConnectionWaiter& waiter, Lent& lent) {
+  for (const auto& connection : connections_) {
+    auto& member = static_cast<Member&>(*connection);
+    if (!member.ready()) continue;
+    http::ClientStream* stream = member.client.open_stream(waiter.stream_events());
+    if (stream == nullptr) continue;
+    fill(member, *stream, lent);
+    // Its last one: what is under way ends as ever.
+    if (worn_out(member)) member.client.drain();
+    return true;
+  }
+  return false;
+}
+
+void H2Pool::on_established(PoolConnection& connection) {
+  has_room(static_cast<Member&>(connection));
+}
+
+void H2Pool::has_room(Member& member) {
+  if (member.quiet() && member.ready()) arm_idle(member);
+  serve_waiters();
+  if (first_waiter_ != nullptr && wants_connection(waiters_)) open_for_waiters();
+}
+
+void H2Pool::close_idle() {
+  // From the end, because one that closes is replaced by the last one.
+  for (size_t i = connections_.size(); i > 0; --i) {
+    if (i > connections_.size()) continue;
+    auto& member = static_cast<Member&>(*connections_[i - 1]);
+    if (member.ready() || member.quiet()) member.client.drain();
+  }
+}
+
+}  // namespace weir::upstream

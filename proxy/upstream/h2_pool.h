@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+
+#include "proxy/http/h2_client.h"
+#include "proxy/upstream/pool.h"
+
+namespace weir::upstream {
+
+// HTTP/2: a connection carries as many exchanges at a time as both sides allow, so one is shared
+// until it is full. One loop.
+class H2Pool : public Pool {
+ public:
+  H2Pool(Host& host, net::Loop& loop) : Pool(host, loop) {}
+  ~H2Pool() override;
+
+ private:
+  class Member;
+
+  bool lend_now(ConnectionWaiter& waiter, Lent& lent) override;
+  // One is under way for all who wait: how many it can take is known when it stands.
+  bool wants_connection(uint32_t waiters) const override { return waiters > 0 && connecting_ == 0; }
+  std::unique_ptr<PoolConnection> make_connection() override;
+  uint32_t waiters_of_one() const override { return UINT32_MAX; }
+  void on_established(PoolConnection& connection) override;
+  void close_idle() override;
+  void count_new() override;
+
+  void has_room(Member& member);
+};
+
+}  // namespace weir::upstream
