@@ -168,7 +168,7 @@ bool H2ClientStream::finish_trailers(FieldSection& section, bool end, std::strin
 
 ClientStreamEvents& H2ClientStream::let_go() {
   ClientStreamEvents& events = *std::exchange(events_, nullptr);
-  if (!end_queued_) {
+  if (!end_queued_ && !client_.stopped()) {
     // An answer to half a request: the other half is not wanted.
     reset_by_us_ = true;
     reset_with(NGHTTP2_NO_ERROR);

@@ -410,6 +410,21 @@ TEST_F(H2ClientTest, APausedStreamStopsItsServerAndNoOther) {
   EXPECT_HEARD(slow, wanted);
 }
 
+TEST_F(H2ClientTest, AnAnswerThatIsWholeOutlivesItsStream) {
+  for (const bool trailers : {false, true}) {
+    Peer peer = open();
+    const int one = start("GET", "/", true);
+    peer.wait_for(kHeaders, 1u);
+    t_.run([&] { exchange(one).stream->pause_reading(true); });
+    peer.send(response(1, false) + data(1, "first ", false));
+    EXPECT_TRUE(peer.sync());
+    peer.send(data(1, "last", !trailers));
+    if (trailers) peer.send(frame(kHeaders, kEndHeaders | kEndStream, 1, line("x-t", "1")));
+    EXPECT_HEARD(one, trailers ? "head 200; over; body first last; trailers"
+                               : "head 200; over; body first last; end");
+  }
+}
+
 TEST_F(H2ClientTest, ALargeRequestFillsWindowsAndSaysSo) {
   Peer peer = open();
   const int one = start("POST", "/", false);

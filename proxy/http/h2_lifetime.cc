@@ -60,8 +60,8 @@ void Session::stop() {
 // ---- deadlines ----
 
 int64_t Session::next_deadline() {
-  int64_t at = std::min(
-      {drain_final_ms_, linger_end_ms_, section_deadline_ms_, ping_at_ms_, ping_deadline_ms_});
+  int64_t at = std::min({drain_final_ms_, linger_end_ms_, section_deadline_ms_, stop_at_ms_,
+                         ping_at_ms_, ping_deadline_ms_});
   if (over_) return at;
   if (options_.max_connection_duration_ms > 0 && !drain_announced_)
     at = std::min(at, opened_ms_ + options_.max_connection_duration_ms);
@@ -89,6 +89,7 @@ void Session::on_timer(net::Timer& /*timer*/) {
     }
     if (!check_ping(now)) return;
     check_flush_timeouts(now);
+    if (now >= stop_at_ms_) check_stops(now);
     if (!check_age(now) && now >= drain_final_ms_) finish_drain();
   }
   arm();
@@ -121,6 +122,25 @@ void Session::check_flush_timeouts(int64_t now) {
     stream->reset_by_us_ = true;
     stream->reset_with(NGHTTP2_CANCEL);
     if (stream->listened_to()) stream->break_off(ResetReason::kTimeout, "http2.flush_timeout");
+  }
+}
+
+void Session::stop_streams_at(int64_t at_ms) {
+  if (at_ms >= stop_at_ms_) return;
+  stop_at_ms_ = at_ms;
+  arm();
+}
+
+void Session::check_stops(int64_t now) {
+  stop_at_ms_ = INT64_MAX;
+  for (const auto& stream : streams_) {
+    if (stream->stop_at_ms_ > now) {
+      stop_at_ms_ = std::min(stop_at_ms_, stream->stop_at_ms_);
+    } else {
+      stream->stop_at_ms_ = INT64_MAX;
+      stream->reset_by_us_ = true;
+      stream->reset_with(NGHTTP2_NO_ERROR);
+    }
   }
 }
 

@@ -12,6 +12,8 @@ namespace {
 using h2::FieldList;
 using h2::FieldSection;
 
+// How long a client may go on sending a request that was answered.
+constexpr int64_t kRestGraceMs = 100;
 constexpr uint32_t kOwnLines = 4;  // :status, content-length, date and one to spare
 
 uint32_t error_code_of(ResetReason reason) {
@@ -104,11 +106,10 @@ void H2ServerStream::pause_reading(bool paused) {
   if (!server_.stopped()) pause(paused);
 }
 
-// The rest of a request that is answered is not wanted (RFC 9113 8.1).
+// The rest of a request that is answered is not wanted (RFC 9113 8.1), but there are clients that
+// lose the answer when a reset comes together with it.
 void H2ServerStream::on_sent() {
-  if (received_all_) return;
-  reset_by_us_ = true;
-  reset_with(NGHTTP2_NO_ERROR);
+  if (!received_all_) stop_soon(kRestGraceMs);
 }
 
 // ---- the request ----

@@ -185,6 +185,17 @@ TEST_F(H2ServerTest, AnEarlyAnswerStopsTheRequest) {
   EXPECT_TRACE(0, "head POST /");
 }
 
+TEST_F(H2ServerTest, AnEarlyAnswerToARequestThatEndsSoonNeedsNoReset) {
+  Peer peer = open(
+      [](HeardRequest& heard) { heard.when_head = [](HeardRequest& r) { r.answer("early"); }; });
+  peer.send(request(1, false, {}, "POST"));
+  EXPECT_EQ(peer.body(1), "early");
+  peer.send(data(1, "the rest", true));
+  EXPECT_TRUE(peer.sync());
+  EXPECT_EQ(peer.wait_for(kRstStream, 150).type, 0xff);
+  EXPECT_TRACE(0, "head POST /");
+}
+
 TEST_F(H2ServerTest, ABrokenResponseIsReset) {
   Peer peer = open();
   peer.send(request(1, true) + request(3, true));

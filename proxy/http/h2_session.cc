@@ -338,10 +338,17 @@ void Session::drop_stream(Stream& stream) {
   arm();
 }
 
+// A whole response of which a part still waits for a slow client: it must not end with the stream.
+bool Session::keeps_answer(const Stream& stream) const {
+  return side_ == Side::kClient && stream.end_kept_;
+}
+
 void Session::close_stream(Stream& stream, uint32_t error_code) {
   const bool by_peer = stream.reset_by_peer_ || stream.malformed_ ||
                        (error_code != NGHTTP2_NO_ERROR && !stream.reset_by_us_);
   const int64_t lifetime_ms = now_ms() - stream.begun_ms_;
+  if (keeps_answer(stream)) stream.deliver_kept(/*all=*/true);
+  if (stopped_) return;
   stream.on_closed(error_code);
   if (stopped_) return;
   drop_stream(stream);
@@ -394,8 +401,10 @@ void Session::refuse_message(Stream& stream, std::string_view details, bool too_
 }
 
 void Session::break_streams(ResetReason reason, std::string_view details) {
-  for (const auto& stream : streams_)
+  for (const auto& stream : streams_) {
+    if (keeps_answer(*stream)) stream->deliver_kept(/*all=*/true);
     if (stream->listened_to()) stream->break_off(reason, details);
+  }
 }
 
 }  // namespace weir::http::h2

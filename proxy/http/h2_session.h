@@ -113,6 +113,7 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   void end_if_over();
 
   void refuse_message(Stream& stream, std::string_view details, bool too_large);
+  bool keeps_answer(const Stream& stream) const;
   void close_stream(Stream& stream, uint32_t error_code);
   void note_end(int64_t lifetime_ms, bool by_peer);
   size_t stream_share() const;
@@ -120,6 +121,8 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   void arm();
   int64_t next_deadline();
   void check_flush_timeouts(int64_t now);
+  void stop_streams_at(int64_t at_ms);
+  void check_stops(int64_t now);
   bool check_age(int64_t now);
   bool check_ping(int64_t now);
   void send_ping(int64_t now);
@@ -144,6 +147,7 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   int64_t drain_final_ms_ = INT64_MAX;
   int64_t linger_end_ms_ = INT64_MAX;
   int64_t section_deadline_ms_ = INT64_MAX;
+  int64_t stop_at_ms_ = INT64_MAX;  // the first of the streams' own
   int64_t ping_at_ms_ = INT64_MAX;
   int64_t ping_deadline_ms_ = INT64_MAX;
   size_t linger_left_ = 0;

@@ -83,6 +83,7 @@ void Stream::recycle() {
   trailers_in_ = nullptr;
   body_left_ = kUnknownLength;
   window_owed_ = 0;
+  stop_at_ms_ = INT64_MAX;
   deferred_ = told_full_ = paused_ = end_kept_ = false;
 }
 
@@ -189,6 +190,11 @@ void Stream::reset_with(uint32_t error_code) {
   session_.pump_soon();
 }
 
+void Stream::stop_soon(int64_t after_ms) {
+  stop_at_ms_ = session_.now_ms() + after_ms;
+  session_.stop_streams_at(stop_at_ms_);
+}
+
 bool Stream::flush_overdue(int64_t now_ms) const {
   const int64_t most = session_.options_.stream_flush_timeout_ms;
   return most > 0 && end_queued_ && !end_sent_ && !reset_by_us_ && now_ms >= progress_ms_ + most;
@@ -208,10 +214,8 @@ bool Stream::receive(std::string_view bytes) {
     if (static_cast<int64_t>(bytes.size()) > body_left_) return false;
     body_left_ -= static_cast<int64_t>(bytes.size());
   }
-  if (!listened_to()) {
-    give_window(bytes.size());
-    return true;
-  }
+  // The window of what nobody wants stays closed.
+  if (!listened_to()) return true;
   if (paused_ || inbox_ != nullptr) {
     if (inbox_ == nullptr) inbox_ = session_.loop().take_buffer();
     inbox_->append(bytes);
@@ -262,19 +266,19 @@ void Stream::pause(bool paused) {
   if (inbox_ != nullptr || end_kept_) session_.deliver_kept_soon();
 }
 
-void Stream::deliver_kept() {
+void Stream::deliver_kept(bool all) {
   const int32_t id = id_;
-  while (inbox_ != nullptr && !paused_ && listened_to()) {
+  while (inbox_ != nullptr && (all || !paused_) && listened_to()) {
     const std::string_view run = inbox_->front();
     deliver_body(run, false);
     session_.loop().flush();
     // The flush may have ended the stream, or another turn of it may have begun.
     if (id_ != id || inbox_ == nullptr) return;
     inbox_->consume(run.size());
-    give_window(run.size());
+    if (!all) give_window(run.size());
     if (inbox_->empty()) session_.loop().give_buffer(std::move(inbox_));
   }
-  if (!end_kept_ || paused_ || inbox_ != nullptr || !listened_to()) return;
+  if (!end_kept_ || (paused_ && !all) || inbox_ != nullptr || !listened_to()) return;
   end_kept_ = false;
   if (HeaderMap* trailers = std::exchange(trailers_in_, nullptr)) {
     deliver_trailers(*trailers);

@@ -82,6 +82,8 @@ class Stream {
   void send(std::string_view bytes, bool end);
   void send_section(const HeaderMap& trailers);
   void reset_with(uint32_t error_code);
+  // Asks the peer to stop sending (RFC 9113 8.1), if it has not ended by then.
+  void stop_soon(int64_t after_ms);
 
   // ---- receiving ----
   // `length`: what Content-Length says, or kUnknownLength.
@@ -117,7 +119,9 @@ class Stream {
   // False: more or less than Content-Length says.
   bool receive(std::string_view bytes);
   bool receive_end();
-  void deliver_kept();
+  // What came while paused. `all`: paused or not, because the stream ends on the wire with its end
+  // kept here; a stream's window bounds how much that is.
+  void deliver_kept(bool all = false);
   void give_window(size_t bytes);
 
   Outbox outbox_;
@@ -126,6 +130,7 @@ class Stream {
   std::string trailers_text_;         // what they consist of, once they have to wait for windows
   HeaderMap* trailers_in_ = nullptr;  // came while paused
   int64_t body_left_ = kUnknownLength;
+  int64_t stop_at_ms_ = INT64_MAX;
   int64_t progress_ms_ = 0;  // when something was last sent
   size_t window_owed_ = 0;   // delivered by the event that paused it
   uint32_t slot_ = 0;        // in the session's list
