@@ -138,6 +138,12 @@ admin::AdminHooks Server::admin_hooks() {
       layer.values.assign(plan_->runtime->values().begin(), plan_->runtime->values().end());
     return std::vector<admin::RuntimeLayer>{std::move(layer)};
   };
+  hooks.certificates = [this] {
+    std::vector<admin::CertificateState> states;
+    for (tls::CertificateEntry& entry : secrets_.certificates())
+      states.push_back({std::move(entry.path), std::move(entry.facts), entry.authority});
+    return states;
+  };
   hooks.bootstrap = [this] { return bootstrap_; };
   hooks.config_updated_s = [this] { return config_updated_s_; };
   hooks.drain_listeners = [this](const admin::DrainRequest&) {

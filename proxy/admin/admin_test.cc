@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
@@ -28,6 +29,16 @@ class AdminTest : public testing::Test {
     hooks_.runtime = [] {
       return std::vector<RuntimeLayer>{{"base", {{"a", "1"}, {"b", "\"x\""}}},
                                        {"top", {{"a", "2"}}}};
+    };
+    hooks_.certificates = [] {
+      CertificateState leaf;
+      leaf.path = "/tls.crt";
+      leaf.facts.serial = "7b";
+      leaf.facts.dns_sans = {"a.example.com"};
+      leaf.facts.not_after_s = std::time(nullptr) + 3 * 86400 + 60;
+      CertificateState root;
+      root.authority = true;
+      return std::vector<CertificateState>{leaf, root};
     };
     hooks_.drain_listeners = [this](const DrainRequest& drain) {
       note(std::string("drain") + (drain.graceful ? " graceful" : "") +
@@ -215,9 +226,18 @@ TEST_F(AdminTest, RuntimeMemoryCertsAndVersion) {
   const json memory = json::parse(get("/memory").body);
   EXPECT_GT(std::stoull(memory["total_physical_bytes"].get<std::string>()), 100'000u);
   // A sanitizer's allocator tells nothing.
-  if (mallinfo2().uordblks > 0)
+  if (mallinfo2().uordblks > 0) {
     EXPECT_GT(std::stoull(memory["allocated"].get<std::string>()), 1'000u);
-  EXPECT_TRUE(json::parse(get("/certs").body)["certificates"].empty());
+  }
+  const json certs = json::parse(get("/certs").body)["certificates"];
+  const json& leaf = certs[0]["cert_chain"][0];
+  EXPECT_EQ(leaf["path"], "/tls.crt");
+  EXPECT_EQ(leaf["serial_number"], "7b");
+  EXPECT_EQ(leaf["days_until_expiration"], "3");
+  EXPECT_EQ(leaf["subject_alt_names"][0]["dns"], "a.example.com");
+  const json& root = certs[1]["ca_cert"][0];
+  EXPECT_EQ(root["path"], "<inline>");
+  EXPECT_EQ(root["days_until_expiration"], "0") << "long gone";
   EXPECT_EQ(get("/hot_restart_version").body, "disabled\n");
 }
 

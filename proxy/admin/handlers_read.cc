@@ -1,6 +1,7 @@
 // Endpoints that only show.
 
 #include <array>
+#include <ctime>
 
 #include "proxy/admin/config_dump.h"
 #include "proxy/admin/handlers.h"
@@ -21,8 +22,9 @@ bool wants_json(const AdminRequest& request) {
   return request.param("format") == "json";
 }
 
-AdminResponse certs(const AdminHooks&, const AdminRequest&) {
-  return json_response("{\n \"certificates\": []\n}\n");
+AdminResponse certs(const AdminHooks& hooks, const AdminRequest& request) {
+  if (!hooks.certificates) return not_available(request.path);
+  return json_or_error(certs_json(hooks.certificates(), std::time(nullptr)));
 }
 
 AdminResponse clusters(const AdminHooks& hooks, const AdminRequest& request) {

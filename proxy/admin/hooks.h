@@ -9,6 +9,7 @@
 
 #include "proxy/base/log.h"
 #include "proxy/net/address.h"
+#include "proxy/net/certificate.h"
 #include "proxy/stats/registry.h"
 
 namespace envoy::config::bootstrap::v3 {
@@ -87,6 +88,13 @@ struct ListenerState {
   std::vector<net::Address> addresses;  // as bound; the first is the main one
 };
 
+// A certificate in use, or an authority that is trusted.
+struct CertificateState {
+  std::string path;  // its file; empty when it was given in place
+  net::CertificateFacts facts;
+  bool authority = false;
+};
+
 struct RuntimeLayer {
   std::string name;
   std::vector<std::pair<std::string, std::string>> values;
@@ -108,6 +116,7 @@ struct AdminHooks {
   std::function<std::vector<ClusterState>()> clusters;
   std::function<std::vector<ListenerState>()> listeners;
   std::function<std::vector<RuntimeLayer>()> runtime;
+  std::function<std::vector<CertificateState>()> certificates;
   // The bootstrap in force; null: not known.
   std::function<std::shared_ptr<const envoy::config::bootstrap::v3::Bootstrap>()> bootstrap;
   std::function<int64_t()> config_updated_s;  // seconds since 1970 of the bootstrap's load

@@ -21,6 +21,9 @@ std::string listeners_text(const std::vector<ListenerState>& listeners);
 // envoy.admin.v3.Listeners
 Result<std::string> listeners_json(const std::vector<ListenerState>& listeners);
 
+// envoy.admin.v3.Certificates
+Result<std::string> certs_json(const std::vector<CertificateState>& certificates, int64_t now_s);
+
 std::string_view state_text(ServerState state);  // "LIVE", ...
 // envoy.admin.v3.ServerInfo; `bootstrap` may be null.
 Result<std::string> server_info_json(const ServerFacts& facts,

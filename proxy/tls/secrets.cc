@@ -16,7 +16,7 @@ using config::Code;
 using config::Diagnostics;
 using config::FieldPath;
 
-struct Secrets::State {
+struct Secrets::State : net::Timer::Owner {
   struct User {
     std::weak_ptr<SecretUser> user;
     std::vector<std::string> files;
@@ -25,6 +25,9 @@ struct Secrets::State {
     SecretFile file;
     std::string fingerprint;
   };
+
+  static constexpr int64_t kSoonMs = 1000;
+  static constexpr int64_t kRecordMs = 3'600'000;
 
   State(stats::Registry& registry, Logger& logger)
       : stats(registry),
@@ -39,9 +42,16 @@ struct Secrets::State {
   std::vector<User> users;
   std::unique_ptr<FileWatch> watch;
   stats::GaugeId first_expiry;
+  net::Loop* loop = nullptr;  // while watching
+  net::Timer record_timer{*this};
 
+  void on_timer(net::Timer& timer) override;
+  void record_in(int64_t wait_ms);
+  void record(int64_t now_s);
+  std::vector<CertificateEntry> certificates() const;
   SecretFile* open(const std::string& path, Diagnostics& diagnostics);
   void watch_directories(const SecretFile& file);
+  void forget_unused();
   bool update(Watched& watched);
   bool rebuild_users(const std::string& path);
   void log_errors(const Diagnostics& diagnostics, std::string_view what);
@@ -51,7 +61,13 @@ struct Secrets::State {
 // ---- finding ----
 
 SecretFile* Secrets::State::open(const std::string& path, Diagnostics& diagnostics) {
-  if (const auto found = files.find(path); found != files.end()) return &found->second.file;
+  if (const auto found = files.find(path); found != files.end()) {
+    Watched& known = found->second;
+    // Its fingerprint stays the old one, so that those who have the old secrets are told later.
+    if (known.file.fingerprint() != known.fingerprint && !known.file.read(check, diagnostics))
+      return nullptr;
+    return &known.file;
+  }
   SecretFile file(path);
   if (!file.read(check, diagnostics)) return nullptr;
   std::string fingerprint = file.fingerprint();
@@ -110,10 +126,13 @@ const Secrets::Secret* Secrets::find(const SdsSecretConfig& wanted, const FieldP
 void Secrets::add_user(const std::shared_ptr<SecretUser>& user, std::vector<std::string> files) {
   std::erase_if(state_->users, [](const State::User& one) { return one.user.expired(); });
   state_->users.push_back({user, std::move(files)});
+  state_->record_in(State::kSoonMs);
 }
 
 void Secrets::watch(net::Loop& loop) {
+  state_->loop = &loop;
   state_->watch = std::make_unique<FileWatch>(loop, [this] { reread(); });
+  state_->record_in(State::kSoonMs);
   for (const auto& [path, watched] : state_->files) state_->watch_directories(watched.file);
 }
 
@@ -126,10 +145,21 @@ void Secrets::State::watch_directories(const SecretFile& file) {
 
 void Secrets::reread() {
   constexpr int kMostRounds = 3;
+  state_->forget_unused();
   for (auto& [path, watched] : state_->files) {
     // Again when something changed meanwhile.
     for (int round = 0; round < kMostRounds && state_->update(watched); ++round) continue;
   }
+  state_->record_in(State::kSoonMs);
+}
+
+void Secrets::State::forget_unused() {
+  std::erase_if(users, [](const User& one) { return one.user.expired(); });
+  std::erase_if(files, [&](const auto& entry) {
+    return std::none_of(users.begin(), users.end(), [&](const User& one) {
+      return std::find(one.files.begin(), one.files.end(), entry.first) != one.files.end();
+    });
+  });
 }
 
 // True when there was something new.
@@ -179,9 +209,9 @@ void Secrets::State::count(const SecretFile& file, bool good) {
 
 // ---- what is in use ----
 
-std::vector<CertificateEntry> Secrets::certificates() const {
+std::vector<CertificateEntry> Secrets::State::certificates() const {
   std::vector<CertificateEntry> out;
-  for (const State::User& one : state_->users) {
+  for (const User& one : users) {
     const auto user = one.user.lock();
     if (user == nullptr) continue;
     for (CertificateEntry& entry : user->certificates()) out.push_back(std::move(entry));
@@ -189,12 +219,28 @@ std::vector<CertificateEntry> Secrets::certificates() const {
   return out;
 }
 
-void Secrets::record_expiry(int64_t now_s) {
+void Secrets::State::record_in(int64_t wait_ms) {
+  if (loop != nullptr) record_timer.set(loop->timers(), loop->now_ms() + wait_ms);
+}
+
+void Secrets::State::on_timer(net::Timer& /*timer*/) {
+  record(std::time(nullptr));
+  record_in(kRecordMs);
+}
+
+void Secrets::State::record(int64_t now_s) {
   constexpr int64_t kNone = UINT32_MAX;  // Envoy's value where there is no certificate
   int64_t days = kNone;
   for (const CertificateEntry& entry : certificates())
     days = std::min(days, entry.days_left(now_s));
-  state_->stats.set(state_->first_expiry, days);
+  stats.set(first_expiry, days);
+}
+
+std::vector<CertificateEntry> Secrets::certificates() const {
+  return state_->certificates();
+}
+void Secrets::record_expiry(int64_t now_s) {
+  state_->record(now_s);
 }
 
 }  // namespace weir::tls

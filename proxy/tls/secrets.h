@@ -75,7 +75,7 @@ class Secrets {
 
   // Of all users that live.
   std::vector<CertificateEntry> certificates() const;
-  // Sets the gauge `server.days_until_first_cert_expiring`.
+  // Sets the gauge `server.days_until_first_cert_expiring`; while watching this happens by itself.
   void record_expiry(int64_t now_s);
 
  private:
