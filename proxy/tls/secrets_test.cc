@@ -209,6 +209,42 @@ TEST_F(SecretsTest, WhoIsGoneIsNotRebuilt) {
   });
 }
 
+// A configuration that is loaded right after its files changed gets the new ones, and so do those
+// who came before.
+TEST_F(SecretsTest, ReadAnewForWhoComesLater) {
+  put(folder_, first_);
+  put_yaml(folder_);
+  t_.run([&] {
+    const auto early = compile();
+    ASSERT_NE(early, nullptr);
+    put(folder_, second_);
+    const auto late = compile();
+    ASSERT_NE(late, nullptr);
+    EXPECT_EQ(late->context()->identities()[0].facts().subject, "CN=second");
+    EXPECT_EQ(early->context()->identities()[0].facts().subject, "CN=first");
+    secrets_->reread();
+    EXPECT_EQ(early->context()->identities()[0].facts().subject, "CN=second");
+  });
+}
+
+TEST_F(SecretsTest, CountsTheDaysByItself) {
+  put(folder_, first_);
+  put_yaml(folder_);
+  const auto tls = t_.run([&] {
+    secrets_->watch(t_.loop());
+    return compile();
+  });
+  ASSERT_NE(tls, nullptr);
+  put(folder_, root_.issue({.common_name = "long", .valid_for_s = 9 * 86400 + 600}));
+  // The authority's day is the shortest.
+  EXPECT_TRUE(eventually([&] { return stats_.value("sds.server.update_success") == 1; }));
+  write_file((folder_ / "ca.crt").string(),
+             Certificate({.common_name = "root", .authority = true, .valid_for_s = 5 * 86400 + 600})
+                 .pem());
+  EXPECT_TRUE(
+      eventually([&] { return stats_.value("server.days_until_first_cert_expiring") == 5; }));
+}
+
 TEST_F(SecretsTest, NamesWhatIsMissing) {
   const auto error = [&](const std::string& name) {
     diagnostics_ = {};
