@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
 
+#include <atomic>
 #include <ctime>
+#include <thread>
 
 #include "proxy/tls/client_context.h"
 #include "proxy/tls/server_context.h"
@@ -220,6 +222,29 @@ TEST(Parameters, NamesWhatIsUnknown) {
   EXPECT_NE(check_signature_algorithm("rsa").error().message.find("ecdsa_secp256r1_sha256"),
             std::string::npos);
   EXPECT_FALSE(check_alpn({""}).ok());
+}
+
+// Workers share a context, and a session may outlive it on any of them.
+TEST_F(ContextTest, ThreadsShareAContext) {
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 20;
+  auto server = make(server_settings());
+  auto client = make(client_settings());
+  std::atomic<int> good = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i)
+    threads.emplace_back([&good, server, client] {
+      const auto cache = client->new_cache();
+      for (int round = 0; round < kRounds; ++round) {
+        const auto a = server->new_session();
+        const auto b = client->new_session({.cache = cache});
+        if (handshake(*a, *b).both_done() && send(*a, *b, "hello") == "hello") ++good;
+      }
+    });
+  server.reset();
+  client.reset();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(good, kThreads * kRounds);
 }
 
 // ---- several certificates ----
