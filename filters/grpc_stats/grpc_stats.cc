@@ -37,9 +37,10 @@ struct StatsConfig : http::FilterConfig {
 // Counts calls and their messages. What a call is counted under is known once its cluster is.
 class StatsFilter : public http::Filter {
  public:
-  StatsFilter(const StatsConfig& config, std::string method)
-      : config_(config), method_(std::move(method)) {}
+  explicit StatsFilter(const StatsConfig& config) : config_(config) {}
 
+  // Here, and not when the filter is made: filters before this one may turn a request into a call.
+  Verdict on_request(FilterContext& context, bool end) override;
   Verdict on_request_body(FilterContext& context, BodyPiece& piece) override {
     uncounted_requests_ += requests_.feed(piece.bytes);
     count_messages(context);
@@ -62,14 +63,15 @@ class StatsFilter : public http::Filter {
 
  private:
   const MethodCounters* counters(FilterContext& context) {
-    if (counters_ == nullptr && !context.info().cluster.empty())
+    if (counters_ == nullptr && counts_ && !context.info().cluster.empty())
       counters_ = &config_.counters.find(context.worker(), context.info().cluster, method_);
     return counters_;
   }
   void count_messages(FilterContext& context);
 
   const StatsConfig& config_;
-  const std::string method_;
+  std::string method_;  // "<service>.<method>"; empty: all of them together
+  bool counts_ = false;
   const MethodCounters* counters_ = nullptr;
   http::GrpcFrameCounter requests_;
   http::GrpcFrameCounter responses_;
@@ -113,16 +115,17 @@ std::optional<std::string> method_name(std::string_view path, bool replace_dots)
   return service.append(".").append(path.substr(slash + 1));
 }
 
-http::Filter* StatsConfig::make(FilterContext& context) const {
-  if (!http::is_grpc(context.request())) return nullptr;
+Verdict StatsFilter::on_request(FilterContext& context, bool) {
+  if (!http::is_grpc(context.request())) return Verdict::kContinue;
   const std::string_view path = context.request().path_without_query();
-  if (!all_methods) {
-    const bool listed = methods.contains(path);
-    return http::place<StatsFilter>(context, *this,
-                                    listed ? method_name(path, false).value_or("") : std::string());
-  }
-  auto name = method_name(path, replaces_dots);
-  return name ? http::place<StatsFilter>(context, *this, std::move(*name)) : nullptr;
+  auto name = method_name(path, config_.all_methods && config_.replaces_dots);
+  counts_ = name.has_value() || !config_.all_methods;
+  if (name && (config_.all_methods || config_.methods.contains(path))) method_ = std::move(*name);
+  return Verdict::kContinue;
+}
+
+http::Filter* StatsConfig::make(FilterContext& context) const {
+  return http::place<StatsFilter>(context, *this);
 }
 
 std::unique_ptr<http::FilterConfig> compile(const google::protobuf::Message& message,
