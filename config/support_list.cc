@@ -156,6 +156,7 @@ extension PreviousHostsPredicate: *
 constexpr std::string_view kClusters = R"(
 package envoy.config.cluster.v3
 Cluster: name alt_stat_name type cluster_type connect_timeout per_connection_buffer_limit_bytes
+  transport_socket_matches
   lb_policy load_assignment max_requests_per_connection circuit_breakers
   upstream_http_protocol_options common_http_protocol_options http_protocol_options
   http2_protocol_options protocol_selection
@@ -166,6 +167,7 @@ Cluster: name alt_stat_name type cluster_type connect_timeout per_connection_buf
   common_lb_config transport_socket metadata upstream_connection_options
   close_connections_on_host_health_failure ignore_health_on_host_removal load_balancing_policy
   upstream_bind_config -type=EDS
+Cluster.TransportSocketMatch: *
 Cluster.OriginalDstLbConfig: * -metadata_key
 Cluster.CommonLbConfig: healthy_panic_threshold locality_weighted_lb_config zone_aware_lb_config
   update_merge_window ignore_new_hosts_until_first_hc consistent_hashing_lb_config
@@ -189,7 +191,7 @@ extension HttpProtocolOptions: common_http_protocol_options upstream_http_protoc
   explicit_http_config use_downstream_protocol_config auto_config http_filters
 HttpProtocolOptions.ExplicitHttpConfig: http_protocol_options http2_protocol_options
 HttpProtocolOptions.UseDownstreamHttpConfig: http_protocol_options http2_protocol_options
-HttpProtocolOptions.AutoHttpConfig: http_protocol_options
+HttpProtocolOptions.AutoHttpConfig: http_protocol_options http2_protocol_options
 
 # What ends every chain of upstream filters; alone it changes nothing.
 package envoy.extensions.filters.http.upstream_codec.v3

@@ -165,7 +165,7 @@ void Forward::attempt() {
   if (policy_.per_try_timeout_ms > 0) try_deadline_ms_ = now + policy_.per_try_timeout_ms;
   if (retries_done_ > 0) tell_timeout(request_, *action_, policy_, now - started_ms_);
   upstream::Lent lent;
-  switch (host_->acquire(*this, high_, lent, request_.info().protocol)) {
+  switch (host_->acquire(*this, high_, lent, wish_of(request_, cluster_->config()))) {
     case upstream::Host::Outcome::kLent:
       return send_request(lent);
     case upstream::Host::Outcome::kWaiting:
@@ -372,7 +372,7 @@ void Forward::release_slots() {
 
 void Forward::on_no_connection(ResetReason reason, std::string_view details) {
   http::StreamInfo& info = request_.info();
-  info.upstream_failure = details;
+  info.upstream_failure = request_.arena().copy(details);
   if (reason != ResetReason::kOverflow && (policy_.retry_on & RetryPolicy::kConnectFailure) != 0 &&
       retry())
     return;

@@ -12,15 +12,17 @@ namespace {
 using config::Code;
 using config::FieldPath;
 
-void read_clusters(const config::Bootstrap& bootstrap, const FieldPath& path,
-                   config::Diagnostics& diagnostics, Plan& plan) {
+void read_clusters(const config::Bootstrap& bootstrap, const FieldPath& path, const AppBuild& build,
+                   Plan& plan) {
+  config::Diagnostics& diagnostics = build.diagnostics;
   const FieldPath clusters = path.field("clusters");
   const upstream::DnsResolvers resolvers =
       upstream::compile_default_resolvers(bootstrap, FieldPath::root(), diagnostics);
   for (int i = 0; i < bootstrap.static_resources().clusters_size(); ++i) {
     const FieldPath at = clusters.at(i);
-    auto compiled = upstream::compile_cluster(bootstrap.static_resources().clusters(i), at,
-                                              diagnostics, resolvers);
+    auto compiled =
+        upstream::compile_cluster(bootstrap.static_resources().clusters(i), at, diagnostics,
+                                  resolvers, {build.secrets, &build.stats});
     if (compiled == nullptr) continue;
     const std::string name = compiled->name;
     if (!plan.clusters.emplace(name, std::move(compiled)).second)
@@ -72,7 +74,7 @@ std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, App
   if (build.secrets != nullptr)
     for (const auto& secret : bootstrap.static_resources().secrets())
       build.secrets->set_static(secret);
-  read_clusters(bootstrap, root, build.diagnostics, *plan);
+  read_clusters(bootstrap, root, build, *plan);
   build.service_cluster = plan->node_cluster;
   build.has_cluster = [&plan](std::string_view name) {
     return plan->clusters.contains(std::string(name));

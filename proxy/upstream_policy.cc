@@ -8,6 +8,7 @@
 
 #include "proxy/base/hash.h"
 #include "proxy/http/grpc.h"
+#include "proxy/http/host.h"
 #include "proxy/http/request_match.h"
 #include "proxy/request.h"
 #include "proxy/request_headers.h"
@@ -273,6 +274,21 @@ bool wants_retry(uint32_t retry_on, Request& request) {
   if (action == nullptr || !action->retry) return false;
   const auto& codes = action->retry->status_codes;
   return std::find(codes.begin(), codes.end(), status) != codes.end();
+}
+
+upstream::Wish wish_of(Request& request, const upstream::ClusterConfig& cluster) {
+  upstream::Wish wish;
+  wish.downstream = request.info().protocol;
+  if (!cluster.auto_sni) return wish;
+  bool present = false;
+  const std::string_view host = cluster.auto_sni_header.empty()
+                                    ? request.head().authority
+                                    : request.head().value_of(cluster.auto_sni_header, present);
+  if (!http::valid_host(host)) return wish;
+  const std::string_view name = http::host_without_port(host);
+  // An address is no name to ask for (RFC 6066 3).
+  if (!name.starts_with('[') && !net::Address::ip(name, 0)) wish.name = name;
+  return wish;
 }
 
 LocalReply failure_reply(ResetReason reason, std::string_view details, Arena& arena) {

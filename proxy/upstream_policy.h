@@ -7,6 +7,7 @@
 #include "proxy/http/filter.h"
 #include "proxy/http/route.h"
 #include "proxy/http/stream.h"
+#include "proxy/upstream/worker_cluster.h"
 
 // Decisions about an upstream request that depend on config and headers alone.
 namespace weir {
@@ -30,6 +31,9 @@ UpstreamPolicy read_policy(Request& request, const http::ForwardAction& action);
 
 // Whether the response that has just come asks for another attempt.
 bool wants_retry(uint32_t retry_on, Request& request);
+
+// What the connection for this request has to be like.
+upstream::Wish wish_of(Request& request, const upstream::ClusterConfig& cluster);
 
 // What the client is told when no response could be had.
 http::LocalReply failure_reply(http::ResetReason reason, std::string_view details, Arena& arena);

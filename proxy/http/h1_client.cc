@@ -130,7 +130,9 @@ bool H1Client::keep_drip(const char* data, size_t size) {
 
 // A reset that came together with data is told by no event of its own: while more is to come, the
 // socket is asked once more.
-bool H1Client::awaits_more() const { return events_ != nullptr && rx_ != Rx::kDone; }
+bool H1Client::awaits_more() const {
+  return events_ != nullptr && rx_ != Rx::kDone;
+}
 
 void H1Client::feed(char* data, size_t size) {
   size_t used = 0;

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 #include "proxy/base/buffer.h"
 #include "proxy/http/h1_parser.h"
@@ -36,9 +38,10 @@ class H1Client : public ClientStream, private net::Connection::Owner {
  public:
   H1Client(net::Loop& loop, H1ClientOwner& owner, const H1ClientOptions& options);
 
-  int connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit) {
+  int connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit,
+              std::unique_ptr<net::TlsSession> tls = nullptr) {
     connection_.set_limit(buffer_limit);
-    return connection_.connect(to, bind_to);
+    return connection_.connect(to, bind_to, std::move(tls));
   }
   net::Connection& connection() { return connection_; }
   // The stream that this connection carries from now on.

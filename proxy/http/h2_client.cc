@@ -216,9 +216,10 @@ H2Client::H2Client(net::Loop& loop, H2ClientOwner& owner, const H2Options& optio
 
 H2Client::~H2Client() = default;
 
-int H2Client::connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit) {
+int H2Client::connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit,
+                      std::unique_ptr<net::TlsSession> tls) {
   connection_.set_limit(buffer_limit);
-  return connection_.connect(to, bind_to);
+  return connection_.connect(to, bind_to, std::move(tls));
 }
 
 void H2Client::adopt(net::Socket socket, size_t buffer_limit) {

@@ -79,7 +79,8 @@ class H2Client final : private h2::Session {
   ~H2Client() override;
 
   // Starts to connect; on_connected follows. An errno at once when not even that is possible.
-  int connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit);
+  int connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit,
+              std::unique_ptr<net::TlsSession> tls = nullptr);
   // Takes over a connected socket instead; streams may be opened at once.
   void adopt(net::Socket socket, size_t buffer_limit);
 

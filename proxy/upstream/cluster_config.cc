@@ -20,7 +20,6 @@ namespace {
 void refuse_unread(ClusterBuild& build) {
   const Cluster& c = build.proto;
   const std::pair<bool, std::string_view> unread[] = {
-      {c.transport_socket_matches_size() > 0, "transport_socket_matches"},
       {c.has_eds_cluster_config(), "eds_cluster_config"},
       {c.health_checks_size() > 0, "health_checks"},
       {c.has_outlier_detection(), "outlier_detection"},
@@ -72,15 +71,17 @@ std::string stat_name_of(const Cluster& cluster) {
 
 std::shared_ptr<const ClusterConfig> compile_cluster(const Cluster& cluster, const FieldPath& path,
                                                      config::Diagnostics& diagnostics,
-                                                     const DnsResolvers& default_resolvers) {
+                                                     const DnsResolvers& default_resolvers,
+                                                     const TlsBuild& tls) {
   const size_t errors_before = diagnostics.error_count();
   auto out = std::make_shared<ClusterConfig>();
   out->name = cluster.name();
   out->stat_name = stat_name_of(cluster);
   out->hash = hash_of(cluster);
   out->resolvers = default_resolvers;
-  ClusterBuild build{cluster, path, diagnostics, *out};
+  ClusterBuild build{cluster, path, diagnostics, *out, tls};
   refuse_unread(build);
+  compile_transport(build);
   compile_discovery(build);
   compile_endpoints(build);
   compile_balancing(build);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,15 @@ namespace cluster::v3 {
 class Cluster;
 }
 }  // namespace envoy::config
+
+namespace weir::tls {
+class ClientTls;
+class Secrets;
+}  // namespace weir::tls
+
+namespace weir::stats {
+class Registry;
+}
 
 namespace weir::upstream {
 
@@ -76,10 +86,24 @@ struct ClusterConfig {
   HeaderCase header_case = HeaderCase::kLower;
   bool accept_http10 = true;
   bool pass_trailers = false;  // enable_trailers: else trailers of responses are dropped
-  // What the endpoints speak; kDownstream: what the client of the request speaks.
-  enum class Versions : uint8_t { kHttp1, kHttp2, kDownstream };
+  // What the endpoints speak; kDownstream: what the client of the request speaks; kAuto: what TLS's
+  // handshake agrees on.
+  enum class Versions : uint8_t { kHttp1, kHttp2, kDownstream, kAuto };
   Versions versions = Versions::kHttp1;
   http::H2Options http2;
+
+  std::shared_ptr<const tls::ClientTls> tls;  // transport_socket; null: in the clear
+  // transport_socket_matches: the first whose labels an endpoint has all of is the endpoint's.
+  struct TransportMatch {
+    std::map<std::string, std::string> labels;
+    std::shared_ptr<const tls::ClientTls> tls;  // null: in the clear
+  };
+  std::vector<TransportMatch> transport_matches;
+  // The request's host is the name to ask for, and to find in the certificate (auto_sni,
+  // auto_san_validation); taken from `auto_sni_header` when that is not empty.
+  bool auto_sni = false;
+  bool auto_san_validation = false;
+  std::string auto_sni_header;
 
   // upstream_connection_options.tcp_keepalive; 0: the system's default.
   bool tcp_keepalive = false;
@@ -106,11 +130,18 @@ struct ClusterConfig {
   int64_t cleanup_interval_ms = 5'000;
 };
 
+// What TLS of clusters is made with. Null: TLS is refused.
+struct TlsBuild {
+  tls::Secrets* secrets = nullptr;
+  stats::Registry* stats = nullptr;
+};
+
 // Null when `diagnostics` has an error at `path` or below it, found here or before.
 // `default_resolvers` serve a cluster that names none. Main thread.
 std::shared_ptr<const ClusterConfig> compile_cluster(
     const envoy::config::cluster::v3::Cluster& cluster, const config::FieldPath& path,
-    config::Diagnostics& diagnostics, const DnsResolvers& default_resolvers = {});
+    config::Diagnostics& diagnostics, const DnsResolvers& default_resolvers = {},
+    const TlsBuild& tls = {});
 
 // The resolvers that a bootstrap names for its clusters. `path` is the bootstrap's.
 DnsResolvers compile_default_resolvers(const envoy::config::bootstrap::v3::Bootstrap& bootstrap,

@@ -2,7 +2,6 @@
 #include <string>
 
 #include "envoy/config/cluster/v3/circuit_breaker.pb.h"
-#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "proxy/upstream/cluster_config_parts.h"
 
 namespace weir::upstream {
@@ -80,17 +79,6 @@ void read_connection_options(ClusterBuild& build) {
   build.out.keepalive_interval_s = keepalive.keepalive_interval().value();
 }
 
-void check_transport_socket(ClusterBuild& build) {
-  using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
-  const core::TransportSocket& socket = build.proto.transport_socket();
-  const bool plain = socket.has_typed_config()
-                         ? socket.typed_config().Is<RawBuffer>()
-                         : socket.name() == "envoy.transport_sockets.raw_buffer";
-  if (plain) return;
-  refuse(build.diagnostics, build.path.field("transport_socket"),
-         "the transport socket '" + socket.name() + "'");
-}
-
 }  // namespace
 
 void compile_connection(ClusterBuild& build) {
@@ -103,7 +91,6 @@ void compile_connection(ClusterBuild& build) {
   read_circuit_breakers(build, c.circuit_breakers());
   read_bind(build, c.upstream_bind_config());
   if (c.has_upstream_connection_options()) read_connection_options(build);
-  if (c.has_transport_socket()) check_transport_socket(build);
 }
 
 }  // namespace weir::upstream

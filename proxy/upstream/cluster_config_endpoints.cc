@@ -114,6 +114,7 @@ class AssignmentReader {
       return refuse(build_.diagnostics, path.field("endpoint_name"), "an endpoint by name");
     endpoint.health = health_of(from.health_status());
     endpoint.hash_key = hash_key_in(from.metadata());
+    endpoint.transport = transport_of(build_.out, from.metadata());
     if (from.has_load_balancing_weight())
       endpoint.weight = std::max<uint32_t>(1, from.load_balancing_weight().value());
     weight_sum += endpoint.weight;

@@ -24,6 +24,7 @@ struct ClusterBuild {
   const config::FieldPath& path;
   config::Diagnostics& diagnostics;
   ClusterConfig& out;
+  const TlsBuild& tls;
 };
 
 // The ways in which messages name DNS resolvers; null: not given.
@@ -39,11 +40,16 @@ std::optional<DnsResolvers> read_resolvers(const ResolverFields& fields,
                                            config::Diagnostics& diagnostics);
 
 // In this order: later parts look at what earlier ones found.
+void compile_transport(ClusterBuild& build);   // transport_socket, transport_socket_matches
 void compile_discovery(ClusterBuild& build);   // how endpoints are found; DNS; ORIGINAL_DST
 void compile_endpoints(ClusterBuild& build);   // load_assignment
 void compile_balancing(ClusterBuild& build);   // lb_policy or load_balancing_policy
 void compile_protocol(ClusterBuild& build);    // HttpProtocolOptions, or the cluster's older fields
 void compile_connection(ClusterBuild& build);  // limits, time-outs, sockets
+
+// The first of the cluster's transport_socket_matches that this endpoint's labels satisfy, or -1.
+int32_t transport_of(const ClusterConfig& cluster,
+                     const envoy::config::core::v3::Metadata& metadata);
 
 // Milliseconds, rounded up, so that a short time does not become none.
 int64_t to_ms(const google::protobuf::Duration& duration);

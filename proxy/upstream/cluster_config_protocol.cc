@@ -90,8 +90,27 @@ void check_filters(ClusterBuild& build, const HttpProtocolOptions& options, cons
   }
 }
 
+// What is agreed on is agreed on in TLS's handshake.
+void choose_auto(ClusterBuild& build, const HttpProtocolOptions::AutoHttpConfig& options,
+                 const FieldPath& path) {
+  if (!options.has_http2_protocol_options()) return;
+  build.out.versions = ClusterConfig::Versions::kAuto;
+  if (build.proto.has_transport_socket() || build.proto.transport_socket_matches_size() > 0) return;
+  build.diagnostics.error(Code::kSemantic, path,
+                          "which version is spoken is agreed on in TLS's handshake, and the "
+                          "cluster has no TLS",
+                          "add a transport_socket, or choose by explicit_http_config");
+}
+
+void read_upstream(ClusterBuild& build, const core::UpstreamHttpProtocolOptions& options) {
+  build.out.auto_sni = options.auto_sni();
+  build.out.auto_san_validation = options.auto_san_validation();
+  build.out.auto_sni_header = options.override_auto_sni_header();
+}
+
 void read_options(ClusterBuild& build, const HttpProtocolOptions& options, const FieldPath& path) {
   read_common(build.out, options.common_http_protocol_options());
+  read_upstream(build, options.upstream_http_protocol_options());
   check_filters(build, options, path);
   if (options.has_header_validation_config())
     refuse(build.diagnostics, path.field("header_validation_config"), "header_validation_config");
@@ -107,9 +126,7 @@ void read_options(ClusterBuild& build, const HttpProtocolOptions& options, const
       return read_versions(build, options.use_downstream_protocol_config(),
                            path.field("use_downstream_protocol_config"));
     case HttpProtocolOptions::kAutoConfig:
-      if (options.auto_config().has_http2_protocol_options())
-        refuse(build.diagnostics, path.field("auto_config.http2_protocol_options"),
-               "HTTP/2 by ALPN to an upstream");
+      choose_auto(build, options.auto_config(), path.field("auto_config"));
       return read_versions(build, options.auto_config(), path.field("auto_config"));
     case HttpProtocolOptions::UPSTREAM_PROTOCOL_OPTIONS_NOT_SET:
       build.diagnostics.error(Code::kSemantic, path, "no version of HTTP is chosen",
@@ -155,6 +172,7 @@ void read_protocol(ClusterBuild& build) {
     build.out.max_requests_per_connection = c.max_requests_per_connection().value();
   read_common(build.out, c.common_http_protocol_options());
   read_http1(build, c.http_protocol_options(), build.path.field("http_protocol_options"));
+  read_upstream(build, c.upstream_http_protocol_options());
   if (!c.has_http2_protocol_options()) return;
   build.out.versions = c.protocol_selection() == Cluster::USE_DOWNSTREAM_PROTOCOL
                            ? ClusterConfig::Versions::kDownstream

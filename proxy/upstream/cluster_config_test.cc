@@ -372,8 +372,8 @@ TEST(ClusterProtocol, WhatIsNotSupported) {
   const std::string at =
       "typed_extension_protocol_options["
       "\"envoy.extensions.upstreams.http.v3.HttpProtocolOptions\"]";
-  expect_problem(options("auto_config { http2_protocol_options { } }"), "not-supported",
-                 at + ".auto_config.http2_protocol_options", "HTTP/2");
+  expect_problem(options("auto_config { http2_protocol_options { } }"), "semantic",
+                 at + ".auto_config", "no TLS");
   expect_problem(options(""), "semantic", at, "no version of HTTP");
   expect_problem(options("explicit_http_config { http_protocol_options { allow_chunked_length: "
                          "true } }"),
@@ -427,7 +427,7 @@ TEST(ClusterConnection, TransportSockets) {
                   .config);
   expect_problem("transport_socket { name: 'tls' typed_config { " +
                      any("transport_sockets.tls.v3.UpstreamTlsContext") + " } }",
-                 "not-supported", "transport_socket", "'tls'");
+                 "not-supported", "transport_socket", "TLS");
 }
 
 TEST(ClusterConfig, WhatIsRefusedAlreadyIsNotRefusedAgain) {
@@ -443,7 +443,7 @@ TEST(ClusterConfig, WhatIsRefusedAlreadyIsNotRefusedAgain) {
 TEST(ClusterConfig, WhatWouldChangeTheRequestIsNeverSilentlyLeftOut) {
   for (const std::string field :
        {"health_checks", "outlier_detection", "lb_subset_config", "eds_cluster_config",
-        "transport_socket_matches", "preconnect_policy", "upstream_config", "filters"})
+        "preconnect_policy", "upstream_config", "filters"})
     expect_problem(field + " { }", "not-supported", field, field);
 }
 

@@ -32,6 +32,7 @@ struct Endpoint {
   // Of LOGICAL_DNS: stands for its hostname. Another address is not another host: only connections
   // opened from then on go there.
   bool logical = false;
+  int32_t transport = -1;  // index into ClusterConfig::transport_matches; -1: the cluster's own
 };
 
 struct LocalityInfo {

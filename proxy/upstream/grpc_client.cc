@@ -85,7 +85,7 @@ void GrpcStream::connect() {
   if (host_ == nullptr) return fail_soon(GrpcStatus::kUnavailable, "no healthy upstream");
   cluster_.begin(*host_);
   Lent lent;
-  switch (host_->acquire(*this, false, lent, http::Protocol::kHttp2)) {
+  switch (host_->acquire(*this, false, lent, {.downstream = http::Protocol::kHttp2})) {
     case Host::Outcome::kLent:
       return on_connection(lent);
     case Host::Outcome::kWaiting:

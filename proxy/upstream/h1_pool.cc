@@ -1,5 +1,7 @@
 #include "proxy/upstream/h1_pool.h"
 
+#include <utility>
+
 #include "proxy/upstream/worker_cluster.h"
 
 namespace weir::upstream {
@@ -10,8 +12,9 @@ class H1Pool::Member : public PoolConnection, private http::H1ClientOwner {
       : PoolConnection(pool), client(loop, *this, options), h1_pool_(pool) {}
 
   net::Connection& connection() override { return client.connection(); }
-  int connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit) override {
-    return client.connect(to, bind_to, buffer_limit);
+  int connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit,
+              std::unique_ptr<net::TlsSession> tls) override {
+    return client.connect(to, bind_to, buffer_limit, std::move(tls));
   }
   void close() override { client.close(); }
 
@@ -45,6 +48,10 @@ std::unique_ptr<PoolConnection> H1Pool::make_connection() {
   return std::make_unique<Member>(*this, loop_, host_.cluster().h1_options());
 }
 
+std::unique_ptr<net::TlsSession> H1Pool::new_session() const {
+  return pools_.new_session(false);
+}
+
 void H1Pool::count_new() {
   host_.cluster().shard().inc(host_.cluster().stats().cx_http1_total);
 }
@@ -59,6 +66,7 @@ bool H1Pool::lend_now(ConnectionWaiter& waiter, Lent& lent) {
 }
 
 void H1Pool::on_established(PoolConnection& connection) {
+  if (pools_.agreed_on_http2(connection)) return pools_.move_to_http2(connection);
   push_idle(static_cast<Member&>(connection));
   serve_waiters();
 }

@@ -10,7 +10,7 @@ namespace weir::upstream {
 // HTTP/1: a connection carries one exchange at a time. One loop.
 class H1Pool : public Pool {
  public:
-  H1Pool(Host& host, net::Loop& loop) : Pool(host, loop) {}
+  explicit H1Pool(HostPools& pools) : Pool(pools) {}
   ~H1Pool() override;
 
  private:
@@ -20,6 +20,7 @@ class H1Pool : public Pool {
   // As many connections under way as there are waiters.
   bool wants_connection(uint32_t waiters) const override { return connecting_ < waiters; }
   std::unique_ptr<PoolConnection> make_connection() override;
+  std::unique_ptr<net::TlsSession> new_session() const override;
   uint32_t waiters_of_one() const override { return 1; }
   void on_established(PoolConnection& connection) override;
   void close_idle() override;

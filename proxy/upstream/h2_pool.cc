@@ -1,5 +1,7 @@
 #include "proxy/upstream/h2_pool.h"
 
+#include <utility>
+
 #include "proxy/upstream/worker_cluster.h"
 
 namespace weir::upstream {
@@ -10,8 +12,9 @@ class H2Pool::Member : public PoolConnection, private http::H2ClientOwner {
       : PoolConnection(pool), client(loop, *this, options, shard), h2_pool_(pool) {}
 
   net::Connection& connection() override { return client.connection(); }
-  int connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit) override {
-    return client.connect(to, bind_to, buffer_limit);
+  int connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit,
+              std::unique_ptr<net::TlsSession> tls) override {
+    return client.connect(to, bind_to, buffer_limit, std::move(tls));
   }
   void close() override { client.close(); }
   bool ready() const { return established_ && client.may_open(); }
@@ -42,6 +45,10 @@ std::unique_ptr<PoolConnection> H2Pool::make_connection() {
   return std::make_unique<Member>(*this, loop_, cluster.shared().h2, cluster.shard());
 }
 
+std::unique_ptr<net::TlsSession> H2Pool::new_session() const {
+  return pools_.new_session(true);
+}
+
 void H2Pool::count_new() {
   host_.cluster().shard().inc(host_.cluster().stats().cx_http2_total);
 }
@@ -60,7 +67,20 @@ bool H2Pool::lend_now(ConnectionWaiter& waiter, Lent& lent) {
   return false;
 }
 
+void H2Pool::take_over(PoolConnection& connection, H1Pool& from) {
+  auto& member = static_cast<Member&>(put_in(make_connection()));
+  std::unique_ptr<PoolConnection> old = take_from(from, connection);
+  inherit(member, *old);
+  member.client.adopt(old->connection().release(), host_.cluster().config().buffer_limit_bytes);
+  loop_.retire(std::move(old));
+  take_waiters(from);
+}
+
 void H2Pool::on_established(PoolConnection& connection) {
+  if (pools_.lost_http2(connection)) {
+    connection.close();
+    return pools_.back_to_http1();
+  }
   has_room(static_cast<Member&>(connection));
 }
 

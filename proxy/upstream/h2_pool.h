@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "proxy/http/h2_client.h"
-#include "proxy/upstream/pool.h"
+#include "proxy/upstream/h1_pool.h"
 
 namespace weir::upstream {
 
@@ -11,8 +11,11 @@ namespace weir::upstream {
 // until it is full. One loop.
 class H2Pool : public Pool {
  public:
-  H2Pool(Host& host, net::Loop& loop) : Pool(host, loop) {}
+  explicit H2Pool(HostPools& pools) : Pool(pools) {}
   ~H2Pool() override;
+
+  // A connection of HTTP/1's pool whose handshake agreed on HTTP/2, and those who wait there.
+  void take_over(PoolConnection& connection, H1Pool& from);
 
  private:
   class Member;
@@ -21,6 +24,7 @@ class H2Pool : public Pool {
   // One is under way for all who wait: how many it can take is known when it stands.
   bool wants_connection(uint32_t waiters) const override { return waiters > 0 && connecting_ == 0; }
   std::unique_ptr<PoolConnection> make_connection() override;
+  std::unique_ptr<net::TlsSession> new_session() const override;
   uint32_t waiters_of_one() const override { return UINT32_MAX; }
   void on_established(PoolConnection& connection) override;
   void close_idle() override;

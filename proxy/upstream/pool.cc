@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "proxy/tls/transport_socket.h"
 #include "proxy/upstream/worker_cluster.h"
 
 namespace weir::upstream {
@@ -25,12 +26,19 @@ std::string_view connect_failure_details(int error) {
   }
 }
 
+std::string_view failure_details(PoolConnection& connection, int error) {
+  const net::TlsSession* tls = connection.connection().tls();
+  return error == EPROTO && tls != nullptr ? tls->error_details() : connect_failure_details(error);
+}
+
 }  // namespace
 
 void PoolConnection::on_timer(net::Timer& /*timer*/) {
   if (!established_) return pool_.connected(*this, ETIMEDOUT);
   on_idle();
 }
+
+Pool::Pool(HostPools& pools) : pools_(pools), host_(pools.host()), loop_(pools.loop()) {}
 
 Pool::~Pool() = default;
 
@@ -56,8 +64,12 @@ void Pool::enqueue(ConnectionWaiter& waiter, bool high_priority) {
   WorkerCluster& cluster = host_.cluster();
   cluster.shard().inc(cluster.stats().rq_pending_total);
   cluster.shard().add(cluster.stats().rq_pending_active, 1);
-  waiter.pool_ = this;
   waiter.high_priority_ = high_priority;
+  link(waiter);
+}
+
+void Pool::link(ConnectionWaiter& waiter) {
+  waiter.pool_ = this;
   waiter.next_ = nullptr;
   waiter.previous_ = last_waiter_;
   (last_waiter_ == nullptr ? first_waiter_ : last_waiter_->next_) = &waiter;
@@ -69,15 +81,29 @@ void Pool::cancel(ConnectionWaiter& waiter) {
   unlink(waiter);
 }
 
-void Pool::unlink(ConnectionWaiter& waiter) {
+void Pool::detach(ConnectionWaiter& waiter) {
   (waiter.previous_ == nullptr ? first_waiter_ : waiter.previous_->next_) = waiter.next_;
   (waiter.next_ == nullptr ? last_waiter_ : waiter.next_->previous_) = waiter.previous_;
   waiter.next_ = waiter.previous_ = nullptr;
   waiter.pool_ = nullptr;
   --waiters_;
+}
+
+void Pool::unlink(ConnectionWaiter& waiter) {
+  detach(waiter);
   WorkerCluster& cluster = host_.cluster();
   cluster.pending(waiter.high_priority_).release();
   cluster.shard().add(cluster.stats().rq_pending_active, -1);
+}
+
+void Pool::take_waiters(Pool& other) {
+  while (ConnectionWaiter* waiter = other.first_waiter_) {
+    other.detach(*waiter);
+    link(*waiter);
+  }
+  serve_waiters();
+  while (first_waiter_ != nullptr && wants_connection(waiters_))
+    if (!open_connection(first_waiter_->high_priority_)) break;
 }
 
 ConnectionWaiter* Pool::pop_waiter() {
@@ -114,8 +140,7 @@ bool Pool::open_connection(bool high_priority) {
     stats.inc(cluster.stats().cx_overflow);
     return false;
   }
-  PoolConnection& connection = *connections_.emplace_back(make_connection());
-  connection.slot_ = static_cast<uint32_t>(connections_.size() - 1);
+  PoolConnection& connection = put_in(make_connection());
   connection.counted_ = true;
   connection.high_priority_ = high_priority;
   connection.id_ = cluster.next_connection_id();
@@ -127,7 +152,8 @@ bool Pool::open_connection(bool high_priority) {
   stats.add(cluster.stats().cx_active, 1);
   const ClusterConfig& config = cluster.config();
   const net::Address* from = config.bind_address ? &*config.bind_address : nullptr;
-  const int error = connection.connect(host_.endpoint().address, from, config.buffer_limit_bytes);
+  const int error =
+      connection.connect(host_.endpoint().address, from, config.buffer_limit_bytes, new_session());
   if (error != 0) {
     // The waiter is not in the queue yet: it is told in the same way, a moment later.
     loop_.post([this, &connection, error] { connected(connection, error); });
@@ -137,10 +163,18 @@ bool Pool::open_connection(bool high_priority) {
   return true;
 }
 
+void Pool::note_handshake(PoolConnection& connection, int error) {
+  const net::TlsSession* tls = connection.connection().tls();
+  if (tls == nullptr || (error != 0 && error != EPROTO)) return;
+  if (const tls::ClientTls* context = pools_.tls())
+    context->stats().on_handshake(host_.cluster().shard(), *tls, error);
+}
+
 void Pool::connected(PoolConnection& connection, int error) {
   WorkerCluster& cluster = host_.cluster();
   stats::Shard& stats = cluster.shard();
   --connecting_;
+  note_handshake(connection, error);
   if (error != 0) {
     const bool timeout = error == ETIMEDOUT;
     ++host_.counters.cx_connect_fail;
@@ -152,7 +186,7 @@ void Pool::connected(PoolConnection& connection, int error) {
     // Those who fail may try again at once: the slot is theirs by then.
     connection.established_ = true;
     give_slot_back(connection);
-    fail_waiters(most, reason, connect_failure_details(error));
+    fail_waiters(most, reason, failure_details(connection, error));
     return connection.close();
   }
   connection.established_ = true;
@@ -177,15 +211,34 @@ void Pool::closed(PoolConnection& connection) {
   give_slot_back(connection);
   cluster.shard().inc(cluster.stats().cx_destroy);
   cluster.shard().add(cluster.stats().cx_active, -1);
-  std::unique_ptr<PoolConnection> gone = std::move(connections_[connection.slot_]);
-  if (connection.slot_ + 1 < connections_.size()) {
-    connections_[connection.slot_] = std::move(connections_.back());
-    connections_[connection.slot_]->slot_ = connection.slot_;
-  }
-  connections_.pop_back();
-  loop_.retire(std::move(gone));
+  loop_.retire(take_out(connection));
   // Somebody may have been waiting for just this slot.
   if (first_waiter_ != nullptr && wants_connection(waiters_)) open_for_waiters();
+}
+
+PoolConnection& Pool::put_in(std::unique_ptr<PoolConnection> connection) {
+  connection->slot_ = static_cast<uint32_t>(connections_.size());
+  return *connections_.emplace_back(std::move(connection));
+}
+
+std::unique_ptr<PoolConnection> Pool::take_out(PoolConnection& connection) {
+  const uint32_t slot = connection.slot_;
+  std::unique_ptr<PoolConnection> out = std::move(connections_[slot]);
+  if (slot + 1 < connections_.size()) {
+    connections_[slot] = std::move(connections_.back());
+    connections_[slot]->slot_ = slot;
+  }
+  connections_.pop_back();
+  return out;
+}
+
+void Pool::inherit(PoolConnection& to, PoolConnection& from) {
+  to.id_ = from.id_;
+  to.local_ = from.local_;
+  to.started_ms_ = from.started_ms_;
+  to.high_priority_ = from.high_priority_;
+  to.counted_ = std::exchange(from.counted_, false);
+  to.established_ = true;
 }
 
 void Pool::open_for_waiters() {

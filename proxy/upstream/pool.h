@@ -12,6 +12,7 @@
 namespace weir::upstream {
 
 class Host;
+class HostPools;
 class Pool;
 
 // A stream on an upstream connection, as the request that got it sees it.
@@ -49,8 +50,9 @@ class PoolConnection : protected net::Timer::Owner {
   ~PoolConnection() override = default;
 
   virtual net::Connection& connection() = 0;
-  // An errno when not even a start is possible. The owner is told of the rest.
-  virtual int connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit) = 0;
+  // An errno when not even a start is possible. The owner is told of the rest. `tls` may be null.
+  virtual int connect(const net::Address& to, const net::Address* bind_to, size_t buffer_limit,
+                      std::unique_ptr<net::TlsSession> tls) = 0;
   // Ends in Pool::closed.
   virtual void close() = 0;
 
@@ -75,7 +77,7 @@ class PoolConnection : protected net::Timer::Owner {
 // One worker's connections of one kind to one host, and the requests that wait for one. One loop.
 class Pool {
  public:
-  Pool(Host& host, net::Loop& loop) : host_(host), loop_(loop) {}
+  explicit Pool(HostPools& pools);
   virtual ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -94,6 +96,8 @@ class Pool {
   void revive() { draining_ = false; }
   size_t connections() const { return connections_.size(); }
   bool unused() const { return connections_.empty() && first_waiter_ == nullptr; }
+  // Those who wait there wait here from now on.
+  void take_waiters(Pool& other);
 
  protected:
   friend class PoolConnection;
@@ -103,6 +107,8 @@ class Pool {
   // Whether one more connection should be opened for so many who wait.
   virtual bool wants_connection(uint32_t waiters) const = 0;
   virtual std::unique_ptr<PoolConnection> make_connection() = 0;
+  // For a connection of this pool; null in the clear.
+  virtual std::unique_ptr<net::TlsSession> new_session() const = 0;
   // How many of those who wait fail with one connection that could not be made.
   virtual uint32_t waiters_of_one() const = 0;
   virtual void on_established(PoolConnection& connection) = 0;
@@ -119,7 +125,15 @@ class Pool {
   bool worn_out(const PoolConnection& connection);
   void fill(PoolConnection& connection, http::ClientStream& stream, Lent& lent);
   void arm_idle(PoolConnection& connection);
+  // Out of the list and into it, as when a connection goes from one pool to another.
+  std::unique_ptr<PoolConnection> take_out(PoolConnection& connection);
+  static std::unique_ptr<PoolConnection> take_from(Pool& other, PoolConnection& connection) {
+    return other.take_out(connection);
+  }
+  PoolConnection& put_in(std::unique_ptr<PoolConnection> connection);
+  static void inherit(PoolConnection& to, PoolConnection& from);
 
+  HostPools& pools_;
   Host& host_;
   net::Loop& loop_;
   ConnectionWaiter* first_waiter_ = nullptr;
@@ -132,7 +146,10 @@ class Pool {
  private:
   bool open_connection(bool high_priority);
   void enqueue(ConnectionWaiter& waiter, bool high_priority);
+  void link(ConnectionWaiter& waiter);
+  void detach(ConnectionWaiter& waiter);
   void unlink(ConnectionWaiter& waiter);
+  void note_handshake(PoolConnection& connection, int error);
   ConnectionWaiter* pop_waiter();
   void give_slot_back(PoolConnection& connection);
   void fail_waiters(uint32_t most, http::ResetReason reason, std::string_view details);

@@ -4,6 +4,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "proxy/tls/transport_socket.h"
+
 namespace weir::upstream {
 namespace {
 
@@ -21,18 +23,42 @@ http::H1ClientOptions h1_options_of(const ClusterConfig& config) {
 
 // ---- one endpoint ----
 
-Pool& Host::pool_for(http::Protocol downstream) {
-  const auto versions = cluster_.config().versions;
-  if (versions == ClusterConfig::Versions::kHttp1) return h1_;
-  if (versions == ClusterConfig::Versions::kDownstream && downstream != http::Protocol::kHttp2)
-    return h1_;
-  if (h2_ == nullptr) h2_ = std::make_unique<H2Pool>(*this, loop_);
-  return *h2_;
+void Host::update(const Endpoint& endpoint) {
+  endpoint_ = endpoint;
+  pools_.revive();
+  for (auto& pools : named_) pools->revive();
+}
+
+// Clients choose these names: those that nobody uses any more must not pile up.
+HostPools& Host::pools_for(std::string_view name) {
+  constexpr size_t kMany = 16;
+  for (auto& pools : named_)
+    if (pools->name() == name) return *pools;
+  net::Loop& loop = pools_.loop();
+  if (named_.size() >= kMany)
+    std::erase_if(named_, [&loop](std::unique_ptr<HostPools>& pools) {
+      if (!pools->unused()) return false;
+      // Its connections may still be on the loop's list of things to delete.
+      loop.retire(std::move(pools));
+      return true;
+    });
+  return *named_.emplace_back(std::make_unique<HostPools>(*this, loop, std::string(name)));
 }
 
 void Host::drain() {
-  h1_.drain();
-  if (h2_ != nullptr) h2_->drain();
+  pools_.drain();
+  for (auto& pools : named_) pools->drain();
+}
+
+bool Host::unused() const {
+  const auto idle = [](const std::unique_ptr<HostPools>& pools) { return pools->unused(); };
+  return requests == 0 && pools_.unused() && std::all_of(named_.begin(), named_.end(), idle);
+}
+
+size_t Host::connections() const {
+  size_t sum = pools_.connections();
+  for (const auto& pools : named_) sum += pools->connections();
+  return sum;
 }
 
 // ---- the cluster ----
@@ -53,6 +79,12 @@ WorkerCluster::WorkerCluster(std::shared_ptr<Cluster> cluster,
 }
 
 WorkerCluster::~WorkerCluster() = default;
+
+std::shared_ptr<tls::SessionCache> WorkerCluster::session_cache(const tls::ClientTls& tls) {
+  const auto [at, is_new] = session_caches_.try_emplace(&tls);
+  if (is_new) at->second = tls.context()->new_cache();
+  return at->second;
+}
 
 // LOGICAL_DNS: a new address is for new connections; those that stand go on.
 bool WorkerCluster::keep_logical_host(const HostSet& hosts) {

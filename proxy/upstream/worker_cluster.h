@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,9 +12,12 @@
 #include "proxy/http/h1_client.h"
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/cluster.h"
-#include "proxy/upstream/h1_pool.h"
-#include "proxy/upstream/h2_pool.h"
+#include "proxy/upstream/host_pools.h"
 #include "proxy/upstream/load_balancer.h"
+
+namespace weir::tls {
+class SessionCache;
+}
 
 namespace weir::upstream {
 
@@ -29,50 +33,48 @@ struct HostCounters {
   uint64_t rq_timeout = 0;
 };
 
+// What a request asks of the connection it gets.
+struct Wish {
+  http::Protocol downstream = http::Protocol::kHttp11;  // what its client speaks
+  std::string_view name = {};  // what TLS is to ask for, where the configuration leaves it open
+};
+
 // One endpoint as one worker knows it: its connections and those who wait for one. One loop.
 class Host {
  public:
   Host(WorkerCluster& cluster, net::Loop& loop, Endpoint endpoint)
-      : cluster_(cluster), loop_(loop), endpoint_(std::move(endpoint)), h1_(*this, loop) {}
+      : cluster_(cluster), endpoint_(std::move(endpoint)), pools_(*this, loop, {}) {}
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
   const Endpoint& endpoint() const { return endpoint_; }
-  void update(const Endpoint& endpoint) {
-    endpoint_ = endpoint;
-    h1_.revive();
-    if (h2_ != nullptr) h2_->revive();
-  }
-  WorkerCluster& cluster() { return cluster_; }
+  void update(const Endpoint& endpoint);
+  WorkerCluster& cluster() const { return cluster_; }
 
   // See Pool.
   using Outcome = Pool::Outcome;
-  // `downstream` is what the client speaks, for clusters that follow it.
-  Outcome acquire(ConnectionWaiter& waiter, bool high_priority, Lent& lent,
-                  http::Protocol downstream = http::Protocol::kHttp11) {
-    return pool_for(downstream).acquire(waiter, high_priority, lent);
+  Outcome acquire(ConnectionWaiter& waiter, bool high_priority, Lent& lent, const Wish& wish = {}) {
+    HostPools& pools = wish.name.empty() ? pools_ : pools_for(wish.name);
+    return pools.for_request(wish.downstream).acquire(waiter, high_priority, lent);
   }
 
   // Ends idle connections; those at work end with what they carry.
   void drain();
-  bool unused() const { return h1_.unused() && (h2_ == nullptr || h2_->unused()) && requests == 0; }
+  bool unused() const;
   uint32_t requests = 0;  // under way; kept by WorkerCluster::begin and end
-  size_t connections() const {
-    return h1_.connections() + (h2_ == nullptr ? 0 : h2_->connections());
-  }
+  size_t connections() const;
 
   HostCounters counters;
   uint32_t index = 0;    // in the cluster's host set
   bool removed = false;  // no longer in it
 
  private:
-  Pool& pool_for(http::Protocol downstream);
+  HostPools& pools_for(std::string_view name);
 
   WorkerCluster& cluster_;
-  net::Loop& loop_;
   Endpoint endpoint_;
-  H1Pool h1_;
-  std::unique_ptr<H2Pool> h2_;  // since the first request that wanted it
+  HostPools pools_;
+  std::vector<std::unique_ptr<HostPools>> named_;  // auto_sni
 };
 
 struct AddressHash {
@@ -109,6 +111,8 @@ class WorkerCluster {
   Lease& connections(bool high) { return connections_[high]; }
   const http::H1ClientOptions& h1_options() const { return h1_options_; }
   uint64_t next_connection_id() { return ++connection_ids_; }
+  // Null when sessions of this context are not to be resumed.
+  std::shared_ptr<tls::SessionCache> session_cache(const tls::ClientTls& tls);
 
   // A request under way on one of the hosts begins or ends.
   void begin(Host& host);
@@ -139,6 +143,7 @@ class WorkerCluster {
   std::vector<uint32_t> active_;  // by index, for the picker
   std::vector<uint32_t> avoid_scratch_;
   uint64_t connection_ids_ = 0;
+  std::map<const tls::ClientTls*, std::shared_ptr<tls::SessionCache>> session_caches_;
 };
 
 }  // namespace weir::upstream
