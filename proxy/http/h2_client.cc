@@ -242,6 +242,7 @@ std::unique_ptr<h2::Stream> H2Client::make_stream() {
 }
 
 uint32_t H2Client::max_streams() const {
+  if (session_ == nullptr) return options_.max_concurrent_streams;
   const uint32_t theirs =
       nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
   return std::min(theirs, options_.max_concurrent_streams);

@@ -384,6 +384,25 @@ TEST_F(H2ClientTest, WhatNoServerSends) {
   }
 }
 
+TEST_F(H2ClientTest, ServersThatFlood) {
+  std::string pings;
+  for (int i = 0; i < 1'100; ++i) pings += ping();
+  std::string updates;
+  for (int i = 0; i < 50; ++i) updates += window_update(0, 1);
+  std::string continuations = frame(kHeaders, 0, 1, line(":status", "200"));
+  for (int i = 0; i < 101; ++i) continuations += frame(kContinuation, 0, 1, line("x", "y"));
+  const std::string empty = response(1, false) + data(1, "", false) + data(1, "", false);
+  for (const std::string& bytes : {pings, updates, continuations, empty}) {
+    Peer peer = open();
+    const int one = start("GET", "/", true);
+    peer.wait_for(kHeaders);
+    peer.send(bytes);
+    EXPECT_EQ(peer.wait_for(kGoaway).error_code(), NGHTTP2_ENHANCE_YOUR_CALM);
+    EXPECT_TRUE(peer.closes());
+    EXPECT_TRUE(t_.run([&] { return exchange(one).trace.ends_with("http2.inbound_flood"); }));
+  }
+}
+
 // ---- flow control ----
 
 TEST_F(H2ClientTest, APausedStreamStopsItsServerAndNoOther) {
