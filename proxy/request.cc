@@ -190,14 +190,23 @@ void Request::request_head_passed(bool end) {
   std::visit([&](const auto& action) { act(action, end); }, route_->action);
 }
 
+// Once: nobody else needs to tell the client.
+void Request::send_continue() {
+  http::ResponseHead go_on(arena_);
+  go_on.status = 100;
+  stream_->send_informational(go_on);
+  head_.headers.remove(http::Known::kExpect);
+  head_.expects_continue = false;
+}
+
+// The upstream hears of the request only when its body is there: it cannot ask for it.
+void Request::request_body_wanted() {
+  if (head_.expects_continue && !ended_ && !replied_) send_continue();
+}
+
 void Request::act(const http::ForwardAction& action, bool end) {
   forwarding_ = true;
-  if (head_.expects_continue && !hcm_->proxy_100_continue) {
-    http::ResponseHead go_on(arena_);
-    go_on.status = 100;
-    stream_->send_informational(go_on);
-    head_.headers.remove(http::Known::kExpect);
-  }
+  if (head_.expects_continue && !hcm_->proxy_100_continue) send_continue();
   forward_.start(action, end);
 }
 

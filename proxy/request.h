@@ -75,6 +75,7 @@ class Request : public http::ServerStreamEvents,
 
  private:
   // ---- FilterChainOwner ----
+  void request_body_wanted() override;
   void request_head_passed(bool end) override;
   void request_body_passed(std::string_view bytes, bool end) override;
   void request_trailers_passed(http::HeaderMap& trailers) override;
@@ -94,6 +95,7 @@ class Request : public http::ServerStreamEvents,
   void pick_weighted(const http::ForwardAction& action);
   const HcmConfig::Upgrade* allowed_upgrade() const;
   bool check_upgrade();
+  void send_continue();
   void start_filters();
   void act(const http::ForwardAction& action, bool end);
   void act(const http::RedirectAction& action, bool end);

@@ -71,6 +71,7 @@ struct FilterChain::RequestSide {
   static Verdict trailers(Filter& f, FilterContext& x, HeaderMap& t) {
     return f.on_request_trailers(x, t);
   }
+  static void body_wanted(FilterChainOwner& o) { o.request_body_wanted(); }
   static void head_passed(FilterChainOwner& o, bool end) { o.request_head_passed(end); }
   static void body_passed(FilterChainOwner& o, const BodyPiece& p) {
     o.request_body_passed(p.bytes, p.end);
@@ -91,6 +92,7 @@ struct FilterChain::ResponseSide {
   static Verdict trailers(Filter& f, FilterContext& x, HeaderMap& t) {
     return f.on_response_trailers(x, t);
   }
+  static void body_wanted(FilterChainOwner&) {}
   static void head_passed(FilterChainOwner& o, bool end) { o.response_head_passed(end); }
   static void body_passed(FilterChainOwner& o, const BodyPiece& p) {
     o.response_body_passed(p.bytes, p.end);
@@ -120,6 +122,7 @@ void FilterChain::run_head(int step, bool end) {
     FilterHold& hold = add_hold<Side>(step);
     hold.head_held = true;
     hold.head_end = end;
+    if (hold.shows_body) Side::body_wanted(owner_);
     return;
   }
   Side::head_passed(owner_, end);

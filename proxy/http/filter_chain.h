@@ -24,6 +24,8 @@ using FilterList = std::vector<ConfiguredFilter>;
 class FilterChainOwner {
  public:
   virtual ~FilterChainOwner() = default;
+  // A filter that holds the head collects the body: who waits to be told to send it must be told.
+  virtual void request_body_wanted() {}
   virtual void request_head_passed(bool end) = 0;
   virtual void request_body_passed(std::string_view bytes, bool end) = 0;
   virtual void request_trailers_passed(HeaderMap& trailers) = 0;
