@@ -61,7 +61,7 @@ void GrpcStream::write_head(const GrpcMethod& method) {
   head_.method = http::Method::kPost;
   head_.method_text = "POST";
   head_.protocol = http::Protocol::kHttp2;
-  head_.scheme = "http";
+  head_.scheme = cluster_.config().tls != nullptr ? "https" : "http";
   head_.path = arena_.concat({"/", method.service, "/", method.method});
   head_.authority = arena_.copy(method.authority.empty() ? name : method.authority);
   http::HeaderMap& headers = head_.headers;
