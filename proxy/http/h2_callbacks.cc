@@ -96,6 +96,7 @@ int Callbacks::on_begin_headers(nghttp2_session* from, const nghttp2_frame* fram
     session.shard_.inc(session.options_.stats.headers_cb_no_stream);
     return 0;
   }
+  if (kind == FieldSection::Kind::kTrailers) session.shard_.inc(session.options_.stats.trailers);
   session.section_stream_ = stream;
   session.section_.begin(kind, *to,
                          {session.options_.max_header_count, session.options_.max_header_bytes});

@@ -351,6 +351,7 @@ TEST_F(H2ServerTest, TheEndThatCameWhilePausedComesAfterwards) {
     with(i, [](HeardRequest& heard) { heard.stream.pause_reading(false); });
   EXPECT_TRACE(0, "head POST /; body hello; end");
   EXPECT_TRACE(1, "head POST /; body x; trailers");
+  EXPECT_EQ(counter("trailers"), 1u);
 }
 
 TEST_F(H2ServerTest, AClientThatDoesNotTakeItsAnswerIsReset) {
@@ -360,6 +361,19 @@ TEST_F(H2ServerTest, AClientThatDoesNotTakeItsAnswerIsReset) {
   EXPECT_EQ(peer.wait_for(kRstStream).error_code(), NGHTTP2_CANCEL);
   EXPECT_EQ(counter("tx_flush_timeout"), 1u);
   EXPECT_TRUE(peer.sync());
+}
+
+TEST_F(H2ServerTest, AByteNowAndThenIsNotTaking) {
+  options_.stream_flush_timeout_ms = 60;
+  Peer peer = open(echo, setting(4, 0));
+  peer.send(request(1, true, {}, "GET", "/" + std::string(500, 'x')));
+  Frame last;
+  for (int i = 0; i < 40 && last.type != kRstStream; ++i) {
+    peer.send(window_update(1, 1));
+    last = peer.wait_for([](const Frame& at) { return at.type == kRstStream; }, 10);
+  }
+  EXPECT_EQ(last.type, kRstStream);
+  EXPECT_EQ(last.error_code(), NGHTTP2_CANCEL);
 }
 
 // ---- ends ----

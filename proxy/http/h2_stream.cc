@@ -10,6 +10,8 @@ namespace {
 
 // Shorter pieces are copied: a place in the list of pieces costs as much.
 constexpr size_t kCopiedBytes = 1024;
+// What a peer has to take within the flush timeout.
+constexpr size_t kProgressBytes = 1024;
 
 }  // namespace
 
@@ -82,7 +84,7 @@ void Stream::recycle() {
   trailers_text_.clear();
   trailers_in_ = nullptr;
   body_left_ = kUnknownLength;
-  window_owed_ = 0;
+  window_owed_ = progress_bytes_ = 0;
   stop_at_ms_ = INT64_MAX;
   deferred_ = told_full_ = paused_ = end_kept_ = false;
 }
@@ -120,7 +122,7 @@ ssize_t Stream::next_payload(size_t most, uint32_t& flags) {
     return NGHTTP2_ERR_DEFERRED;
   }
   if (told_full_) settle_later();
-  progress_ms_ = session_.now_ms();
+  note_progress(std::min(size, most));
   flags |= NGHTTP2_DATA_FLAG_NO_COPY;
   if (!end_queued_ || size > most) return static_cast<ssize_t>(std::min(size, most));
   flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -133,6 +135,14 @@ ssize_t Stream::next_payload(size_t most, uint32_t& flags) {
   return static_cast<ssize_t>(size);
 }
 
+// A byte now and then is no progress (CVE-2026-49975).
+void Stream::note_progress(size_t bytes) {
+  progress_bytes_ += bytes;
+  if (progress_bytes_ < kProgressBytes) return;
+  progress_bytes_ = 0;
+  progress_ms_ = session_.now_ms();
+}
+
 void Stream::resume() {
   if (!deferred_) return;
   deferred_ = false;
@@ -143,7 +153,6 @@ void Stream::submit_trailers() {
   FieldList fields(static_cast<uint32_t>(trailers_out_.size()));
   for (const Header& line : trailers_out_) fields.add_line(line);
   nghttp2_submit_trailer(session_.session_, id_, fields.data(), fields.size());
-  session_.shard_.inc(session_.options_.stats.trailers);
 }
 
 // What no window allowed to go, as long as the views are valid.

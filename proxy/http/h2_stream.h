@@ -108,6 +108,7 @@ class Stream {
  private:
   // nghttp2 asks for a frame's payload of at most `most` bytes.
   ssize_t next_payload(size_t most, uint32_t& flags);
+  void note_progress(size_t bytes);
   void resume();
   void keep_unsent();
   void after_pump();
@@ -131,9 +132,10 @@ class Stream {
   HeaderMap* trailers_in_ = nullptr;  // came while paused
   int64_t body_left_ = kUnknownLength;
   int64_t stop_at_ms_ = INT64_MAX;
-  int64_t progress_ms_ = 0;  // when something was last sent
-  size_t window_owed_ = 0;   // delivered by the event that paused it
-  uint32_t slot_ = 0;        // in the session's list
+  int64_t progress_ms_ = 0;    // when enough was last sent
+  size_t progress_bytes_ = 0;  // since
+  size_t window_owed_ = 0;     // delivered by the event that paused it
+  uint32_t slot_ = 0;          // in the session's list
   bool in_pump_list_ : 1 = false;
   bool deferred_ : 1 = false;  // nghttp2 waits to be told that there is more
   bool told_full_ : 1 = false;
