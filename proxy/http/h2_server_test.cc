@@ -354,6 +354,27 @@ TEST_F(H2ServerTest, TheEndThatCameWhilePausedComesAfterwards) {
   EXPECT_EQ(counter("trailers"), 1u);
 }
 
+TEST_F(H2ServerTest, EveryStreamThatWasPausedGoesOn) {
+  Peer peer = open(echo);
+  constexpr uint32_t kStreams = 9;
+  for (uint32_t i = 0; i < kStreams; ++i) peer.send(request(2 * i + 1, false, {}, "POST"));
+  EXPECT_TRUE(peer.sync());
+  t_.run([&] {
+    for (auto& heard : owner_->requests) heard->stream.pause_reading(true);
+  });
+  for (uint32_t i = 0; i < kStreams; ++i) peer.send(data(2 * i + 1, std::to_string(i), true));
+  EXPECT_TRUE(peer.sync());
+  t_.run([&] {
+    for (auto& heard : owner_->requests) heard->stream.pause_reading(false);
+  });
+  uint32_t answers = 0;
+  peer.wait_for([&](const Frame& at) {
+    if (at.type == kData && at.payload == std::to_string(at.stream / 2)) ++answers;
+    return answers == kStreams;
+  });
+  EXPECT_EQ(answers, kStreams);
+}
+
 TEST_F(H2ServerTest, AClientThatDoesNotTakeItsAnswerIsReset) {
   options_.stream_flush_timeout_ms = 50;
   Peer peer = open(echo, setting(4, 0));

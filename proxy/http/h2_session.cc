@@ -98,13 +98,16 @@ void Session::deliver_kept_soon() {
 // False: the session is no more.
 bool Session::deliver_kept() {
   delivery_wanted_ = false;
-  // Streams may end on the way; a moved one is met at its new place or in the next round.
   for (size_t i = 0; i < streams_.size(); ++i) {
     streams_[i]->deliver_kept();
     if (stopped_) return false;
   }
   loop().flush();
-  return !stopped_;
+  if (stopped_) return false;
+  // A stream that ended on the way left its place to one that was passed over.
+  const auto waits = [](const auto& stream) { return stream->may_deliver(); };
+  if (std::any_of(streams_.begin(), streams_.end(), waits)) deliver_kept_soon();
+  return true;
 }
 
 void Session::on_readable() {
