@@ -57,6 +57,8 @@ void Connection::start_handshake() {
     join_flush_list();
   }
   handshaking_ = !tls_->handshake_done();
+  // What came along is there when the owner, who may pause first, wants it.
+  if (!handshaking_) readable_ = tls_->has_unread();
   if (tls_->has_unread() || (handshaking_ && !tls_->is_server())) request_resume();
 }
 
