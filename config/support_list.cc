@@ -36,7 +36,7 @@ Listener: name address stat_prefix filter_chains default_filter_chain
 FilterChain: filter_chain_match filters metadata transport_socket
   transport_socket_connect_timeout name use_proxy_proto
 FilterChainMatch: * -address_suffix -suffix_len
-ListenerFilter: name typed_config
+ListenerFilter: name typed_config filter_disabled
 Filter: name typed_config
 
 package envoy.config.core.v3

@@ -10,7 +10,7 @@ namespace {
 
 using Mode = ForwardClientCert::Mode;
 
-constexpr std::string_view kHeader = "x-forwarded-client-cert";
+constexpr http::Known kHeader = http::Known::kForwardedClientCert;
 
 // Builds one element of the header: pairs of key and value.
 class ElementWriter {
@@ -86,7 +86,7 @@ void note_client_cert(Request& request) {
   if (mode == Mode::kForwardOnly) return;
   const std::string_view element = make_element(request, *session);
   bool present = false;
-  const std::string_view old = headers.joined(kHeader, present);
+  const std::string_view old = headers.joined(http::known_name(kHeader), present);
   const bool append = mode == Mode::kAppendForward && !old.empty();
   headers.set(kHeader, append ? request.arena().concat({old, ",", element}) : element);
 }

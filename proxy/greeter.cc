@@ -70,7 +70,9 @@ void Greeter::run_filters() {
 
 // False: it is not its successor's turn.
 bool Greeter::run_next_filter(std::string_view& bytes) {
-  const ListenerFilter& filter = entrance_.config().filters[next_filter_];
+  const ConfiguredListenerFilter& configured = entrance_.config().filters[next_filter_];
+  if (configured.is_disabled(approach_)) return ++next_filter_, true;
+  const ListenerFilter& filter = configured.filter;
   if (bytes.empty() && !needs_no_bytes(filter)) {
     const Peek peeked = peek(bytes);
     if (peeked == Peek::kNothing) return wait(bytes), false;

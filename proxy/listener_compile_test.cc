@@ -86,13 +86,13 @@ TEST_F(ListenerCompile, FiltersInTheirOrder) {
       << said_;
   const auto& filters = listener().filters;
   ASSERT_EQ(filters.size(), 4u);
-  const auto& proxy = std::get<ProxyProtocolFilter>(filters[0]);
+  const auto& proxy = std::get<ProxyProtocolFilter>(filters[0].filter);
   EXPECT_FALSE(proxy.allow_without_header);
   EXPECT_FALSE(proxy.disallowed[1]);
   EXPECT_TRUE(proxy.disallowed[2]);
-  EXPECT_TRUE(std::holds_alternative<OriginalDst>(filters[1]));
-  EXPECT_TRUE(std::holds_alternative<TlsInspector>(filters[2]));
-  EXPECT_TRUE(std::holds_alternative<HttpInspector>(filters[3]));
+  EXPECT_TRUE(std::holds_alternative<OriginalDst>(filters[1].filter));
+  EXPECT_TRUE(std::holds_alternative<TlsInspector>(filters[2].filter));
+  EXPECT_TRUE(std::holds_alternative<HttpInspector>(filters[3].filter));
   EXPECT_EQ(listener().filters_timeout_ms, 15'000);
   EXPECT_TRUE(listener().greets());
 }
@@ -109,7 +109,7 @@ TEST_F(ListenerCompile, TheTlsInspectorIsAddedWhereItIsNeeded) {
        {"{server_names: [a]}", "{transport_protocol: tls}", "{application_protocols: [h2]}"}) {
     ASSERT_TRUE(compile("", chain(match))) << said_;
     ASSERT_EQ(listener().filters.size(), 1u) << match;
-    EXPECT_TRUE(std::holds_alternative<TlsInspector>(listener().filters[0]));
+    EXPECT_TRUE(std::holds_alternative<TlsInspector>(listener().filters[0].filter));
     EXPECT_TRUE(said("without the TLS inspector")) << said_;
   }
   ASSERT_TRUE(compile("", chain("{transport_protocol: raw_buffer}")));
@@ -123,7 +123,7 @@ TEST_F(ListenerCompile, TheTlsInspectorIsAddedWhereItIsNeeded) {
 TEST_F(ListenerCompile, UseProxyProtoIsTheFilter) {
   ASSERT_TRUE(compile("", chain("{server_names: [a]}", "      use_proxy_proto: true\n"))) << said_;
   ASSERT_EQ(listener().filters.size(), 2u);
-  EXPECT_TRUE(std::holds_alternative<ProxyProtocolFilter>(listener().filters[0]))
+  EXPECT_TRUE(std::holds_alternative<ProxyProtocolFilter>(listener().filters[0].filter))
       << "before who looks behind its header";
 }
 
@@ -153,11 +153,23 @@ TEST_F(ListenerCompile, WhatIsNotSupportedIsRefused) {
       compile("listener_filters: [" + filter("ProxyProtocol", "rules: [{tlv_type: 2}]") + "]",
               chain("{}")));
   EXPECT_TRUE(said("rules")) << said_;
-  EXPECT_FALSE(
-      compile("listener_filters: [{name: f, filter_disabled: {any_match: true}}]", chain("{}")));
-  EXPECT_TRUE(said("filter_disabled")) << said_;
   EXPECT_FALSE(compile("", chain("{address_suffix: x}")));
   EXPECT_TRUE(said("address_suffix")) << said_;
+}
+
+TEST_F(ListenerCompile, FiltersAreLeftOutByPort) {
+  std::string line = filter("HttpInspector");
+  line.insert(line.size() - 1,
+              ", filter_disabled: {or_match: {rules: [{destination_port_range: {start: 10, end: "
+              "20}}, {and_match: {rules: [{not_match: {destination_port_range: {start: 0, end: "
+              "100}}}, {destination_port_range: {start: 90, end: 102}}]}}]}}");
+  ASSERT_TRUE(compile("listener_filters: [" + line + "]", chain("{}"))) << said_;
+  const ConfiguredListenerFilter& configured = listener().filters.at(0);
+  const auto left_out = [&](uint16_t port) {
+    return configured.is_disabled({.local = net::Address::ip("127.0.0.1", port).take()});
+  };
+  for (const uint16_t port : {10, 19, 100, 101}) EXPECT_TRUE(left_out(port)) << port;
+  for (const uint16_t port : {9, 20, 99, 102, 65535}) EXPECT_FALSE(left_out(port)) << port;
 }
 
 TEST_F(ListenerCompile, HandshakesAreBounded) {

@@ -43,7 +43,7 @@ struct ListenerConfig {
   std::string name;
   uint64_t hash = 0;                    // of the message
   std::vector<net::Address> addresses;  // address and additional_addresses
-  std::vector<ListenerFilter> filters;
+  std::vector<ConfiguredListenerFilter> filters;
   int64_t filters_timeout_ms = 15'000;  // 0: none
   bool continue_on_filters_timeout = false;
   std::vector<ChainConfig> chains;

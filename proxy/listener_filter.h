@@ -4,6 +4,7 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <variant>
 
@@ -61,6 +62,17 @@ struct HttpInspector {
 };
 
 using ListenerFilter = std::variant<OriginalDst, ProxyProtocolFilter, TlsInspector, HttpInspector>;
+
+// A filter in a listener's list.
+struct ConfiguredListenerFilter {
+  ListenerFilter filter;
+  // filter_disabled: the destination ports for which it is left out; null: for none.
+  std::shared_ptr<const std::bitset<65536>> disabled_ports;
+
+  bool is_disabled(const Approach& approach) const {
+    return disabled_ports != nullptr && disabled_ports->test(approach.local.port());
+  }
+};
 
 // `bytes` is empty when nothing came yet.
 FilterVerdict look(const ListenerFilter& filter, int fd, std::string_view bytes, Approach& approach,

@@ -64,41 +64,75 @@ ProxyProtocolFilter new_proxy_protocol(const filterv3::proxy_protocol::v3::Proxy
   return out;
 }
 
-void read_filter(const google::protobuf::Any& any, const FieldPath& path, const AppBuild& build,
+bool holds(const listenerv3::ListenerFilterChainMatchPredicate& rule, int32_t port) {
+  const auto rule_holds = [port](const auto& inner) { return holds(inner, port); };
+  switch (rule.rule_case()) {
+    case listenerv3::ListenerFilterChainMatchPredicate::kOrMatch: {
+      const auto& rules = rule.or_match().rules();
+      return std::any_of(rules.begin(), rules.end(), rule_holds);
+    }
+    case listenerv3::ListenerFilterChainMatchPredicate::kAndMatch: {
+      const auto& rules = rule.and_match().rules();
+      return std::all_of(rules.begin(), rules.end(), rule_holds);
+    }
+    case listenerv3::ListenerFilterChainMatchPredicate::kNotMatch:
+      return !holds(rule.not_match(), port);
+    case listenerv3::ListenerFilterChainMatchPredicate::kDestinationPortRange:
+      return port >= rule.destination_port_range().start() &&
+             port < rule.destination_port_range().end();
+    default:
+      return rule.any_match();
+  }
+}
+
+std::shared_ptr<const std::bitset<65536>> read_disabled(const listenerv3::ListenerFilter& in) {
+  if (!in.has_filter_disabled()) return nullptr;
+  auto ports = std::make_shared<std::bitset<65536>>();
+  for (int32_t port = 0; port < 65536; ++port)
+    if (holds(in.filter_disabled(), port)) ports->set(static_cast<size_t>(port));
+  return ports;
+}
+
+void read_filter(const listenerv3::ListenerFilter& in, const FieldPath& path, const AppBuild& build,
                  ListenerConfig& out) {
+  const google::protobuf::Any& any = in.typed_config();
   filterv3::proxy_protocol::v3::ProxyProtocol proxy;
+  ListenerFilter filter;
   if (any.Is<filterv3::tls_inspector::v3::TlsInspector>()) {
-    out.filters.push_back(new_tls_inspector(build.stats));
+    filter = new_tls_inspector(build.stats);
   } else if (any.Is<filterv3::http_inspector::v3::HttpInspector>()) {
-    out.filters.push_back(new_http_inspector(build.stats));
+    filter = new_http_inspector(build.stats);
   } else if (any.Is<filterv3::original_dst::v3::OriginalDst>()) {
-    out.filters.push_back(OriginalDst());
+    filter = OriginalDst();
   } else if (any.UnpackTo(&proxy)) {
-    out.filters.push_back(new_proxy_protocol(proxy, build.stats));
+    filter = new_proxy_protocol(proxy, build.stats);
   } else {
-    build.diagnostics.error(
-        Code::kNotSupported, path, "Weir has no listener filter of this type",
+    const FieldPath config = path.field("typed_config");
+    return build.diagnostics.error(
+        Code::kNotSupported, config, "Weir has no listener filter of this type",
         "tls_inspector, http_inspector, proxy_protocol and original_dst are supported");
   }
+  out.filters.push_back({std::move(filter), read_disabled(in)});
 }
 
 template <class Filter>
 bool has(const ListenerConfig& config) {
-  return std::any_of(
-      config.filters.begin(), config.filters.end(),
-      [](const ListenerFilter& filter) { return std::holds_alternative<Filter>(filter); });
+  return std::any_of(config.filters.begin(), config.filters.end(),
+                     [](const ConfiguredListenerFilter& configured) {
+                       return std::holds_alternative<Filter>(configured.filter);
+                     });
 }
 
 void add_missing(const listenerv3::Listener& in, const FieldPath& path, const AppBuild& build,
                  ListenerConfig& out) {
   if (in.filter_chains_size() > 0 && in.filter_chains(0).use_proxy_proto().value() &&
       !has<ProxyProtocolFilter>(out))
-    out.filters.push_back(new_proxy_protocol({}, build.stats));
+    out.filters.push_back({new_proxy_protocol({}, build.stats), nullptr});
   const bool needed = std::any_of(out.chains.begin(), out.chains.end(), [](const ChainConfig& c) {
     return c.match.needs_client_hello();
   });
   if (!needed || has<TlsInspector>(out)) return;
-  out.filters.push_back(new_tls_inspector(build.stats));
+  out.filters.push_back({new_tls_inspector(build.stats), nullptr});
   build.diagnostics.warning(
       Code::kSemantic, path,
       "a filter_chain_match asks for server names, protocols or TLS without the TLS inspector, "
@@ -116,7 +150,7 @@ void compile_listener_filters(const listenerv3::Listener& in, const FieldPath& p
   const FieldPath filters = path.field("listener_filters");
   for (int i = 0; i < in.listener_filters_size(); ++i) {
     const FieldPath at = filters.at(i);
-    read_filter(in.listener_filters(i).typed_config(), at.field("typed_config"), build, out);
+    read_filter(in.listener_filters(i), at, build, out);
   }
   add_missing(in, path, build, out);
 }

@@ -43,6 +43,7 @@ constexpr std::array<std::string_view, kKnownCount> kKnownNames = {
     "x-forwarded-proto",
     "x-forwarded-host",
     "x-forwarded-port",
+    "x-forwarded-client-cert",
     "x-request-id",
     "x-envoy-original-path",
     "x-envoy-original-host",

@@ -48,6 +48,7 @@ enum class Known : uint8_t {
   kForwardedProto,     // x-forwarded-proto
   kForwardedHost,      // x-forwarded-host
   kForwardedPort,      // x-forwarded-port
+  kForwardedClientCert,
   kRequestId,          // x-request-id
   kEnvoyOriginalPath,  // x-envoy-original-path
   kEnvoyOriginalHost,  // x-envoy-original-host
