@@ -1,8 +1,5 @@
 #include "tests/bench/client.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -36,7 +33,10 @@ std::string one_request(const LoadOptions& options) {
 
 class ClientConnection final : public EventLoop::Handler {
  public:
-  ClientConnection(EventLoop& loop, Load& load) : loop_(loop), load_(load) { open(); }
+  ClientConnection(EventLoop& loop, Load& load)
+      : loop_(loop), load_(load), channel_(load.options_.tls ? &load.tls_ : nullptr) {
+    open();
+  }
 
   // Sends the next batch. `started_ns` is when it should have been sent.
   void send_batch(int64_t started_ns) {
@@ -47,49 +47,50 @@ class ClientConnection final : public EventLoop::Handler {
   }
 
   void on_events(uint32_t events) override {
-    if ((events & EPOLLOUT) != 0) write_on();
+    const bool unsent = busy() && sent_ < load_.batch_.size();
+    if ((events & EPOLLOUT) != 0 || unsent) write_on();
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !read_on()) load_.failed(*this);
   }
 
   bool busy() const { return unanswered_ > 0; }
+  bool resumed() const { return channel_.resumed(); }
 
   void reopen() {
-    close(fd_);
+    channel_.close();
     open();
   }
 
  private:
   void open() {
-    fd_ = connect_to(load_.options_.proxy_port);
-    if (fd_ < 0) die("connect to the proxy");
+    if (!channel_.open(load_.options_.proxy_port)) die("connect to the proxy");
     held_.clear();
     body_left_ = 0;
     unanswered_ = 0;
     waits_to_write_ = false;
-    loop_.add(fd_, EPOLLIN, *this);
+    loop_.add(channel_.fd(), EPOLLIN, *this);
   }
 
   void write_on() {
     const std::string& batch = load_.batch_;
     while (sent_ < batch.size()) {
-      const ssize_t sent = send(fd_, batch.data() + sent_, batch.size() - sent_, MSG_NOSIGNAL);
+      const ssize_t sent = channel_.write(batch.data() + sent_, batch.size() - sent_);
       if (sent < 0) {
-        if (errno == EAGAIN && !waits_to_write_) loop_.change(fd_, EPOLLIN | EPOLLOUT, *this);
+        if (errno == EAGAIN && !waits_to_write_)
+          loop_.change(channel_.fd(), EPOLLIN | EPOLLOUT, *this);
         waits_to_write_ = errno == EAGAIN;
         return;  // a broken connection shows when it is read
       }
       sent_ += static_cast<size_t>(sent);
     }
-    if (waits_to_write_) loop_.change(fd_, EPOLLIN, *this);
+    if (waits_to_write_) loop_.change(channel_.fd(), EPOLLIN, *this);
     waits_to_write_ = false;
   }
 
   bool read_on() {
     static std::array<char, 65536> buffer;
-    // What is all body is counted in the kernel and not copied.
     const bool large = body_left_ >= buffer.size();
-    const ssize_t got = large ? recv(fd_, nullptr, body_left_, MSG_TRUNC)
-                              : recv(fd_, buffer.data(), buffer.size(), 0);
+    const ssize_t got = large ? channel_.skip(buffer.data(), buffer.size(), body_left_)
+                              : channel_.read(buffer.data(), buffer.size());
     if (got < 0 && errno == EAGAIN) return true;
     if (got <= 0) return false;
     if (large) return take_body(static_cast<size_t>(got));
@@ -156,7 +157,7 @@ class ClientConnection final : public EventLoop::Handler {
 
   EventLoop& loop_;
   Load& load_;
-  int fd_ = -1;
+  Channel channel_;
   int64_t started_ns_ = 0;
   int unanswered_ = 0;
   size_t sent_ = 0;
@@ -165,7 +166,8 @@ class ClientConnection final : public EventLoop::Handler {
   std::string held_;  // an unfinished head
 };
 
-Load::Load(EventLoop& loop, LoadOptions options) : loop_(loop), options_(std::move(options)) {
+Load::Load(EventLoop& loop, LoadOptions options)
+    : loop_(loop), options_(std::move(options)), tls_(options_.resume) {
   for (int i = 0; i < options_.pipeline; ++i) batch_ += one_request(options_);
 }
 
@@ -208,7 +210,9 @@ void Load::answered(ClientConnection& connection, int64_t started_ns) {
   ++requests_;
   const int64_t now = now_ns();
   latencies_.add(now - started_ns);
+  if (connection.resumed()) ++resumed_;
   if (connection.busy()) return;
+  if (options_.connect_each) connection.reopen();
   if (options_.once) {
     if (!idle_.empty()) send_on_idle(now);
   } else if (options_.rate > 0) {
@@ -240,6 +244,7 @@ void Load::forget_measurements() {
   requests_ = 0;
   errors_ = 0;
   reconnects_ = 0;
+  resumed_ = 0;
   latencies_ = Histogram();
 }
 

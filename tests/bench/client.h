@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/channel.h"
 #include "tests/bench/event_loop.h"
 #include "tests/bench/histogram.h"
 
@@ -19,6 +20,9 @@ struct LoadOptions {
   double rate = 0;    // requests a second, at random times; 0: as fast as they are answered
   std::string host = "bench.example";
   std::string path = "/api/items/42?page=1";
+  bool tls = false;
+  bool connect_each = false;  // a new connection for each request
+  bool resume = false;        // offer the ticket that came last
 };
 
 class ClientConnection;
@@ -38,6 +42,7 @@ class Load {
   uint64_t requests() const { return requests_; }
   uint64_t errors() const { return errors_; }
   uint64_t reconnects() const { return reconnects_; }
+  uint64_t resumed() const { return resumed_; }  // answers on connections that resumed a session
   const Histogram& latencies() const { return latencies_; }
   const LoadOptions& options() const { return options_; }
 
@@ -51,11 +56,13 @@ class Load {
 
   EventLoop& loop_;
   LoadOptions options_;
+  ClientTls tls_;
   std::string batch_;  // what one write sends: `pipeline` requests
   std::vector<ClientConnection*> idle_;
   uint64_t requests_ = 0;
   uint64_t errors_ = 0;
   uint64_t reconnects_ = 0;
+  uint64_t resumed_ = 0;
   Histogram latencies_;
   double next_start_ns_ = 0;
   uint64_t random_ = 0x9e3779b97f4a7c15;

@@ -9,11 +9,13 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "tests/bench/client.h"
 #include "tests/bench/cpu_time.h"
+#include "tests/bench/h2_origin.h"
 #include "tests/bench/origin.h"
 
 namespace weir::bench {
@@ -33,6 +35,10 @@ constexpr char kUsage[] =
     "  --requests N            ends after so many instead\n"
     "  --host NAME --path P    what the requests ask for\n"
     "  --idle                  one request on each connection, then silence until stdin ends\n"
+    "  --tls                   TLS 1.3 to the proxy\n"
+    "  --connect-each          a new connection for each request\n"
+    "  --resume                such connections resume the session before\n"
+    "  --h2-origin             the origin speaks HTTP/2, and gRPC\n"
     "  --watch PID             a process whose CPU time is measured; may be given again\n";
 
 struct Settings {
@@ -41,6 +47,7 @@ struct Settings {
   double warm_up_s = 0.3;
   double seconds = 1;
   uint64_t requests = 0;
+  bool h2_origin = false;
   std::vector<pid_t> watched;
 };
 
@@ -58,6 +65,10 @@ enum Option {
   kHost,
   kPath,
   kIdle,
+  kTls,
+  kConnectEach,
+  kResume,
+  kH2Origin,
   kWatch
 };
 
@@ -103,6 +114,18 @@ bool set_option(int option, const char* text, Settings& settings) {
     case kIdle:
       settings.load.once = true;
       return true;
+    case kTls:
+      settings.load.tls = true;
+      return true;
+    case kConnectEach:
+      settings.load.connect_each = true;
+      return true;
+    case kResume:
+      settings.load.resume = true;
+      return true;
+    case kH2Origin:
+      settings.h2_origin = true;
+      return true;
     case kWatch:
       settings.watched.push_back(static_cast<pid_t>(number));
       return true;
@@ -127,6 +150,10 @@ bool parse(int argc, char** argv, Settings& settings) {
       {"host", kValue, nullptr, kHost},
       {"path", kValue, nullptr, kPath},
       {"idle", no_argument, nullptr, kIdle},
+      {"tls", no_argument, nullptr, kTls},
+      {"connect-each", no_argument, nullptr, kConnectEach},
+      {"resume", no_argument, nullptr, kResume},
+      {"h2-origin", no_argument, nullptr, kH2Origin},
       {"watch", kValue, nullptr, kWatch},
       {nullptr, 0, nullptr, 0},
   };
@@ -168,10 +195,12 @@ void print_result(const Load& load, double seconds, const CpuTime& before, const
   const Histogram& latencies = load.latencies();
   std::printf(
       "{\"requests\": %.0f, \"seconds\": %.6f, \"errors\": %llu, \"reconnects\": %llu, "
+      "\"resumed\": %llu, "
       "\"cpu_us\": %.4f, \"user_us\": %.4f, \"busy\": %.4f, \"waiting\": %.4f, "
       "\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}\n",
       requests, seconds, static_cast<unsigned long long>(load.errors()),
-      static_cast<unsigned long long>(load.reconnects()), running / requests / 1e3,
+      static_cast<unsigned long long>(load.reconnects()),
+      static_cast<unsigned long long>(load.resumed()), running / requests / 1e3,
       ticks > 0 ? running / requests / 1e3 * user / ticks : 0.0, running / seconds / 1e9,
       static_cast<double>(after.waiting_ns - before.waiting_ns) / seconds / 1e9,
       latencies.quantile_us(0.5), latencies.quantile_us(0.99), latencies.quantile_us(0.999),
@@ -191,9 +220,15 @@ void measure(EventLoop& loop, Load& load, const Settings& settings) {
   print_result(load, seconds, before, cpu_time_of(settings.watched));
 }
 
+std::unique_ptr<EventLoop::Handler> make_origin(EventLoop& loop, const Settings& settings) {
+  const size_t body_bytes = settings.load.response_bytes;
+  if (settings.h2_origin) return std::make_unique<H2Origin>(loop, settings.origin_port, body_bytes);
+  return std::make_unique<Origin>(loop, settings.origin_port, body_bytes);
+}
+
 int run(const Settings& settings) {
   EventLoop loop;
-  Origin origin(loop, settings.origin_port, settings.load.response_bytes);
+  const auto origin = make_origin(loop, settings);
   Control control(loop);
   std::puts("ready");
   std::fflush(stdout);

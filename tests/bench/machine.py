@@ -48,6 +48,19 @@ def free_port():
         return s.getsockname()[1]
 
 
+def certificate(folder):
+    """Makes a P-256 key and its certificate in `folder` and returns the paths of the files."""
+    paths = {name: os.path.join(folder, name + ".pem") for name in ("certificate", "key", "both")}
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
+                    "/CN=bench.example", "-addext", "subjectAltName=DNS:bench.example",
+                    "-keyout", paths["key"], "-out", paths["certificate"]],
+                   check=True, capture_output=True)
+    parts = [pathlib.Path(paths[name]).read_text() for name in ("certificate", "key")]
+    pathlib.Path(paths["both"]).write_text("".join(parts))
+    return paths
+
+
 class Process:
     """A program pinned to one core, ended with us. Use as a context manager."""
 
@@ -90,6 +103,11 @@ class Process:
 
     def pid(self):
         return self.child.pid
+
+    def cpu_s(self):
+        """CPU time of all its threads, in seconds."""
+        tasks = pathlib.Path("/proc/%d/task" % self.child.pid).iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
     def memory_kib(self):
         """Proportional set size: what it has, with shared pages divided by their users."""

@@ -1,36 +1,47 @@
 """What is measured: each scenario takes one sample of one proxy and returns its figures."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
+import time
 
 import machine
 import proxies
 
-IDLE_CONNECTIONS = 5_000
+# Enough for every proxy to have no rest between its requests.
+H2LOAD_REQUESTS_PER_SECOND = 30_000
+
+TLS = proxies.Wire(tls=True)
+H2 = proxies.Wire(tls=True, upstream="h2")
+GRPC = proxies.Wire(tls=True, upstream="grpc")
 
 
 class Bench:
     """Settings of a run and how one sample is taken."""
 
-    def __init__(self, programs, seconds, rate):
+    def __init__(self, programs, seconds, rate, idle_connections):
         self.programs = programs
+        self.idle_connections = idle_connections
         self.seconds = seconds
         self.rate = rate
         self.proxy_core, self.load_core = machine.cores()
 
     @contextlib.contextmanager
-    def running(self, proxy, scenario, routes=0, prefix=()):
+    def running(self, proxy, scenario, routes=0, prefix=(), wire=proxies.CLEAR):
         """Yields (proxy process, its port, origin's port) with the proxy listening."""
         with tempfile.TemporaryDirectory(prefix=scenario) as folder:
             listen, origin = machine.free_port(), machine.free_port()
-            command = proxy.prepare(pathlib.Path(folder), listen, origin, routes)
+            if wire.tls:
+                wire = dataclasses.replace(wire, **machine.certificate(folder))
+            command = proxy.prepare(pathlib.Path(folder), listen, origin, routes, wire)
             with machine.Process(list(prefix) + command, self.proxy_core,
                                  stdout=subprocess.DEVNULL) as process:
                 process.wait_until_it_listens(listen, 120 if prefix else 20)
@@ -67,10 +78,10 @@ def expect(load, word):
         raise RuntimeError("load said %r: %s" % (line, load.complaint()))
 
 
-def busy(*options):
+def busy(*options, wire=proxies.CLEAR):
     """A scenario that keeps the proxy as busy as it can."""
     def sample(bench, proxy, scenario):
-        with bench.running(proxy, scenario) as (process, listen, origin):
+        with bench.running(proxy, scenario, wire=wire) as (process, listen, origin):
             result = bench.run_load(process, listen, origin, *options)
             return {"cpu us": result["cpu_us"], "user us": result["user_us"],
                     "requests/s": result["requests"] / result["seconds"],
@@ -116,17 +127,77 @@ def start(bench, proxy, scenario):
         return {"start ms": milliseconds, "MiB": process.memory_kib() / 1024}
 
 
-def idle(bench, proxy, scenario):
+def handshakes(resume):
+    """A new connection for each request, with a full handshake or from the last one's ticket."""
+    def sample(bench, proxy, scenario):
+        with bench.running(proxy, scenario, wire=TLS) as (process, listen, origin):
+            result = bench.run_load(process, listen, origin, "--tls", "--connect-each",
+                                    "--connections", 16, *(["--resume"] if resume else []))
+            # The first connections of each load have no ticket yet; the warm-up is over by then.
+            if result["resumed"] != (result["requests"] if resume else 0):
+                raise RuntimeError("%d of %d sessions were resumed" % (
+                    result["resumed"], result["requests"]))
+            return {"cpu us": result["cpu_us"], "user us": result["user_us"],
+                    "per CPU second": 1e6 / result["cpu_us"],
+                    "core busy %": 100 * result["busy"]}
+    return sample
+
+
+def idle(*options, wire=proxies.CLEAR):
     """Keep-alive connections that have had one response each and are silent now."""
-    with bench.running(proxy, scenario) as (process, listen, origin):
-        # One request first, so that what is made once is not counted for the connections.
-        bench.run_load(process, listen, origin, "--connections", 1, "--requests", 100)
-        before = process.memory_kib()
-        with bench.load(origin, "--proxy", listen, "--connections", IDLE_CONNECTIONS,
-                        "--idle") as load:
-            go(load)
-            expect(load, "idle")
-            return {"KiB each": (process.memory_kib() - before) / IDLE_CONNECTIONS}
+    def sample(bench, proxy, scenario):
+        with bench.running(proxy, scenario, wire=wire) as (process, listen, origin):
+            # Requests first, so that what is made once is not counted for the connections.
+            bench.run_load(process, listen, origin, "--connections", 1, "--requests", 100,
+                           *options)
+            before = process.memory_kib()
+            with bench.load(origin, "--proxy", listen, "--connections", bench.idle_connections,
+                            "--idle", *options) as load:
+                go(load)
+                expect(load, "idle")
+                grown = process.memory_kib() - before
+                return {"KiB each": grown / bench.idle_connections}
+    return sample
+
+
+def multiplexed(*options, wire):
+    """h2load with 10 connections of 32 streams each, over TLS.
+
+    The CPU time is that of a whole run. Its ten handshakes are in it, about 1% of it.
+    """
+    def sample(bench, proxy, scenario):
+        origin_options = [] if wire.upstream == "http/1.1" else ["--h2-origin"]
+        with bench.running(proxy, scenario, wire=wire) as (process, listen, origin):
+            with bench.load(origin, *origin_options):
+                h2load(bench, listen, 640, *options)  # fills the pool, and what is made once
+                requests = int(bench.seconds * H2LOAD_REQUESTS_PER_SECOND)
+                before, began = process.cpu_s(), time.monotonic()
+                h2load(bench, listen, requests, *options)
+                cpu_s, seconds = process.cpu_s() - before, time.monotonic() - began
+        return {"cpu us": 1e6 * cpu_s / requests, "requests/s": requests / seconds,
+                "core busy %": 100 * cpu_s / seconds}
+    return sample
+
+
+def h2load(bench, port, requests, *options):
+    """One run of it, in which every request must succeed over HTTP/2."""
+    command = ["h2load", "-n", str(requests), "-c", "10", "-m", "32", "--groups=X25519",
+               "--tls13-ciphers=TLS_AES_128_GCM_SHA256",  # what `load` gets too
+               *options, "https://127.0.0.1:%d/api.Items/Get" % port]
+    with machine.Process(command, bench.load_core, stdout=subprocess.PIPE) as load:
+        text = load.child.communicate(timeout=60)[0]
+        if "Application protocol: h2\n" not in text or " %d 2xx" % requests not in text:
+            raise RuntimeError("h2load failed: " + text[-1500:] + load.complaint())
+
+
+def grpc_unary(bench, proxy, scenario):
+    """A POST of one message of 64 bytes for each call, answered by one of 1 KiB and trailers."""
+    with tempfile.NamedTemporaryFile() as message:
+        message.write(b"\0" + struct.pack(">I", 64) + b"r" * 64)
+        message.flush()
+        call = multiplexed("-d", message.name, "-H", "content-type: application/grpc",
+                           "-H", "te: trailers", wire=GRPC)
+        return call(bench, proxy, scenario)
 
 
 def syscalls(bench, proxy, scenario):
@@ -221,7 +292,20 @@ ALL = [
              busy("--pipeline", 16, "--connections", 8)),
     Scenario("latency", "Poisson arrivals at a fixed rate", latency),
     Scenario("routes", "10,000 hosts: what they add to a GET", routes),
-    Scenario("idle", "5,000 idle keep-alive connections", idle, 2),
+    Scenario("idle", "idle keep-alive connections", idle(), 2),
+    Scenario("tls", "TLS 1.3 keep-alive GET, 1 KiB response, 64 connections",
+             busy("--tls", wire=TLS)),
+    Scenario("tls_large", "TLS 1.3, 1 MiB response, 16 connections (per MiB)",
+             busy("--tls", "--response-bytes", 1 << 20, "--connections", 16, wire=TLS)),
+    Scenario("handshake", "full handshakes, P-256, with one GET each", handshakes(False)),
+    Scenario("resume", "resumed handshakes, with one GET each", handshakes(True)),
+    Scenario("tls_idle", "idle TLS connections", idle("--tls", wire=TLS), 2),
+    Scenario("h2", "HTTP/2 over TLS to HTTP/1, 10 connections x 32 streams",
+             multiplexed(wire=TLS)),
+    Scenario("h2_h2", "HTTP/2 over TLS to HTTP/2, 10 connections x 32 streams",
+             multiplexed(wire=H2)),
+    Scenario("grpc", "gRPC unary calls over TLS to HTTP/2, 10 connections x 32 streams",
+             grpc_unary),
     Scenario("start", "from exec to the first response; memory then", start),
     Scenario("syscalls", "system calls per GET", syscalls, 1),
     Scenario("instructions", "user instructions per GET", instructions, 1),
