@@ -2,6 +2,7 @@
 // are slow, silent or no clients at all.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "proxy/tls/testing/certificates.h"
@@ -17,7 +18,7 @@ using tls::testing::make_root;
 std::string indented(const std::string& text, const std::string& by) {
   std::string out;
   for (size_t at = 0; at < text.size();) {
-    const size_t end = text.find('\n', at);
+    const size_t end = std::min(text.find('\n', at), text.size());
     out += by + text.substr(at, end - at) + "\n";
     at = end + 1;
   }
@@ -375,6 +376,46 @@ TEST_F(TlsListener, ConnectionsOnTheirWayCount) {
   RawClient three(proxy);
   EXPECT_TRUE(three.closed_within(3s));
   EXPECT_EQ(proxy.stat(prefix(proxy) + "downstream_cx_overflow"), 1);
+}
+
+TEST_F(TlsListener, ByAlpnItSpeaksHttp2) {
+  Proxy proxy = weir()
+                    .direct("/", 200, "ok")
+                    .with("chain", tls("", "alpn_protocols: [h2, http/1.1]"))
+                    .start();
+  const std::vector<std::string> version = {"--write-out", " %{http_version}"};
+  EXPECT_EQ(curl(proxy, "/", version).output, "ok 2");
+  std::vector<std::string> one = version;
+  one.push_back("--http1.1");
+  EXPECT_EQ(curl(proxy, "/", one).output, "ok 1.1");
+  one.back() = "--no-alpn";
+  EXPECT_EQ(curl(proxy, "/", one).output, "ok 1.1");
+}
+
+TEST_F(TlsListener, AReloadLosesNobodyOnTheWay) {
+  const auto builder = [](const std::string& body) {
+    return weir()
+        .direct("/", 200, body)
+        .with("listener",
+              "listener_filters:\n"
+              "- name: proxy\n"
+              "  typed_config:\n"
+              "    \"@type\": type.googleapis.com/envoy.extensions.filters.listener."
+              "proxy_protocol.v3.ProxyProtocol");
+  };
+  Proxy proxy = builder("old").start();
+  RawClient client(proxy);
+  client.send("PROXY UNK");
+  ASSERT_TRUE(
+      eventually([&] { return proxy.stat(prefix(proxy) + "downstream_pre_cx_active") == 1; }));
+  write_file(proxy.weir().config_path(), proxy.weir().substitute(builder("new").config()));
+  proxy.signal(SIGHUP);
+  const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  ASSERT_TRUE(eventually([&] { return proxy.send("PROXY UNKNOWN\r\n" + request).body == "new"; }));
+  client.send("NOWN\r\n" + request);
+  const Reply reply = client.reply();
+  EXPECT_EQ(reply.body, "old");
+  EXPECT_EQ(reply.headers.at("connection"), "close");
 }
 
 TEST_F(TlsListener, DrainingDoesNotWaitForTheSilent) {
