@@ -68,7 +68,8 @@ void Forward::start(const http::ForwardAction& action, bool end) {
   started_ms_ = request_.worker().loop().now_ms();
   try_idle_ms_ = action.retry ? action.retry->per_try_idle_timeout_ms : 0;
   retries_left_ = policy_.num_retries;
-  keeps_body_ = policy_.retry_on != 0;
+  replay_limit_ = replay_limit();
+  keeps_body_ = replay_limit_ > 0;
   tell_timeout(request_, action, policy_, 0);
   finish_request_headers(request_, weighted_);
   http::apply_rewrites(*request_.route(), action, request_.head(), weighted_,
@@ -221,9 +222,19 @@ void Forward::send_request(const upstream::Lent& lent) {
 
 // ---- the request's body ----
 
+// How much of the body is kept to be sent again. HTTP/2's servers refuse what they have not looked
+// at, as they go away for example: what is small survives that without a policy.
+size_t Forward::replay_limit() const {
+  constexpr size_t kSmallBytes = 64 * 1024;
+  const upstream::ClusterConfig& config = cluster_->config();
+  if (policy_.retry_on != 0) return config.buffer_limit_bytes;
+  if (config.versions == upstream::ClusterConfig::Versions::kHttp1) return 0;
+  return std::min<size_t>(kSmallBytes, config.buffer_limit_bytes);
+}
+
 void Forward::keep_for_replay(std::string_view bytes) {
   if (!keeps_body_) return;
-  if (body_.size() + bytes.size() > cluster_->config().buffer_limit_bytes) {
+  if (body_.size() + bytes.size() > replay_limit_) {
     // Too much to send again: from here on there is one attempt only.
     keeps_body_ = false;
     body_lost_ = true;
@@ -324,6 +335,9 @@ void Forward::on_response_head(bool end) {
   if (policy_.retry_on != 0 && wants_retry(policy_.retry_on, request_) && retry()) return;
   if (retries_done_ > 0 && status < 500) cluster_->shard().inc(cluster_->stats().rq_retry_success);
   response_begun_ = true;
+  // There will be no other attempt.
+  if (keeps_body_) body_.clear();
+  keeps_body_ = false;
   try_deadline_ms_ = INT64_MAX;
   if (request_.is_upgrade() && (status == 101 || status < 300)) deadline_ms_ = INT64_MAX;
   request_.info().details = "via_upstream";

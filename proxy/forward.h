@@ -78,6 +78,7 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   void timed_out(std::string_view details);
   void note_response(bool end);
   void note_outcome(const http::HeaderMap* trailers);
+  size_t replay_limit() const;
   void keep_for_replay(std::string_view bytes);
 
   Request& request_;
@@ -107,6 +108,7 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   int64_t activity_ms_ = 0;  // of the upstream
   UpstreamPolicy policy_;
   int64_t started_ms_ = 0;
+  size_t replay_limit_ = 0;  // of `body_` once it is sent; 0: it is not kept
   uint32_t retries_left_ = 0;
   uint32_t retries_done_ = 0;
   bool high_ : 1 = false;
