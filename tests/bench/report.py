@@ -37,8 +37,12 @@ def written(value):
 
 
 def table(scenario, results, order):
-    """The scenario's table as lines of text; `results` is {proxy: samples by round}."""
-    names = [n for n in order if results.get(n)]
+    """The scenario's table as lines of text; `results` is {proxy: samples by round}.
+
+    A proxy without samples, which cannot do this or failed, gets dashes.
+    """
+    results = {n: results.get(n, []) for n in order}
+    names = list(order)
     summaries = {n: summarise(results[n]) for n in names}
     figures = []
     for name in names:
@@ -52,8 +56,9 @@ def table(scenario, results, order):
                 row = ratio_row(base, figure, results, names)
                 if row:
                     rows.append(row)
-            rows.append(["  spread"] + ["{:.0%}".format(spread(results[n], figure))
-                                        for n in names])
+            rows.append(["  spread"] + [
+                "{:.0%}".format(spread(results[n], figure)) if results[n] else "-"
+                for n in names])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["", scenario.title]
     for row in rows:
@@ -65,11 +70,11 @@ def table(scenario, results, order):
 def ratio_row(base, figure, results, names):
     """A row of ratios to the relay, or to the better one of the other proxies than weir."""
     if base == "best peer":
-        peers = [n for n in names if n not in ("relay", "weir")]
-        if not peers or "weir" not in names:
+        peers = [n for n in names if n not in ("relay", "weir") and results[n]]
+        if not peers or not results.get("weir"):
             return None
         base = min(peers, key=lambda n: summarise(results[n])[figure])
-    if base not in names:
+    if not results.get(base):
         return None
     cells = []
     for name in names:
