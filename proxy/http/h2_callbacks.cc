@@ -11,6 +11,8 @@ constexpr size_t kUnbounded = SIZE_MAX / 2;
 // Of what we send, before compression; the peer's bound is its affair.
 constexpr size_t kMaxSentSectionBytes = 1 << 20;
 constexpr size_t kFrameHeaderBytes = 9;
+// Each costs the decoder a microsecond or so.
+constexpr uint32_t kMaxIgnoredLines = 1'000;
 
 Stream* stream_of(nghttp2_session* from, int32_t id) {
   return static_cast<Stream*>(nghttp2_session_get_stream_user_data(from, id));
@@ -73,6 +75,7 @@ nghttp2_data_provider Callbacks::body_of(int32_t stream_id) {
 int Callbacks::on_begin_headers(nghttp2_session* from, const nghttp2_frame* frame, void* self) {
   Session& session = *static_cast<Session*>(self);
   if (session.stopped_) return NGHTTP2_ERR_CALLBACK_FAILURE;
+  session.ignored_lines_ = 0;
   if (frame->hd.type != NGHTTP2_HEADERS) {
     // A push: our SETTINGS say that there are none.
     session.terminate(NGHTTP2_PROTOCOL_ERROR, ResetReason::kProtocolError, "http2.protocol_error");
@@ -107,13 +110,21 @@ int Callbacks::on_header(nghttp2_session* /*from*/, const nghttp2_frame* /*frame
                          const uint8_t* name, size_t name_bytes, const uint8_t* value,
                          size_t value_bytes, uint8_t /*flags*/, void* self) {
   Session& session = *static_cast<Session*>(self);
-  if (!session.section_.open()) return 0;
+  if (!session.section_.open()) return ignore_line(session);
   const auto verdict = session.section_.add(text(name, name_bytes), text(value, value_bytes));
   if (verdict == FieldSection::Verdict::kFine) return 0;
   session.section_.abandon();
   session.refuse_message(*session.section_stream_, session.section_.details(),
                          verdict == FieldSection::Verdict::kTooLarge);
-  return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  return 0;
+}
+
+// The rest of a refused section is decoded, because later ones depend on it; but not one that goes
+// on for the work that it makes.
+int Callbacks::ignore_line(Session& session) {
+  if (++session.ignored_lines_ <= kMaxIgnoredLines) return 0;
+  session.terminate(NGHTTP2_ENHANCE_YOUR_CALM, ResetReason::kOverflow, "http2.header_flood");
+  return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 void Callbacks::on_headers_end(Session& session, const nghttp2_frame& frame) {

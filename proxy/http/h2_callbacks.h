@@ -19,6 +19,7 @@ struct Callbacks {
 
  private:
   static int on_begin_headers(nghttp2_session* from, const nghttp2_frame* frame, void* self);
+  static int ignore_line(Session& session);
   static int on_header(nghttp2_session* from, const nghttp2_frame* frame, const uint8_t* name,
                        size_t name_bytes, const uint8_t* value, size_t value_bytes, uint8_t flags,
                        void* self);

@@ -262,15 +262,21 @@ TEST_F(H2FloodsTest, HpackBombs) {
       kHeaders, kEndHeaders | kEndStream, 1,
       index(2) + index(6) + index(4) + "\x41" + hpack_text("a") + indexed_line("cookie", large)));
   EXPECT_TRACE(0, "head GET /; end");
-  std::string bomb = index(2) + index(6) + index(4);
-  for (int i = 0; i < 15'000; ++i) bomb += index(62);
-  for (uint32_t id = 3; id < 203; id += 2) peer.send(frame(kHeaders, kEndHeaders, id, bomb));
+  const auto send_bomb = [&](uint32_t id, int references) {
+    std::string bomb = index(2) + index(6) + index(4);
+    for (int i = 0; i < references; ++i) bomb += index(62);
+    peer.send(frame(kHeaders, kEndHeaders, id, bomb));
+  };
+  for (uint32_t id = 3; id < 203; id += 2) send_bomb(id, 900);
   EXPECT_EQ(peer.wait_for(kRstStream, 201u).error_code(), kCalm);
   t_.run([&] {
     EXPECT_EQ(owner_->requests.size(), 1u);
     EXPECT_EQ(owner_->abandoned, 100u);
     EXPECT_LE(owner_->most_arena, 2u * 64 * 1024);
   });
+  // One that goes on for the work that it makes ends more than its stream.
+  send_bomb(203, 15'000);
+  EXPECT_EQ(peer.wait_for(kGoaway).error_code(), kCalm);
 }
 
 // ---- what is not read ----

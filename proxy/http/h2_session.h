@@ -132,6 +132,7 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   net::Timer timer_;
   FieldSection section_;
   Stream* section_stream_ = nullptr;
+  uint32_t ignored_lines_ = 0;  // of a section that was refused
   FrameCounter frames_;
   ResetCounter resets_;
   OutboundCounter outbound_;

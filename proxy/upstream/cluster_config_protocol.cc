@@ -5,6 +5,7 @@
 #include "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 #include "proxy/http/h2_compile.h"
+#include "proxy/tls/transport_socket.h"
 #include "proxy/upstream/cluster_config_parts.h"
 
 namespace weir::upstream {
@@ -102,10 +103,20 @@ void choose_auto(ClusterBuild& build, const HttpProtocolOptions::AutoHttpConfig&
                           "add a transport_socket, or choose by explicit_http_config");
 }
 
+// Names prove nothing when anybody may have signed them.
+void check_san_validation(ClusterBuild& build) {
+  const tls::ClientTls* tls = build.out.tls.get();
+  if (!build.out.auto_san_validation || tls == nullptr || tls->context()->checks_chain()) return;
+  build.diagnostics.error(Code::kSemantic, build.path.field("transport_socket"),
+                          "auto_san_validation needs authorities to trust",
+                          "add validation_context.trusted_ca");
+}
+
 void read_upstream(ClusterBuild& build, const core::UpstreamHttpProtocolOptions& options) {
   build.out.auto_sni = options.auto_sni();
   build.out.auto_san_validation = options.auto_san_validation();
   build.out.auto_sni_header = options.override_auto_sni_header();
+  check_san_validation(build);
 }
 
 void read_options(ClusterBuild& build, const HttpProtocolOptions& options, const FieldPath& path) {
