@@ -140,7 +140,8 @@ http {
 NGINX_TLS = """
         ssl_certificate %(certificate)s;
         ssl_certificate_key %(key)s;
-        ssl_protocols TLSv1.3;"""
+        ssl_protocols TLSv1.3;
+        ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;"""
 NGINX_PASS = """
             proxy_pass http://origin;
             proxy_http_version 1.1;
@@ -190,7 +191,9 @@ backend origin
         return [self.program(), "-db", "-q", "-f", str(folder / "haproxy.cfg")]
 
 
-HAPROXY_TLS = " ssl crt %s ssl-min-ver TLSv1.3 alpn h2,http/1.1"
+# It would choose AES-256; all do AES-128, which BoringSSL chooses and does not let one set.
+HAPROXY_TLS = (" ssl crt %s ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256"
+               " alpn h2,http/1.1")
 
 
 class Weir(Proxy):

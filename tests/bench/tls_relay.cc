@@ -203,6 +203,7 @@ int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_by
 SSL_CTX* server_tls(const char* certificate, const char* key) {
   SSL_CTX* tls = SSL_CTX_new(TLS_server_method());
   if (tls == nullptr || SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) != 1 ||
+      SSL_CTX_set_ciphersuites(tls, "TLS_AES_128_GCM_SHA256") != 1 ||
       SSL_CTX_use_certificate_chain_file(tls, certificate) != 1 ||
       SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) != 1)
     die("set up TLS");
