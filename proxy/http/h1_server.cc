@@ -156,7 +156,7 @@ bool H1Server::drop_spilled(std::string_view data) {
 
 // The method PRI is HTTP/2's own (RFC 9113 3.4).
 bool H1Server::hand_over_http2(char* data, size_t size) {
-  if (!options_.detect_http2 || !std::string_view(data, size).starts_with("PRI")) return false;
+  if (!options_.detect_http2 || !std::string_view(data, size).starts_with("PRI ")) return false;
   closed_ = true;
   timer_.cancel();
   owner_.on_http2_preface(*this, {data, size});
