@@ -18,6 +18,9 @@ ENVOY_PROTO_ROOTS = [
     "envoy/config/route/v3/scoped_route.proto",
     "envoy/service/discovery/v3/ads.proto",
     "envoy/service/discovery/v3/discovery.proto",
+    "envoy/service/load_stats/v3/lrs.proto",
+    "envoy/service/runtime/v3/rtds.proto",
+    "envoy/service/status/v3/csds.proto",
     # Connections.
     "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto",
     "envoy/extensions/filters/listener/original_dst/v3/original_dst.proto",
@@ -56,6 +59,7 @@ ENVOY_PROTO_ROOTS = [
     "envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite.proto",
     "envoy/extensions/request_id/uuid/v3/uuid.proto",
     # Upstreams.
+    "envoy/config/endpoint/v3/endpoint.proto",
     "envoy/extensions/clusters/aggregate/v3/cluster.proto",
     "envoy/extensions/clusters/dns/v3/dns_cluster.proto",
     "envoy/extensions/health_check/event_sinks/file/v3/file.proto",

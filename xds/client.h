@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "xds/types.h"
+#include "xds/wire.h"
+
+namespace envoy::config::core::v3 {
+class Node;
+}
+
+namespace weir::xds {
+
+// What happened to a type's resources, for counters.
+enum class Event : uint8_t {
+  kAttempt,       // a request was sent, or was due while there was no stream
+  kSuccess,       // an answer was taken over
+  kRejected,      // an answer was refused, wholly or in part
+  kFailure,       // the stream broke off or could not be opened
+  kFetchTimeout,  // initial_fetch_timeout passed
+  kRateLimited,   // a request waited because of the limit
+};
+
+struct ClientOptions {
+  std::shared_ptr<const envoy::config::core::v3::Node> node;
+  bool delta = false;
+  bool aggregated = true;  // else one service per type: "envoy.service.cluster.v3...", one type only
+  bool node_on_first_message_only = false;
+  int64_t back_off_base_ms = 500;
+  int64_t back_off_max_ms = 30'000;
+  // rate_limit_settings; requests are counted, ACKs and NACKs too.
+  uint32_t max_tokens = 100;
+  double tokens_per_s = 10;
+  // For counters; may be empty.
+  std::function<void(ResourceType, Event)> on_event;
+  std::function<void(bool connected)> on_connected;
+};
+
+// Where one resource stands, for people.
+struct ResourceStatus {
+  enum class State : uint8_t {
+    kRequested,  // nothing has come yet
+    kAccepted,
+    kRejected,      // the last version that came; `version` is the last good one
+    kDoesNotExist,  // the control plane says so
+    kTimeout,       // nothing came within initial_fetch_timeout
+  };
+  ResourceType type = ResourceType::kCluster;
+  std::string name;
+  State state = State::kRequested;
+  std::string version;           // of what is in force; empty: none
+  std::string rejected_version;  // of what was refused last
+  std::string error;             // of what was refused last; empty once a later one is taken
+  int64_t since_ms = 0;          // wall time of the last change of `state`
+  int64_t updated_ms = 0;        // wall time when `version` came
+};
+
+// One control plane over one gRPC stream: state of the world or delta, of all types (ADS) or of
+// one. Keeps the subscriptions, connects again when the stream breaks off, and holds no more than
+// it must: of each resource its name, version and a hash. Follows the xDS protocol of
+// envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol. Main thread.
+class Client {
+ public:
+  // What is passed in outlives the client.
+  Client(Wire& wire, ClientOptions options);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Before the first subscription of the type.
+  void set_handler(ResourceType type, ResourceHandler& handler);
+
+  // Opens the stream, with what is subscribed to by then.
+  void start();
+
+  // Name "*": all there are. A name may be subscribed to by several; each has to unsubscribe. The
+  // handler is told on_absent when nothing came within the time; 0: it may take for ever. What has
+  // come already does not come again: the handler keeps it.
+  void subscribe(ResourceType type, const std::string& name, int64_t initial_fetch_timeout_ms);
+  void unsubscribe(ResourceType type, const std::string& name);
+
+  // While paused no request of the type is sent, ACKs included. Nests. Requests that became due are
+  // sent on the last resume, gathered into one.
+  void pause(ResourceType type);
+  void resume(ResourceType type);
+
+  // The wire's wake_at.
+  void tick();
+
+  bool connected() const;  // a message has come over the present stream
+  std::vector<ResourceStatus> status() const;
+  // The version of the last answer of that type that was taken over; empty: none.
+  std::string version(ResourceType type) const;
+  // What the control plane calls itself (control_plane.identifier).
+  const std::string& control_plane() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace weir::xds
