@@ -4,24 +4,28 @@
 
 namespace weir::http {
 
-ServerConnection::~ServerConnection() {
-  if (owns_local_) delete local_;
+ServerConnection::Ends& ServerConnection::ends() {
+  if (ends_ == nullptr) ends_ = std::make_unique<Ends>();
+  return *ends_;
 }
 
 const net::Address& ServerConnection::local() {
   if (local_ == nullptr) {
-    local_ = new net::Address(connection_.local_address());
-    owns_local_ = true;
+    ends().local = connection_.local_address();
+    local_ = &ends_->local;
   }
   return *local_;
 }
 
 void ServerConnection::adopt(Arrival& arrival) {
   id_ = arrival.id;
-  owns_local_ = arrival.own_local != nullptr;
-  local_ = owns_local_ ? arrival.own_local.release() : arrival.local;
+  local_ = arrival.local;
+  if (arrival.own_local != nullptr) {
+    ends().local = *arrival.own_local;
+    local_ = &ends_->local;
+  }
   peer_ = arrival.peer;
-  direct_peer_ = std::move(arrival.direct_peer);
+  if (arrival.direct_peer != nullptr) ends().direct_peer = std::move(arrival.direct_peer);
   connection_.set_limit(arrival.buffer_limit);
   connection_.adopt(std::move(arrival.socket));
 }
@@ -30,12 +34,12 @@ Arrival ServerConnection::give_up_socket() {
   Arrival arrival;
   arrival.id = id_;
   arrival.peer = peer_;
-  arrival.direct_peer = std::move(direct_peer_);
-  if (owns_local_) {
-    arrival.own_local.reset(std::exchange(local_, nullptr));
-    owns_local_ = false;
+  if (owns_local()) {
+    arrival.own_local = std::make_unique<const net::Address>(*local_);
+    local_ = nullptr;
   }
   arrival.local = local_;
+  if (ends_ != nullptr) arrival.direct_peer = std::move(ends_->direct_peer);
   arrival.buffer_limit = connection_.limit();
   arrival.socket = connection_.release();
   return arrival;

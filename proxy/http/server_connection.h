@@ -51,14 +51,16 @@ class ServerConnection {
  public:
   ServerConnection(net::Loop& loop, net::Connection::Owner& codec, ServerConnectionOwner& owner)
       : connection_(loop, codec), owner_(owner) {}
-  virtual ~ServerConnection();
+  virtual ~ServerConnection() = default;
   ServerConnection(const ServerConnection&) = delete;
   ServerConnection& operator=(const ServerConnection&) = delete;
 
   uint64_t id() const { return id_; }
   const net::Address& peer() const { return peer_; }
   // The socket's other end, which may speak for `peer`.
-  const net::Address& direct_peer() const { return direct_peer_ ? *direct_peer_ : peer_; }
+  const net::Address& direct_peer() const {
+    return ends_ != nullptr && ends_->direct_peer != nullptr ? *ends_->direct_peer : peer_;
+  }
   const net::Address& local();
   net::Connection& connection() { return connection_; }
   size_t buffer_limit() const { return connection_.limit(); }
@@ -81,9 +83,18 @@ class ServerConnection {
   ServerConnectionOwner& owner_;
   const net::Address* local_ = nullptr;  // null: not asked for yet
   net::Address peer_;
-  std::unique_ptr<const net::Address> direct_peer_;
   uint64_t id_ = 0;
-  bool owns_local_ = false;
+
+ private:
+  // What few connections have: an own address that is not the listener's, or a relay in front.
+  struct Ends {
+    net::Address local;  // where `local_` points, unless that is somebody else's
+    std::unique_ptr<const net::Address> direct_peer;
+  };
+  Ends& ends();
+  bool owns_local() const { return ends_ != nullptr && local_ == &ends_->local; }
+
+  std::unique_ptr<Ends> ends_;
 };
 
 // The connections of one owner. One loop.

@@ -24,13 +24,19 @@ Connection::~Connection() {
 }
 
 void Connection::leave_lists() {
-  const auto unlink = [this](Connection** at, Connection* Connection::*next) {
-    while (*at != nullptr && *at != this) at = &((*at)->*next);
-    if (*at == this) *at = this->*next;
+  const auto leave = [this](std::vector<Connection*>& list) {
+    std::replace(list.begin(), list.end(), this, static_cast<Connection*>(nullptr));
   };
-  if (in_flush_list_) unlink(&loop_.flush_list_, &Connection::next_flush_);
-  if (in_resume_list_) unlink(&loop_.resume_list_, &Connection::next_resume_);
-  if (in_late_list_) unlink(&loop_.late_list_, &Connection::next_late_);
+  if (in_flush_list_) {
+    Connection** at = &loop_.flush_list_;
+    while (*at != nullptr && *at != this) at = &((*at)->next_flush_);
+    if (*at == this) *at = next_flush_;
+  }
+  if (in_resume_list_) {
+    leave(loop_.resume_list_);
+    leave(loop_.resuming_);
+  }
+  if (in_late_list_) leave(loop_.late_list_);
 }
 
 void Connection::set_no_delay(int fd) {
@@ -50,7 +56,7 @@ Socket Connection::release() {
   watch_.stop();
   if (tls_ != nullptr) {
     waiting_.for_each([&](std::string_view bytes) { tls_->keep_unsent(bytes); });
-    waiting_.clear();
+    waiting_.clear(loop_);
   }
   return {std::exchange(fd_, -1), std::move(tls_)};
 }
@@ -142,8 +148,7 @@ void Connection::pause_reading(bool pause) {
 void Connection::schedule_resume() {
   if (in_resume_list_) return;
   in_resume_list_ = true;
-  next_resume_ = loop_.resume_list_;
-  loop_.resume_list_ = this;
+  loop_.resume_list_.push_back(this);
 }
 
 void Connection::request_resume() {
@@ -192,7 +197,7 @@ void Connection::join_flush_list() {
 void Connection::write(std::string_view bytes) {
   if (bytes.empty() || fd_ < 0 || failed_ || handshaking_) return;
   if (!waiting_.empty() && tls_ == nullptr) {
-    waiting_.append(bytes);
+    waiting_.append(loop_, bytes);
     join_flush_list();
     return;
   }
@@ -221,7 +226,7 @@ void Connection::commit(size_t bytes) {
   char* at = batch_->text + batch_->text_used;
   batch_->text_used += bytes;
   if (!waiting_.empty() && tls_ == nullptr) {
-    waiting_.append({at, bytes});
+    waiting_.append(loop_, {at, bytes});
     return;
   }
   iovec* last = batch_->pieces > 0 ? &batch_->iov[batch_->pieces - 1] : nullptr;
@@ -247,7 +252,7 @@ void Connection::write_copy(std::string_view bytes) {
 void Connection::spill() {
   if (tls_ != nullptr) return spill_sealed();
   for (int i = 0; i < batch_->pieces; ++i)
-    waiting_.append({static_cast<char*>(batch_->iov[i].iov_base), batch_->iov[i].iov_len});
+    waiting_.append(loop_, {static_cast<char*>(batch_->iov[i].iov_base), batch_->iov[i].iov_len});
   batch_->pieces = 0;
   batch_->bytes = batch_->text_used = 0;
 }
@@ -276,8 +281,7 @@ bool Connection::put_off() {
   if (batch_ != nullptr) tls_ == nullptr ? keep_rest(0) : keep_unsealed();
   if (in_late_list_) return true;
   in_late_list_ = true;
-  next_late_ = loop_.late_list_;
-  loop_.late_list_ = this;
+  loop_.late_list_.push_back(this);
   return true;
 }
 
@@ -322,7 +326,7 @@ void Connection::keep_rest(size_t sent) {
     const iovec& piece = batch_->iov[i];
     const size_t skip = sent < piece.iov_len ? sent : piece.iov_len;
     sent -= skip;
-    waiting_.append({static_cast<char*>(piece.iov_base) + skip, piece.iov_len - skip});
+    waiting_.append(loop_, {static_cast<char*>(piece.iov_base) + skip, piece.iov_len - skip});
   }
   release_batch();
 }
@@ -336,7 +340,7 @@ void Connection::send_waiting(bool more) {
     const ssize_t sent = send_pieces(iov, count, more);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN) return fail(errno);
-    if (sent > 0) waiting_.consume(static_cast<size_t>(sent));
+    if (sent > 0) waiting_.consume(loop_, static_cast<size_t>(sent));
     if (sent < static_cast<ssize_t>(total)) {
       writable_ = false;
       return;
@@ -374,7 +378,7 @@ void Connection::after_send() {
 
 void Connection::fail(int error) {
   failed_ = true;
-  waiting_.clear();
+  waiting_.clear(loop_);
   release_batch();
   if (handshaking_) return end_handshake(error);
   owner_.on_write_error(error);
@@ -392,8 +396,8 @@ void Connection::shutdown_when_sent() {
 void Connection::close() {
   if (loop_.held_ == this) loop_.held_ = nullptr;
   release_batch();
-  waiting_.clear();
-  if (unsealed_ != nullptr) loop_.give_buffer(std::move(unsealed_));
+  waiting_.clear(loop_);
+  if (tls_ != nullptr) tls_->put_off().clear(loop_);
   handshaking_ = false;
   if (fd_ < 0) return;
   watch_.stop();

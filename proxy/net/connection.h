@@ -7,8 +7,8 @@
 #include <memory>
 #include <string_view>
 
-#include "proxy/base/buffer.h"
 #include "proxy/net/address.h"
+#include "proxy/net/lazy_buffer.h"
 #include "proxy/net/loop.h"
 #include "proxy/net/tls_session.h"
 
@@ -68,7 +68,7 @@ class Connection : private Watch::Owner {
     int error;
   };
 
-  Connection(Loop& loop, Owner& owner) : owner_(owner), loop_(loop), waiting_(loop.blocks()) {}
+  Connection(Loop& loop, Owner& owner) : owner_(owner), loop_(loop) {}
   ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -125,7 +125,7 @@ class Connection : private Watch::Owner {
   // Gathered or queued, and not yet taken by the socket.
   size_t bytes_waiting() const {
     return waiting_.size() + (batch_ != nullptr ? batch_->bytes : 0) +
-           (unsealed_ != nullptr ? unsealed_->size() : 0);
+           (tls_ != nullptr ? tls_->put_off().size() : 0);
   }
   void set_limit(size_t bytes) { limit_ = static_cast<uint32_t>(bytes); }
   size_t limit() const { return limit_; }
@@ -184,11 +184,8 @@ class Connection : private Watch::Owner {
   Watch watch_;
   WriteBatch* batch_ = nullptr;
   Connection* next_flush_ = nullptr;
-  Connection* next_resume_ = nullptr;
-  Connection* next_late_ = nullptr;
-  Buffer waiting_;  // ciphertext with TLS
+  LazyBuffer waiting_;  // ciphertext with TLS
   std::unique_ptr<TlsSession> tls_;
-  std::unique_ptr<Buffer> unsealed_;  // plaintext that was put off to the end of the turn
   uint32_t limit_ = 1 << 20;
   int fd_ = -1;
   bool connecting_ : 1 = false;

@@ -53,7 +53,7 @@ class RecordWriter {
 // Not from the owner's call: on_connected may follow from each step.
 void Connection::start_handshake() {
   if (const std::string unsent = tls_->take_unsent(); !unsent.empty()) {
-    waiting_.append(unsent);
+    waiting_.append(loop_, unsent);
     join_flush_list();
   }
   handshaking_ = !tls_->handshake_done();
@@ -88,7 +88,7 @@ void Connection::end_handshake(int error) {
     iovec iov[1];
     if (fd_ >= 0 && waiting_.iovecs(iov, 1) == 1) send_pieces(iov, 1, false);
     failed_ = true;
-    waiting_.clear();
+    waiting_.clear(loop_);
     owner_.on_connected(error);
     return;
   }
@@ -99,7 +99,7 @@ void Connection::end_handshake(int error) {
 }
 
 void Connection::send_in_clear(std::string_view bytes) {
-  waiting_.append(bytes);
+  waiting_.append(loop_, bytes);
   join_flush_list();
 }
 
@@ -147,24 +147,25 @@ Connection::Read Connection::tell(TlsSession::Opened opened) {
 void Connection::queue_sealed() {
   std::string& out = loop_.tls_scratch().out;
   if (out.empty()) return;
-  waiting_.append(out);
+  waiting_.append(loop_, out);
   out.clear();
   join_flush_list();
 }
 
 void Connection::keep_unsealed() {
-  if (unsealed_ == nullptr) unsealed_ = loop_.take_buffer();
   for (int i = 0; i < batch_->pieces; ++i)
-    unsealed_->append({static_cast<char*>(batch_->iov[i].iov_base), batch_->iov[i].iov_len});
+    tls_->put_off().append(
+        loop_, {static_cast<char*>(batch_->iov[i].iov_base), batch_->iov[i].iov_len});
   release_batch();
 }
 
 // What is gathered becomes records that wait.
 void Connection::spill_sealed() {
-  if (unsealed_ != nullptr) {
+  if (LazyBuffer& put_off = tls_->put_off(); !put_off.empty()) {
     // It comes first, and there is no telling when it may be sent: all of it waits in the clear.
     for (int i = 0; i < batch_->pieces; ++i)
-      unsealed_->append({static_cast<char*>(batch_->iov[i].iov_base), batch_->iov[i].iov_len});
+      put_off.append(loop_,
+                     {static_cast<char*>(batch_->iov[i].iov_base), batch_->iov[i].iov_len});
   } else {
     RecordWriter writer(*tls_, loop_.tls_scratch());
     for (int i = 0; i < batch_->pieces; ++i)
@@ -189,9 +190,9 @@ void Connection::flush_tls(bool more) {
     writer.add(piece);
     if (scratch.out.size() >= kSendBytes) send_sealed(true);
   };
-  if (std::unique_ptr<Buffer> unsealed = std::move(unsealed_)) {
-    unsealed->for_each(add);
-    loop_.give_buffer(std::move(unsealed));
+  if (LazyBuffer put_off = std::exchange(tls_->put_off(), {}); !put_off.empty()) {
+    put_off.for_each(add);
+    put_off.clear(loop_);
   }
   if (batch_ != nullptr) {
     WriteBatch& b = *std::exchange(batch_, nullptr);
@@ -225,7 +226,7 @@ void Connection::send_sealed(bool more) {
     writable_ = n < 0 && errno == EINTR;
     sent = n < 0 ? 0 : static_cast<size_t>(n);
   }
-  if (!out.empty()) waiting_.append(std::string_view(out).substr(sent));
+  if (!out.empty()) waiting_.append(loop_, std::string_view(out).substr(sent));
   out.clear();
   if (writable_ && may_send && !waiting_.empty()) send_waiting(more);
 }

@@ -126,17 +126,7 @@ void Loop::end_of_turn() {
   flush_late();
   // Resumed reads may gather writes and retire objects, and so may each other.
   flush();
-  while (resume_list_ != nullptr) {
-    Connection* list = std::exchange(resume_list_, nullptr);
-    while (list != nullptr) {
-      Connection* next = std::exchange(list->next_resume_, nullptr);
-      list->resume();
-      flush();
-      list = next;
-    }
-    if (++resume_rounds_ >= kMaxResumeRounds) break;
-  }
-  resume_rounds_ = 0;
+  resume_readers();
   push_held();
   for (size_t i = 0; i < retired_.size(); ++i) retired_[i].destroy(retired_[i].object);
   retired_.clear();
@@ -144,16 +134,28 @@ void Loop::end_of_turn() {
   now_ns_ = 0;
   turn_ends_ = false;
   // What is left must not wait for the network.
-  if (resume_list_ != nullptr) event_active(&wake_, EV_READ, 0);
+  if (!resume_list_.empty()) event_active(&wake_, EV_READ, 0);
+}
+
+void Loop::resume_readers() {
+  for (int round = 0; round < kMaxResumeRounds && !resume_list_.empty(); ++round) {
+    resuming_.swap(resume_list_);
+    for (size_t i = 0; i < resuming_.size(); ++i) {
+      if (resuming_[i] == nullptr) continue;
+      resuming_[i]->resume();
+      flush();
+    }
+    resuming_.clear();
+  }
 }
 
 void Loop::flush_late() {
-  while (late_list_ != nullptr) {
-    Connection* connection = late_list_;
-    late_list_ = connection->next_late_;
+  for (Connection* connection : late_list_) {
+    if (connection == nullptr) continue;
     connection->in_late_list_ = false;
     connection->join_flush_list();
   }
+  late_list_.clear();
 }
 
 TlsScratch& Loop::tls_scratch() {

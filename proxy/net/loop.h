@@ -116,6 +116,7 @@ class Loop {
 
   void refresh_clock();
   void end_of_turn();
+  void resume_readers();
   void flush_late();
   TlsScratch& tls_scratch();
   void arm_tick();
@@ -140,12 +141,14 @@ class Loop {
   static constexpr size_t kMaxFreeBuffers = 64;
 
   Connection* flush_list_ = nullptr;
-  Connection* resume_list_ = nullptr;
-  Connection* late_list_ = nullptr;  // has bytes that were put off to the end of the turn
+  // Seldom joined, so that a place in them costs a connection nothing while it is in neither. One
+  // that ends leaves a null.
+  std::vector<Connection*> resume_list_;
+  std::vector<Connection*> resuming_;
+  std::vector<Connection*> late_list_;  // has bytes that were put off to the end of the turn
   Connection* held_ = nullptr;
   WriteBatch* free_batches_ = nullptr;
   std::vector<std::unique_ptr<Buffer>> free_buffers_;
-  int resume_rounds_ = 0;
   bool turn_ends_ = false;
   std::vector<Retired> retired_;
   std::mutex posted_mutex_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "proxy/net/certificate.h"
+#include "proxy/net/lazy_buffer.h"
 
 struct ssl_st;
 
@@ -73,6 +74,10 @@ class TlsSession {
   void keep_unsent(std::string_view ciphertext) { unsent_.append(ciphertext); }
   std::string take_unsent() { return std::exchange(unsent_, {}); }
 
+  // Plaintext that its connection keeps for the end of the loop's turn, to be sealed then.
+  LazyBuffer& put_off() { return put_off_; }
+  const LazyBuffer& put_off() const { return put_off_; }
+
   // Why it failed, with BoringSSL's reasons, e.g.
   // "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:TLS_error_end".
   std::string_view error_details() const { return error_; }
@@ -122,6 +127,7 @@ class TlsSession {
   std::string unread_;
   size_t unread_at_ = 0;
   std::string unsent_;
+  LazyBuffer put_off_;
   std::string error_;
   std::string verify_error_;
   State state_ = State::kOpen;
