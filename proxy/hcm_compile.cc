@@ -11,9 +11,9 @@
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
-#include "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.pb.h"
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb.h"
 #include "proxy/base/duration.h"
+#include "proxy/http/h1_compile.h"
 #include "proxy/http/h2_compile.h"
 
 namespace weir {
@@ -205,14 +205,9 @@ void read_http1(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics, 
   if (http1.allow_chunked_length())
     diagnostics.error(Code::kNotSupported, options.field("allow_chunked_length"),
                       "a request with both Content-Length and Transfer-Encoding is always refused");
-  if (!http1.has_header_key_format()) return;
-  if (http1.header_key_format().has_proper_case_words()) {
-    out.h1.header_case = http::h1::HeaderCase::kProper;
-  } else if (http1.header_key_format().has_stateful_formatter()) {
-    diagnostics.error(
-        Code::kNotSupported, options.field("header_key_format.stateful_formatter"),
-        "Weir does not keep the case of header names; proper_case_words is supported");
-  }
+  const http::HeaderKeys keys = http::compile_header_keys(http1, options, diagnostics);
+  out.h1.header_case = keys.header_case;
+  out.h1.spelling = keys.spelling;
 }
 
 // After everything that both versions have in common.

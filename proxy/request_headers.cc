@@ -1,8 +1,10 @@
 #include "proxy/request_headers.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
+#include <tuple>
 
 #include "proxy/client_cert.h"
 #include "proxy/http/grpc.h"
@@ -28,6 +30,8 @@ bool refuse(LocalReply& refusal, uint16_t status, std::string_view details) {
 }
 
 std::string_view number(Arena& arena, int64_t value) {
+  static constexpr char kDigits[] = "0123456789";
+  if (value >= 0 && value < 10) return {kDigits + value, 1};  // most times that are told
   char* text = arena.text(24);
   return {text, static_cast<size_t>(std::to_chars(text, text + 24, value).ptr - text)};
 }
@@ -40,8 +44,15 @@ bool is_protected(std::string_view name) {
          name == "cookie" || name == "content-type" || name == "via" || name == "forwarded";
 }
 
+constexpr std::array kHopByHop = {
+    Known::kKeepAlive, Known::kProxyConnection, Known::kTransferEncoding,  Known::kTe,
+    Known::kUpgrade,   Known::kHttp2Settings,   Known::kProxyAuthorization};
+constexpr uint64_t kHopByHopBits = std::apply(
+    [](auto... names) { return http::known_bits(Known::kConnection, names...); }, kHopByHop);
+
 // Removes what belongs to the client's connection alone (RFC 9110 7.6.1).
 void drop_hop_by_hop(HeaderMap& headers) {
+  if (!headers.may_have(kHopByHopBits)) return;
   if (const http::Header* line = headers.find(Known::kConnection)) {
     std::string_view list = line->value;
     while (!list.empty()) {
@@ -60,15 +71,14 @@ void drop_hop_by_hop(HeaderMap& headers) {
     }
     headers.remove(Known::kConnection);
   }
-  for (Known known :
-       {Known::kKeepAlive, Known::kProxyConnection, Known::kTransferEncoding, Known::kTe,
-        Known::kUpgrade, Known::kHttp2Settings, Known::kProxyAuthorization})
+  for (Known known : kHopByHop)
     if (headers.has(known)) headers.remove(known);
 }
 
 // That trailers are welcome is true of the next hop as well: HTTP/2 says so (and gRPC's servers
 // insist on it), HTTP/1's writer leaves the line out.
 void drop_hop_by_hop_of_request(HeaderMap& headers) {
+  if (!headers.may_have(kHopByHopBits)) return;
   const bool trailers = http::list_has_token(headers.get(Known::kTe), "trailers");
   drop_hop_by_hop(headers);
   if (trailers) headers.add(Known::kTe, "trailers");
@@ -245,18 +255,36 @@ http::FormatInput format_input(Request& request, const http::ResponseHead* respo
   return input;
 }
 
+// "000102...ff"
+constexpr std::array<char, 512> hex_pairs() {
+  std::array<char, 512> pairs{};
+  for (size_t i = 0; i < 256; ++i) {
+    pairs[2 * i] = "0123456789abcdef"[i / 16];
+    pairs[2 * i + 1] = "0123456789abcdef"[i % 16];
+  }
+  return pairs;
+}
+constexpr std::array<char, 512> kHexPairs = hex_pairs();
+
 }  // namespace
 
 void write_uuid4(uint64_t high, uint64_t low, char* out) {
-  static constexpr char kHex[] = "0123456789abcdef";
   high = (high & ~0xf000ull) | 0x4000ull;                       // version 4
   low = (low & 0x3fffffffffffffffull) | 0x8000000000000000ull;  // variant 10
-  int at = 0;
-  for (int i = 0; i < 32; ++i) {
-    if (i == 8 || i == 12 || i == 16 || i == 20) out[at++] = '-';
-    const uint64_t word = i < 16 ? high : low;
-    out[at++] = kHex[(word >> (60 - 4 * (i % 16))) & 15];
-  }
+  // The bytes of `word` from bit `shift` downwards, two characters each.
+  const auto put = [&out](uint64_t word, int shift, int bytes) {
+    for (int i = 0; i < bytes; ++i, shift -= 8, out += 2)
+      std::memcpy(out, kHexPairs.data() + 2 * ((word >> shift) & 0xff), 2);
+  };
+  put(high, 56, 4);
+  *out++ = '-';
+  put(high, 24, 2);
+  *out++ = '-';
+  put(high, 8, 2);
+  *out++ = '-';
+  put(low, 56, 2);
+  *out++ = '-';
+  put(low, 40, 6);
 }
 
 bool make_canonical(Request& request, net::Address& client, LocalReply& refusal) {

@@ -24,11 +24,14 @@ void Worker::join() {
 // ---- clusters ----
 
 upstream::WorkerCluster* Worker::cluster(std::string_view name) {
+  if (last_cluster_ != nullptr && last_cluster_->config().name == name) return last_cluster_;
   const auto found = clusters_.find(name);
-  return found == clusters_.end() ? nullptr : found->second.get();
+  if (found == clusters_.end()) return nullptr;
+  return last_cluster_ = found->second.get();
 }
 
 void Worker::set_cluster(const PublishedCluster& published) {
+  last_cluster_ = nullptr;
   auto& place = clusters_[published.cluster->config->name];
   if (place != nullptr) {
     place->drain();
@@ -40,6 +43,7 @@ void Worker::set_cluster(const PublishedCluster& published) {
 }
 
 void Worker::remove_cluster(const std::string& name) {
+  last_cluster_ = nullptr;
   const auto found = clusters_.find(name);
   if (found == clusters_.end()) return;
   found->second->drain();

@@ -108,6 +108,7 @@ class Worker {
   std::unordered_map<std::string, std::unique_ptr<upstream::WorkerCluster>, NameHash,
                      std::equal_to<>>
       clusters_;
+  upstream::WorkerCluster* last_cluster_ = nullptr;  // that was asked for; null after a change
   std::vector<std::unique_ptr<upstream::WorkerCluster>> old_clusters_;
   std::unordered_map<std::string, std::unique_ptr<WorkerListener>> listeners_;
   std::vector<std::unique_ptr<Entrance>> old_entrances_;

@@ -51,11 +51,18 @@ inline Char* find_control(Char* p, Char* end) {
   return p;
 }
 
+// The bit of lower case sixteen times, and then nothing: 16 bytes from 16 - n on are a mask of n.
+constexpr std::array<uint8_t, 32> first_half_bits() {
+  std::array<uint8_t, 32> bytes{};
+  for (size_t i = 0; i < 16; ++i) bytes[i] = 0x20;
+  return bytes;
+}
+inline constexpr std::array<uint8_t, 32> kLowerMask = first_half_bits();
+
 // The end of the token at p, which becomes lower case.
 inline char* lower_token(char* p, char* end) {
 #if defined(__SSE2__)
   // Letters and dashes, which is most names, sixteen at a time.
-  const __m128i index = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m128i bit = _mm_set1_epi8(0x20);
   while (end - p >= 16) {
     auto* const at = reinterpret_cast<__m128i*>(p);
@@ -66,8 +73,9 @@ inline char* lower_token(char* p, char* end) {
     const __m128i name = _mm_or_si128(letter, _mm_cmpeq_epi8(v, _mm_set1_epi8('-')));
     const int n = __builtin_ctz(~static_cast<unsigned>(_mm_movemask_epi8(name)));
     // What follows the name stays as it is.
-    const __m128i inside = _mm_cmplt_epi8(index, _mm_set1_epi8(static_cast<char>(n)));
-    const __m128i change = _mm_and_si128(_mm_and_si128(letter, inside), bit);
+    const __m128i inside =
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(kLowerMask.data() + 16 - n));
+    const __m128i change = _mm_and_si128(letter, inside);
     _mm_storeu_si128(at, _mm_or_si128(v, change));
     p += n;
     if (n < 16) break;

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "proxy/http/h1_spelling.h"
+
 namespace weir::http {
 namespace {
 
@@ -13,6 +15,12 @@ constexpr uint8_t kMaxInformational = 100;
 
 bool has_no_body(uint16_t status) {
   return status < 200 || status == 204 || status == 304;
+}
+
+// Of an upgrade over HTTP/1 a body of unknown length is the request's own, and must be told from
+// what may follow it. HTTP/2 has nothing but the tunnel.
+bool has_own_body(const RequestHead& head) {
+  return head.protocol != Protocol::kHttp2 && head.content_length == kUnknownLength;
 }
 
 // A request that says nothing of a body has none; these methods say so in so many words.
@@ -39,7 +47,7 @@ void H1Client::send_head(const RequestHead& head, bool end) {
     style.length = head.content_length;
   } else if (end) {
     style.framing = wants_zero_length(head) ? h1::BodyFraming::kLength : h1::BodyFraming::kNone;
-  } else if (upgrade_asked_) {
+  } else if (upgrade_asked_ && !has_own_body(head)) {
     style.framing = h1::BodyFraming::kNone;
   } else {
     style.framing = h1::BodyFraming::kChunked;
@@ -168,6 +176,13 @@ void H1Client::feed(char* data, size_t size) {
   if (!closed_ && used < size) partial_.append({data + used, size - used});
 }
 
+h1::Parsed H1Client::parse_head(char* data, size_t size, ResponseHead& head, h1::Framing& framing) {
+  if (options_.spelling)
+    return h1::parse_response_spelled(data, size, options_.limits, *options_.spelling, head,
+                                      framing);
+  return h1::parse_response(data, size, options_.limits, head, framing);
+}
+
 size_t H1Client::feed_head(char* data, size_t size) {
   if (events_ == nullptr) {
     fail(ResetReason::kProtocolError, "http1.unsolicited_response");
@@ -176,7 +191,7 @@ size_t H1Client::feed_head(char* data, size_t size) {
   response_begun_ = true;
   ResponseHead& head = events_->fresh_response_head();
   h1::Framing framing;
-  const h1::Parsed parsed = h1::parse_response(data, size, options_.limits, head, framing);
+  const h1::Parsed parsed = parse_head(data, size, head, framing);
   if (parsed.status == h1::Status::kNeedMore && size <= options_.limits.max_head_bytes) return 0;
   if (parsed.status != h1::Status::kDone) {
     fail(ResetReason::kProtocolError,
@@ -193,6 +208,14 @@ size_t H1Client::feed_head(char* data, size_t size) {
   }
   if (head.status == 101 && (!upgrade_asked_ || !framing.upgrade)) {
     fail(ResetReason::kProtocolError, "http1.unexpected_101");
+    return size;
+  }
+  const bool tunnel = head.status == 101 || (is_connect_ && head.status < 300);
+  const bool within_body = !sent_all_ && tx_framing_ != h1::BodyFraming::kNone;
+  if (tunnel && within_body) {
+    // The client cannot switch before its message is over (RFC 9110 7.8): what it still sends of
+    // the body would become bytes of the tunnel.
+    fail(ResetReason::kProtocolError, "http1.upgrade_within_request_body");
     return size;
   }
   begin_response(head, framing, parsed.consumed < size);
@@ -272,7 +295,8 @@ size_t H1Client::feed_trailers(char* data, size_t size) {
   // Unfinished ones may come again and again: they leave nothing behind in the request's arena.
   Arena scrap;
   HeaderMap seen(scrap);
-  const h1::Parsed parsed = h1::parse_trailers(data, size, options_.limits, seen);
+  char* const text = options_.spelling ? const_cast<char*>(scrap.copy({data, size}).data()) : data;
+  const h1::Parsed parsed = h1::parse_trailers(text, size, options_.limits, seen);
   if (parsed.status == h1::Status::kNeedMore && size <= options_.limits.max_head_bytes) return 0;
   if (parsed.status != h1::Status::kDone) {
     fail(ResetReason::kProtocolError,
@@ -288,7 +312,11 @@ size_t H1Client::feed_trailers(char* data, size_t size) {
     events->on_response_body({}, true);
   } else {
     auto* trailers = arena.make<HeaderMap>(arena);
-    h1::parse_trailers(data, size, options_.limits, *trailers);
+    if (options_.spelling) {
+      h1::parse_trailers_spelled(data, size, options_.limits, *options_.spelling, *trailers);
+    } else {
+      h1::parse_trailers(data, size, options_.limits, *trailers);
+    }
     events->on_response_trailers(*trailers);
   }
   return closed_ ? size : parsed.consumed;

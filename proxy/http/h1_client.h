@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -18,7 +19,8 @@ class H1Client;
 struct H1ClientOptions {
   h1::Limits limits;
   h1::HeaderCase header_case = h1::HeaderCase::kLower;
-  bool pass_trailers = false;  // enable_trailers; else trailers are read and dropped
+  std::optional<h1::SpellingStyle> spelling;  // set: responses keep the case of their names
+  bool pass_trailers = false;                 // enable_trailers; else trailers are read and dropped
 };
 
 // Whoever keeps upstream connections: the pool.
@@ -70,6 +72,7 @@ class H1Client : public ClientStream, private net::Connection::Owner {
   bool awaits_more() const;
   void feed(char* data, size_t size);
   size_t feed_head(char* data, size_t size);
+  h1::Parsed parse_head(char* data, size_t size, ResponseHead& head, h1::Framing& framing);
   size_t feed_length(std::string_view data);
   size_t feed_chunked(std::string_view data);
   size_t feed_trailers(char* data, size_t size);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "proxy/http/field_syntax.h"
+#include "proxy/http/known_names.h"
 
 namespace weir::http::h1 {
 namespace {
@@ -109,7 +110,9 @@ const char* note_special(Known known, const Line& line, Fields& fields) {
 
 // All field lines and the empty line after them. A Host line is noted and not added: in a request
 // it becomes the authority, in a response it means nothing.
-Parsed parse_fields(char*& p, char* end, const Limits& limits, HeaderMap& headers, Fields& fields) {
+Parsed parse_fields(char*& from, char* end, const Limits& limits, HeaderMap& headers,
+                    Fields& fields) {
+  char* p = from;
   for (;;) {
     const int crlf = at_crlf(p, end);
     if (crlf > 0) break;
@@ -119,7 +122,7 @@ Parsed parse_fields(char*& p, char* end, const Limits& limits, HeaderMap& header
     const Status status = parse_line(p, end, line, why);
     if (status == Status::kNeedMore) return need_more();
     if (status == Status::kError) return error(400, why);
-    const Known known = known_header(line.name);
+    const Known known = find_known(line.name);
     if (known != Known::kNone) {
       if (const char* details = note_special(known, line, fields)) return error(400, details);
       if (known == Known::kHost) continue;
@@ -129,7 +132,7 @@ Parsed parse_fields(char*& p, char* end, const Limits& limits, HeaderMap& header
     if (headers.count() >= limits.max_header_count) return error(431, "http1.too_many_headers");
     headers.add(known, line.name, line.value);
   }
-  p += 2;
+  from = p + 2;
   return {Status::kDone, 0, 0, {}};
 }
 

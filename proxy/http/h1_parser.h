@@ -15,6 +15,12 @@ struct Limits {
   size_t max_head_bytes = 60 * 1024;
 };
 
+// PreserveCaseFormatterConfig: what else is done when the case of names is kept.
+struct SpellingStyle {
+  bool proper_case_for_others = false;  // names that the proxy adds: "X-Request-Id"
+  bool forward_reason = false;          // of responses; else the standard phrase
+};
+
 enum class Status : uint8_t { kDone, kNeedMore, kError };
 
 struct Parsed {
@@ -27,8 +33,8 @@ struct Parsed {
 // What the head says of the message's extent and of the connection.
 struct Framing {
   bool chunked = false;
-  bool keep_alive = true;     // the peer's wish, by version and Connection
-  bool upgrade = false;       // Connection names upgrade, and Upgrade is there
+  bool keep_alive = true;  // the peer's wish, by version and Connection
+  bool upgrade = false;    // Connection names upgrade, and Upgrade is there
   bool http10 = false;
   bool has_host = false;
   bool absolute_form = false;

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "proxy/http/h1_spelling.h"
+
 namespace weir::http {
 namespace {
 
@@ -163,12 +165,18 @@ bool H1Server::hand_over_http2(char* data, size_t size) {
   return true;
 }
 
+h1::Parsed H1Server::parse_head(char* data, size_t size, RequestHead& head, h1::Framing& framing) {
+  if (options_.spelling)
+    return h1::parse_request_spelled(data, size, options_.limits, *options_.spelling, head,
+                                     framing);
+  return h1::parse_request(data, size, options_.limits, head, framing);
+}
+
 size_t H1Server::feed_head(char* data, size_t size) {
   if (requests_ == 0 && hand_over_http2(data, size)) return size;
   ServerStreamEvents& events = owner_.begin_stream(*this, *this);
   h1::Framing framing;
-  const h1::Parsed parsed =
-      h1::parse_request(data, size, options_.limits, events.request_head(), framing);
+  const h1::Parsed parsed = parse_head(data, size, events.request_head(), framing);
   if (parsed.status == h1::Status::kDone) {
     head_bytes_received_ = static_cast<uint32_t>(parsed.consumed);
     begin_request(events, framing);
@@ -293,7 +301,8 @@ size_t H1Server::feed_trailers(char* data, size_t size) {
   // Unfinished ones may come again and again: they leave nothing behind in the request's arena.
   Arena scrap;
   HeaderMap seen(scrap);
-  const h1::Parsed parsed = h1::parse_trailers(data, size, options_.limits, seen);
+  char* const text = options_.spelling ? const_cast<char*>(scrap.copy({data, size}).data()) : data;
+  const h1::Parsed parsed = h1::parse_trailers(text, size, options_.limits, seen);
   if (parsed.status == h1::Status::kNeedMore && size <= options_.limits.max_head_bytes) return 0;
   if (parsed.status != h1::Status::kDone) {
     fail_stream(ResetReason::kProtocolError,
@@ -308,7 +317,11 @@ size_t H1Server::feed_trailers(char* data, size_t size) {
   } else {
     Arena& arena = events_->request_head().headers.arena();
     auto* trailers = arena.make<HeaderMap>(arena);
-    h1::parse_trailers(data, size, options_.limits, *trailers);
+    if (options_.spelling) {
+      h1::parse_trailers_spelled(data, size, options_.limits, *options_.spelling, *trailers);
+    } else {
+      h1::parse_trailers(data, size, options_.limits, *trailers);
+    }
     events_->on_request_trailers(*trailers);
   }
   return parsed.consumed;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "proxy/base/buffer.h"
@@ -18,6 +19,7 @@ namespace weir::http {
 struct H1ServerOptions {
   h1::Limits limits;
   h1::HeaderCase header_case = h1::HeaderCase::kLower;
+  std::optional<h1::SpellingStyle> spelling;  // set: requests keep the case of their names
   bool accept_http10 = false;
   std::string default_host_for_http10;
   bool allow_absolute_url = true;
@@ -78,6 +80,7 @@ class H1Server : public ServerConnection,
   bool awaits_more() const;
   void feed(char* data, size_t size);
   size_t feed_head(char* data, size_t size);
+  h1::Parsed parse_head(char* data, size_t size, RequestHead& head, h1::Framing& framing);
   bool hand_over_http2(char* data, size_t size);
   size_t feed_length(std::string_view data);
   size_t feed_chunked(std::string_view data);

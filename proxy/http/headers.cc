@@ -2,121 +2,19 @@
 
 #include <cstring>
 
+#include "proxy/http/known_names.h"
+
 namespace weir::http {
 namespace {
-
-constexpr size_t kKnownCount = static_cast<size_t>(Known::kCount);
-
-constexpr std::array<std::string_view, kKnownCount> kKnownNames = {
-    "",
-    "host",
-    "connection",
-    "content-length",
-    "transfer-encoding",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "http2-settings",
-    "date",
-    "server",
-    "via",
-    "location",
-    "content-type",
-    "content-encoding",
-    "cookie",
-    "set-cookie",
-    "user-agent",
-    "referer",
-    "authorization",
-    "accept",
-    "accept-encoding",
-    "retry-after",
-    "grpc-status",
-    "grpc-message",
-    "grpc-timeout",
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-client-cert",
-    "x-request-id",
-    "x-envoy-original-path",
-    "x-envoy-original-host",
-    "x-envoy-upstream-service-time",
-    "x-envoy-expected-rq-timeout-ms",
-    "x-envoy-upstream-rq-timeout-ms",
-    "x-envoy-upstream-rq-per-try-timeout-ms",
-    "x-envoy-max-retries",
-    "x-envoy-retry-on",
-    "x-envoy-retry-grpc-on",
-    "x-envoy-attempt-count",
-    "x-envoy-external-address",
-    "x-envoy-internal",
-    "x-envoy-degraded",
-    "x-envoy-immediate-health-check-fail",
-    "x-envoy-ratelimited",
-    "x-envoy-overloaded",
-};
-
-constexpr size_t kSlots = 256;
-
-constexpr size_t slot_of(std::string_view name) {
-  const auto at = [&](size_t i) { return static_cast<unsigned char>(name[i]); };
-  const size_t n = name.size();
-  return (n * 53 + at(0) * 59 + at(n - 1) * 65 + at(n / 2) * 50 + at(n * 3 / 4) * 86) % kSlots;
-}
-
-struct KnownTable {
-  std::array<uint8_t, kSlots> slots{};
-  bool perfect = true;
-};
-
-constexpr KnownTable build_table() {
-  KnownTable table;
-  for (size_t i = 1; i < kKnownCount; ++i) {
-    uint8_t& slot = table.slots[slot_of(kKnownNames[i])];
-    if (slot != 0) table.perfect = false;
-    slot = static_cast<uint8_t>(i);
-  }
-  return table;
-}
-
-constexpr KnownTable kTable = build_table();
-static_assert(kTable.perfect, "two known names share a slot: change slot_of");
 
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
 
-// Two names of the same length. Most are of 4 to 16 bytes, which two overlapping words cover.
-bool same_name(const char* a, const char* b, size_t size) {
-  const auto words_differ = [=]<class Word>(Word) {
-    Word words[4];
-    std::memcpy(&words[0], a, sizeof(Word));
-    std::memcpy(&words[1], b, sizeof(Word));
-    std::memcpy(&words[2], a + size - sizeof(Word), sizeof(Word));
-    std::memcpy(&words[3], b + size - sizeof(Word), sizeof(Word));
-    return ((words[0] ^ words[1]) | (words[2] ^ words[3])) != 0;
-  };
-  if (size >= 8 && size <= 16) return !words_differ(uint64_t{});
-  if (size >= 4 && size < 8) return !words_differ(uint32_t{});
-  return std::memcmp(a, b, size) == 0;
-}
-
 }  // namespace
 
 Known known_header(std::string_view name) {
-  if (name.empty()) return Known::kNone;
-  const uint8_t i = kTable.slots[slot_of(name)];
-  const std::string_view candidate = kKnownNames[i];
-  if (candidate.size() != name.size()) return Known::kNone;
-  return same_name(candidate.data(), name.data(), name.size()) ? static_cast<Known>(i)
-                                                               : Known::kNone;
+  return find_known(name);
 }
 
 std::string_view known_name(Known known) {
@@ -143,7 +41,7 @@ bool HeaderMap::remove(Known known) {
     remove(const_cast<Header&>(*line));
     found = true;
   }
-  first_[static_cast<size_t>(known)] = 0;
+  seen_ &= ~known_bit(known);
   return found;
 }
 
@@ -156,11 +54,6 @@ bool HeaderMap::remove(std::string_view name) {
     found = true;
   });
   return found;
-}
-
-void HeaderMap::set(Known known, std::string_view value) {
-  remove(known);
-  add(known, value);
 }
 
 void HeaderMap::set(std::string_view name, std::string_view value) {
@@ -197,7 +90,14 @@ void HeaderMap::relocate(ptrdiff_t delta) {
 
 void HeaderMap::clear() {
   size_ = count_ = 0;
-  first_.fill(0);
+  spelling_ = nullptr;
+  seen_ = 0;
+}
+
+std::string_view Spelling::of(std::string_view lower) const {
+  for (const std::string_view name : names)
+    if (equals_ignore_case(name, lower)) return name;
+  return {};
 }
 
 bool equals_ignore_case(std::string_view a, std::string_view b) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <span>
 #include <string_view>
 
 #include "proxy/base/arena.h"
@@ -11,7 +12,7 @@
 namespace weir::http {
 
 // Header names that the proxy itself looks at; found without comparing text. The order is the
-// order of kKnownNames in headers.cc.
+// order of kKnownNames in known_names.h.
 enum class Known : uint8_t {
   kNone,
   kHost,
@@ -44,10 +45,10 @@ enum class Known : uint8_t {
   kGrpcStatus,
   kGrpcMessage,
   kGrpcTimeout,
-  kForwardedFor,       // x-forwarded-for
-  kForwardedProto,     // x-forwarded-proto
-  kForwardedHost,      // x-forwarded-host
-  kForwardedPort,      // x-forwarded-port
+  kForwardedFor,    // x-forwarded-for
+  kForwardedProto,  // x-forwarded-proto
+  kForwardedHost,   // x-forwarded-host
+  kForwardedPort,   // x-forwarded-port
   kForwardedClientCert,
   kRequestId,          // x-request-id
   kEnvoyOriginalPath,  // x-envoy-original-path
@@ -69,6 +70,16 @@ enum class Known : uint8_t {
   kCount
 };
 
+// A set of known names; kNone is in none.
+static_assert(static_cast<unsigned>(Known::kCount) <= 64);
+constexpr uint64_t known_bit(Known known) {
+  return (uint64_t{1} << static_cast<unsigned>(known)) & ~uint64_t{1};
+}
+template <class... Names>
+constexpr uint64_t known_bits(Names... names) {
+  return (known_bit(names) | ...);
+}
+
 // `name` must be in lower case. kNone for a name that is not in the list.
 Known known_header(std::string_view name);
 std::string_view known_name(Known known);
@@ -78,6 +89,15 @@ struct Header {
   std::string_view name;
   std::string_view value;
   Known known = Known::kNone;
+};
+
+// How the names of an HTTP/1 message were spelled; in the message's arena.
+struct Spelling {
+  std::span<const std::string_view> names;
+  bool proper_case_for_others = false;  // names that did not come with the message
+
+  // The name as it came first, or "" when it did not come.
+  std::string_view of(std::string_view lower) const;
 };
 
 // The header lines of one message, in the order received, as views into memory that lives as long
@@ -93,16 +113,21 @@ class HeaderMap {
   void add(Known known, std::string_view value) { add(known, known_name(known), value); }
   void add(Known known, std::string_view name, std::string_view value) {
     if (size_ == capacity_) grow();
-    uint8_t& first = first_[static_cast<size_t>(known)];
-    if (known != Known::kNone && first == 0)
-      first = static_cast<uint8_t>(size_ + 1 < 255 ? size_ + 1 : 255);
+    const uint64_t bit = known_bit(known);
+    if ((seen_ & bit) == 0) {
+      seen_ |= bit;
+      first_[static_cast<size_t>(known)] = static_cast<uint8_t>(size_ < 255 ? size_ : 255);
+    }
     new (&lines_[size_++]) Header{name, value, known};
     ++count_;
   }
 
   // Replaces every line of that name by one.
   void set(std::string_view name, std::string_view value);
-  void set(Known known, std::string_view value);
+  void set(Known known, std::string_view value) {
+    if (may_have(known_bit(known))) remove(known);
+    add(known, value);
+  }
 
   // Removes every line of that name; says whether there was one.
   bool remove(std::string_view name);
@@ -111,8 +136,8 @@ class HeaderMap {
 
   // The first line of that name, or nullptr.
   const Header* find(Known known) const {
-    const uint8_t at = first_[static_cast<size_t>(known)];
-    return at == 0 ? nullptr : find_from(known, at - 1u);
+    if ((seen_ & known_bit(known)) == 0) return nullptr;
+    return find_from(known, first_[static_cast<size_t>(known)]);
   }
   const Header* find(std::string_view name) const;
 
@@ -127,6 +152,8 @@ class HeaderMap {
   }
   bool has(Known known) const { return find(known) != nullptr; }
   bool has(std::string_view name) const { return find(name) != nullptr; }
+  // Whether there may be a line of one of these names (`known_bits`): a cheap no.
+  bool may_have(uint64_t names) const { return (seen_ & names) != 0; }
 
   // All values of that name joined with ", " (RFC 9110 5.3); in the arena when there are several.
   // `present` says whether there was a line at all.
@@ -147,6 +174,10 @@ class HeaderMap {
   // Shifts every view by `delta` bytes: the text they point into was copied elsewhere as a whole.
   void relocate(ptrdiff_t delta);
 
+  // Null unless whoever read the message kept it. It stays with the message, whatever is changed.
+  const Spelling* spelling() const { return spelling_; }
+  void set_spelling(const Spelling* spelling) { spelling_ = spelling; }
+
   uint32_t count() const { return count_; }  // lines that are not removed
   bool empty() const { return count_ == 0; }
   void clear();
@@ -160,12 +191,14 @@ class HeaderMap {
   void grow();
 
   Arena* arena_;
+  const Spelling* spelling_ = nullptr;
   Header* lines_ = nullptr;
   uint32_t size_ = 0;
   uint32_t capacity_ = 0;
   uint32_t count_ = 0;
-  // Position of the first line of each known name plus one; 255 means "there or later".
-  std::array<uint8_t, static_cast<size_t>(Known::kCount)> first_{};
+  uint64_t seen_ = 0;  // known names that were added
+  // Position of the first line of each of these; 255 means "there or later".
+  std::array<uint8_t, static_cast<size_t>(Known::kCount)> first_;
 };
 
 // Case-insensitive comparison of ASCII text, as header names and most tokens need it.
