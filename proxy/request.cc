@@ -176,6 +176,17 @@ void Request::start_filters() {
                 connection_->buffer_limit(), picked_ != nullptr ? &picked_->filters : nullptr});
 }
 
+std::optional<http::ClusterMembers> Request::cluster_members(std::string_view cluster) {
+  const upstream::WorkerCluster* found = worker_.cluster(cluster);
+  if (found == nullptr) return std::nullopt;
+  const auto& endpoints = found->hosts().endpoints;
+  const auto fit = [](const upstream::Endpoint& endpoint) {
+    return endpoint.health != upstream::Health::kUnhealthy;
+  };
+  return http::ClusterMembers{endpoints.size(), static_cast<size_t>(std::count_if(
+                                                    endpoints.begin(), endpoints.end(), fit))};
+}
+
 void Request::request_head_passed(bool end) {
   if (ended_ || replied_) return;
   if (!chain_.empty() && chain_.route_stale()) find_route();

@@ -85,6 +85,7 @@ class Request : public http::ServerStreamEvents,
   void respond(const http::LocalReply& reply) override { this->reply(reply); }
   void pause_request(bool pause) override { pause_client(pause); }
   void pause_response(bool pause) override { forward_.pause_upstream(pause); }
+  std::optional<http::ClusterMembers> cluster_members(std::string_view cluster) override;
 
   void on_timer(net::Timer& timer) override;
   int64_t now_ms();

@@ -48,6 +48,11 @@ struct HealthCheckConfig : http::FilterConfig {
   bool pass_through = false;
   int64_t cache_ms = 0;  // 0: every check goes to the upstream
   std::vector<http::HeaderMatch> headers;
+  struct ClusterMinimum {
+    std::string cluster;
+    double percent;  // of its endpoints that have to be fit
+  };
+  std::vector<ClusterMinimum> minimums;
   const std::atomic<bool>* failing_flag = nullptr;
   std::string service_cluster;
   std::unique_ptr<CachedAnswer> cache = std::make_unique<CachedAnswer>();
@@ -63,7 +68,7 @@ class HealthCheckFilter : public http::Filter {
     if (!check_) return Verdict::kContinue;
     context.info().health_check = true;
     if (config_.failing()) return answer(context, 503, "health_check_failed");
-    if (!config_.pass_through) return answer(context, 200, "health_check_ok");
+    if (!config_.pass_through) return answer_by_clusters(context);
     if (config_.cache_ms == 0) return Verdict::kContinue;
     const CachedAnswer::Answer cached = config_.cache->load(context.loop().now_ms());
     if (cached.status == 0) return Verdict::kContinue;
@@ -82,6 +87,21 @@ class HealthCheckFilter : public http::Filter {
   }
 
  private:
+  // Without minimums the proxy is well as long as it answers.
+  Verdict answer_by_clusters(http::FilterContext& context) {
+    for (const HealthCheckConfig::ClusterMinimum& minimum : config_.minimums) {
+      const auto members = context.cluster_members(minimum.cluster);
+      if (!members) return answer(context, 503, "health_check_no_cluster");
+      // An empty cluster has no share: it is well only where nothing is asked of it.
+      const bool enough = members->total == 0
+                              ? minimum.percent == 0
+                              : 100.0 * static_cast<double>(members->fit) >=
+                                    minimum.percent * static_cast<double>(members->total);
+      if (!enough) return answer(context, 503, "health_check_cluster_unhealthy");
+    }
+    return answer(context, 200, "health_check_ok");
+  }
+
   Verdict answer(http::FilterContext& context, uint16_t status, std::string_view details,
                  bool degraded = false) {
     answered_ = true;
@@ -112,11 +132,12 @@ std::unique_ptr<http::FilterConfig> compile(const google::protobuf::Message& mes
   if (config.has_cache_time() && !out->pass_through)
     build.diagnostics.error(Code::kSemantic, build.path.field("cache_time"),
                             "there is no answer to keep unless pass_through_mode is true");
-  if (!config.cluster_min_healthy_percentages().empty())
-    build.diagnostics.error(Code::kNotSupported,
-                            build.path.field("cluster_min_healthy_percentages"),
-                            "Weir does not support health checks by cluster health yet",
-                            "leave it out, or use pass_through_mode: true");
+  if (out->pass_through && !config.cluster_min_healthy_percentages().empty())
+    build.diagnostics.error(Code::kSemantic, build.path.field("cluster_min_healthy_percentages"),
+                            "the upstream answers, so that the clusters' health is not asked for",
+                            "leave it out, or use pass_through_mode: false");
+  for (const auto& [cluster, percent] : config.cluster_min_healthy_percentages())
+    out->minimums.push_back({cluster, percent.value()});
   for (int i = 0; i < config.headers_size(); ++i) {
     auto match = http::HeaderMatch::compile(config.headers(i), build.path.field("headers", i),
                                             build.diagnostics);

@@ -84,6 +84,25 @@ TEST(HealthCheck, FailsWhenTheServerIsToldTo) {
   }
 }
 
+TEST(HealthCheck, AsksForAShareOfEachCluster) {
+  FilterDriver driver(kType);
+  ASSERT_TRUE(driver.configure(std::string(kHeaders) +
+                               "false\ncluster_min_healthy_percentages: {a: {value: 50}, b: {}}"));
+  EXPECT_EQ(driver.run(check()).details, "health_check_no_cluster");
+  driver.set_cluster("b", {});
+  const struct {
+    http::ClusterMembers members;
+    uint16_t status;
+  } cases[] = {{{4, 2}, 200}, {{4, 1}, 503}, {{3, 2}, 200}, {{3, 1}, 503}, {{0, 0}, 503}};
+  for (const auto& c : cases) {
+    driver.set_cluster("a", c.members);
+    const Outcome out = driver.run(check());
+    EXPECT_EQ(out.status, c.status) << c.members.fit << " of " << c.members.total;
+    EXPECT_EQ(out.details, c.status == 503 ? "health_check_cluster_unhealthy" : "health_check_ok");
+  }
+  EXPECT_TRUE(driver.run(other()).head_passed);
+}
+
 TEST(HealthCheck, EveryRequestIsACheckWithoutHeaders) {
   FilterDriver driver(kType);
   ASSERT_TRUE(driver.configure("pass_through_mode: false"));
@@ -97,8 +116,10 @@ TEST(HealthCheck, NamesWhatIsWrongWithAConfig) {
   } cases[] = {
       {"{}", "pass_through_mode"},
       {"{pass_through_mode: false, cache_time: 1s}", "cache_time: there is no answer to keep"},
-      {"{pass_through_mode: false, cluster_min_healthy_percentages: {a: {value: 50}}}",
-       "cluster_min_healthy_percentages: Weir does not support"},
+      {"{pass_through_mode: true, cluster_min_healthy_percentages: {a: {value: 50}}}",
+       "cluster_min_healthy_percentages: the upstream answers"},
+      {"{pass_through_mode: false, cluster_min_healthy_percentages: {a: {value: 150}}}",
+       "cluster_min_healthy_percentages"},
   };
   for (const auto& c : cases) {
     FilterDriver driver(kType);

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -94,6 +96,9 @@ class FilterDriver : private http::FilterChainOwner {
   void set_remote(std::string_view ip) { remote_ = net::Address::ip(ip, 1234).take(); }
   void set_connection(uint64_t id) { connection_id_ = id; }
   std::atomic<bool>& health_check_failing() { return failing_; }
+  void set_cluster(const std::string& name, http::ClusterMembers members) {
+    clusters_[name] = members;
+  }
   void set_runtime(std::function<uint32_t(std::string_view, uint32_t)> runtime) {
     runtime_ = std::move(runtime);
   }
@@ -116,6 +121,11 @@ class FilterDriver : private http::FilterChainOwner {
   void respond(const http::LocalReply& reply) override;
   void pause_request(bool) override {}
   void pause_response(bool) override {}
+  std::optional<http::ClusterMembers> cluster_members(std::string_view cluster) override {
+    const auto found = clusters_.find(cluster);
+    if (found == clusters_.end()) return std::nullopt;
+    return found->second;
+  }
 
   const http::FilterType& type_;
   config::Diagnostics diagnostics_;
@@ -128,6 +138,7 @@ class FilterDriver : private http::FilterChainOwner {
   net::Loop loop_;
   net::Address remote_ = net::Address::ip("192.0.2.7", 1234).take();
   uint64_t connection_id_ = 1;
+  std::map<std::string, http::ClusterMembers, std::less<>> clusters_;
   http::Route route_;
   http::RouteFilters route_filters_[3];
   http::FilterList filters_;

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -95,6 +96,12 @@ class Resumption {
   std::shared_ptr<Ticket> ticket_;
 };
 
+// The endpoints of a cluster, as its worker knows them at this moment.
+struct ClusterMembers {
+  size_t total = 0;
+  size_t fit = 0;  // healthy or degraded
+};
+
 // What a filter may see and do of the request that it works for.
 class FilterContext {
  public:
@@ -138,6 +145,9 @@ class FilterContext {
 
   // What filters may hold of a body where nothing else is configured, in bytes.
   size_t buffer_limit() const;
+
+  // Nothing when there is no cluster of that name.
+  std::optional<ClusterMembers> cluster_members(std::string_view cluster) const;
 
   // From a call that returns kWait.
   Resumption resumption();

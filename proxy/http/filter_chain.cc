@@ -51,6 +51,10 @@ size_t FilterContext::buffer_limit() const {
   return chain_->buffer_limit_;
 }
 
+std::optional<ClusterMembers> FilterContext::cluster_members(std::string_view cluster) const {
+  return chain_->owner_.cluster_members(cluster);
+}
+
 Resumption FilterContext::resumption() {
   auto ticket = std::make_shared<Resumption::Ticket>();
   ticket->loop = loop_;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,8 @@ class FilterChainOwner {
   // A filter holds as much as it may: stop, or go on with, what feeds it.
   virtual void pause_request(bool pause) = 0;
   virtual void pause_response(bool pause) = 0;
+  // As FilterContext::cluster_members.
+  virtual std::optional<ClusterMembers> cluster_members(std::string_view cluster) = 0;
 };
 
 // What one filter holds of a message while it waits. In the request's arena.

@@ -107,6 +107,7 @@ class Exchange : public FilterChainOwner {
   void pause_response(bool pause) override {
     trace.push_back(pause ? "pause_response" : "unpause_response");
   }
+  std::optional<ClusterMembers> cluster_members(std::string_view) override { return std::nullopt; }
 
   Trace& trace;
   std::string passed;
