@@ -138,6 +138,7 @@ RouteAction.HashPolicy: header cookie connection_properties query_parameter term
 RouteAction.MaxStreamDuration: *
 RetryPolicy: retry_on num_retries per_try_timeout per_try_idle_timeout
   host_selection_retry_max_attempts retriable_status_codes retry_back_off retry_host_predicate
+  rate_limited_retry_back_off retriable_headers retriable_request_headers
 extension FilterConfig: *
 RateLimit: stage disable_key actions
 RateLimit.Action: * -dynamic_metadata -metadata -extension
@@ -173,7 +174,7 @@ Cluster.CommonLbConfig: healthy_panic_threshold locality_weighted_lb_config zone
   update_merge_window ignore_new_hosts_until_first_hc consistent_hashing_lb_config
 CircuitBreakers: thresholds
 CircuitBreakers.Thresholds: priority max_connections max_pending_requests max_requests
-  max_retries track_remaining
+  max_retries track_remaining retry_budget
 
 package envoy.config.endpoint.v3
 ClusterLoadAssignment: cluster_name endpoints policy

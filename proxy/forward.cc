@@ -332,7 +332,9 @@ void Forward::on_response_head(bool end) {
   request_.info().status = status;
   request_.info().first_upstream_rx_ns = request_.worker().loop().now_ns();
   note_response(end);
-  if (policy_.retry_on != 0 && wants_retry(policy_.retry_on, request_) && retry()) return;
+  if (policy_.retry_on != 0 && wants_retry(policy_.retry_on, request_) &&
+      retry(asked_back_off_ms(request_)))
+    return;
   if (retries_done_ > 0 && status < 500) cluster_->shard().inc(cluster_->stats().rq_retry_success);
   response_begun_ = true;
   // There will be no other attempt.
@@ -438,8 +440,9 @@ int64_t Forward::back_off_ms() const {
   return static_cast<int64_t>(request_.worker().loop().random() % static_cast<uint64_t>(bound + 1));
 }
 
-// Starts another attempt after a pause. False: it must not be.
-bool Forward::retry() {
+// Starts another attempt after a pause, the one that the upstream asked for or our own. False: it
+// must not be.
+bool Forward::retry(std::optional<int64_t> asked_wait_ms) {
   stats::Shard& stats = cluster_->shard();
   if (!may_replay()) return false;
   if (retries_left_ == 0) {
@@ -449,11 +452,11 @@ bool Forward::retry() {
     }
     return false;
   }
-  const int64_t wait = back_off_ms();
+  const int64_t wait = asked_wait_ms ? *asked_wait_ms : back_off_ms();
   const int64_t now = request_.worker().loop().now_ms();
   // Failing now is kinder than failing at the deadline.
   if (deadline_ms_ != INT64_MAX && now + wait >= deadline_ms_) return false;
-  if (!holds_retry_slot_ && !cluster_->retries(high_).try_acquire()) {
+  if (!holds_retry_slot_ && !cluster_->try_retry(high_)) {
     stats.inc(cluster_->stats().rq_retry_overflow);
     request_.info().flags |= http::kUpstreamOverflow;
     return false;
@@ -465,7 +468,8 @@ bool Forward::retry() {
   --retries_left_;
   ++retries_done_;
   stats.inc(cluster_->stats().rq_retry);
-  stats.inc(cluster_->stats().rq_retry_backoff_exponential);
+  stats.inc(asked_wait_ms ? cluster_->stats().rq_retry_backoff_ratelimited
+                          : cluster_->stats().rq_retry_backoff_exponential);
   backing_off_ = true;
   try_deadline_ms_ = INT64_MAX;
   retry_at_ms_ = now + wait;

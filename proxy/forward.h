@@ -71,7 +71,7 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   void release_upstream();
   void release_host();
   void release_slots();
-  bool retry();
+  bool retry(std::optional<int64_t> asked_wait_ms = std::nullopt);
   int64_t back_off_ms() const;
   bool may_replay() const;
   void fail(http::ResetReason reason, std::string_view details);

@@ -25,6 +25,7 @@ using http::RetryPolicy;
 
 constexpr int64_t kMostTimeoutMs = 24 * 3'600'000;
 constexpr uint32_t kMostRetries = 64;
+constexpr int64_t kMostResetS = int64_t{1} << 40;
 
 std::optional<int64_t> read_number(std::string_view text, int64_t most) {
   int64_t value = 0;
@@ -56,6 +57,7 @@ constexpr OnName kOnNames[] = {
     {"retriable-4xx", RetryPolicy::kRetriable4xx},
     {"refused-stream", RetryPolicy::kRefusedStream},
     {"retriable-status-codes", RetryPolicy::kRetriableStatusCodes},
+    {"retriable-headers", RetryPolicy::kRetriableHeaders},
     {"envoy-ratelimited", RetryPolicy::kEnvoyRatelimited},
 };
 
@@ -81,6 +83,18 @@ void read_retry_header(http::HeaderMap& headers, Known known, std::span<const On
   policy.retry_on |= retry_bits(on->value, names);
   if (policy.num_retries == 0) policy.num_retries = 1;
   headers.remove(known);
+}
+
+const RetryPolicy* retry_policy(Request& request) {
+  if (request.route() == nullptr) return nullptr;
+  const auto* action = std::get_if<http::ForwardAction>(&request.route()->action);
+  return action != nullptr ? action->retry.get() : nullptr;
+}
+
+template <class Head>
+bool any_matches(const std::vector<http::HeaderMatch>& matches, const Head& head) {
+  return std::any_of(matches.begin(), matches.end(),
+                     [&](const http::HeaderMatch& match) { return match.matches(head); });
 }
 
 // Which retry condition a grpc-status meets; 0: none.
@@ -234,8 +248,28 @@ std::optional<uint64_t> hash_by(Request& request, const HashPolicy& policy,
 
 }  // namespace
 
-UpstreamPolicy read_policy(Request& request, const http::ForwardAction& action) {
+namespace {
+
+// What read_policy looks for in a request.
+constexpr uint64_t kPolicyHeaders =
+    http::known_bits(Known::kGrpcTimeout, Known::kEnvoyExpectedRqTimeoutMs,
+                     Known::kEnvoyUpstreamRqTimeoutMs, Known::kEnvoyUpstreamRqPerTryTimeoutMs,
+                     Known::kEnvoyRetryOn, Known::kEnvoyRetryGrpcOn, Known::kEnvoyMaxRetries);
+
+void read_headers(Request& request, UpstreamPolicy& policy) {
   http::HeaderMap& headers = request.head().headers;
+  read_timeout_headers(request, policy);
+  if (const auto ms = take_number(headers, Known::kEnvoyUpstreamRqPerTryTimeoutMs, kMostTimeoutMs))
+    policy.per_try_timeout_ms = *ms;
+  read_retry_header(headers, Known::kEnvoyRetryOn, kOnNames, policy);
+  read_retry_header(headers, Known::kEnvoyRetryGrpcOn, kGrpcOnNames, policy);
+  if (const auto count = take_number(headers, Known::kEnvoyMaxRetries, kMostRetries))
+    policy.num_retries = static_cast<uint32_t>(*count);
+}
+
+}  // namespace
+
+UpstreamPolicy read_policy(Request& request, const http::ForwardAction& action) {
   UpstreamPolicy policy;
   policy.timeout_ms = action.timeout_ms;
   if (action.retry) {
@@ -244,13 +278,10 @@ UpstreamPolicy read_policy(Request& request, const http::ForwardAction& action) 
     policy.per_try_timeout_ms = action.retry->per_try_timeout_ms;
   }
   read_deadlines(request, action, policy);
-  read_timeout_headers(request, policy);
-  if (const auto ms = take_number(headers, Known::kEnvoyUpstreamRqPerTryTimeoutMs, kMostTimeoutMs))
-    policy.per_try_timeout_ms = *ms;
-  read_retry_header(headers, Known::kEnvoyRetryOn, kOnNames, policy);
-  read_retry_header(headers, Known::kEnvoyRetryGrpcOn, kGrpcOnNames, policy);
-  if (const auto count = take_number(headers, Known::kEnvoyMaxRetries, kMostRetries))
-    policy.num_retries = static_cast<uint32_t>(*count);
+  if (request.head().headers.may_have(kPolicyHeaders)) read_headers(request, policy);
+  if (action.retry && !action.retry->request_headers.empty() &&
+      !any_matches(action.retry->request_headers, request.head()))
+    policy.retry_on = 0;
   // A try that may take longer than the whole is no try of its own.
   if (policy.timeout_ms > 0 && policy.per_try_timeout_ms >= policy.timeout_ms)
     policy.per_try_timeout_ms = 0;
@@ -269,11 +300,30 @@ bool wants_retry(uint32_t retry_on, Request& request) {
     if (const auto code = http::grpc_status_of(nullptr, &response.headers);
         code && (retry_on & grpc_retry_bit(*code)) != 0)
       return true;
+  const RetryPolicy* policy = retry_policy(request);
+  if (policy == nullptr) return false;
+  if ((retry_on & RetryPolicy::kRetriableHeaders) != 0 &&
+      any_matches(policy->response_headers, response))
+    return true;
   if ((retry_on & RetryPolicy::kRetriableStatusCodes) == 0) return false;
-  const auto* action = std::get_if<http::ForwardAction>(&request.route()->action);
-  if (action == nullptr || !action->retry) return false;
-  const auto& codes = action->retry->status_codes;
+  const auto& codes = policy->status_codes;
   return std::find(codes.begin(), codes.end(), status) != codes.end();
+}
+
+std::optional<int64_t> asked_back_off_ms(Request& request) {
+  const RetryPolicy* policy = retry_policy(request);
+  if (policy == nullptr) return std::nullopt;
+  net::Loop& loop = request.worker().loop();
+  for (const RetryPolicy::ResetHeader& header : policy->reset_headers) {
+    const auto number = read_number(request.response().headers.get(header.name), kMostResetS);
+    const int64_t now_s = header.unix_time ? loop.wall_us() / 1'000'000 : 0;
+    if (!number || *number < now_s) continue;
+    const int64_t wait_ms = (*number - now_s) * 1000;
+    if (wait_ms > policy->reset_max_ms) continue;
+    // Never earlier than asked for, and not all at the same moment.
+    return wait_ms + static_cast<int64_t>(loop.random() % static_cast<uint64_t>(wait_ms / 2 + 1));
+  }
+  return std::nullopt;
 }
 
 upstream::Wish wish_of(Request& request, const upstream::ClusterConfig& cluster) {

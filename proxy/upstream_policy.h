@@ -32,6 +32,10 @@ UpstreamPolicy read_policy(Request& request, const http::ForwardAction& action);
 // Whether the response that has just come asks for another attempt.
 bool wants_retry(uint32_t retry_on, Request& request);
 
+// How long the response that has just come asks to wait, where the policy listens to that
+// (rate_limited_retry_back_off). With jitter, in milliseconds.
+std::optional<int64_t> asked_back_off_ms(Request& request);
+
 // What the connection for this request has to be like.
 upstream::Wish wish_of(Request& request, const upstream::ClusterConfig& cluster);
 

@@ -93,13 +93,22 @@ bool HeaderMatch::fits(std::string_view value) const {
 }
 
 bool HeaderMatch::matches(const RequestHead& request) const {
+  return matches_head(request);
+}
+
+bool HeaderMatch::matches(const ResponseHead& response) const {
+  return matches_head(response);
+}
+
+template <class Head>
+bool HeaderMatch::matches_head(const Head& head) const {
   bool present = true;
   std::string_view value;
   if (name_[0] == ':' || name_ == "host") {
-    value = request.value_of(name_, present);
+    value = head.value_of(name_, present);
   } else {
-    present = request.headers.has(name_);
-    if (present) value = join_lines(request.headers, name_);
+    present = head.headers.has(name_);
+    if (present) value = join_lines(head.headers, name_);
   }
   present = present || missing_is_empty_;
   if (kind_ == Kind::kPresent) return (present == wants_present_) != invert_;

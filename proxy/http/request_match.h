@@ -26,10 +26,14 @@ class HeaderMatch {
   // Several lines of one name are judged as one value joined with commas, as Envoy does; the names
   // ":path", ":method", ":authority" and ":scheme" are known too.
   bool matches(const RequestHead& request) const;
+  // The same of a response; knows ":status".
+  bool matches(const ResponseHead& response) const;
 
  private:
   enum class Kind : uint8_t { kPresent, kText, kRange };
 
+  template <class Head>
+  bool matches_head(const Head& head) const;
   bool fits(std::string_view value) const;
 
   std::string name_;  // lower case

@@ -13,6 +13,7 @@
 #include "proxy/http/header_changes.h"
 #include "proxy/http/message.h"
 #include "proxy/http/regex.h"
+#include "proxy/http/request_match.h"
 
 namespace weir::http {
 
@@ -44,6 +45,7 @@ struct RetryPolicy {
     kGrpcInternal = 2048,
     kGrpcResourceExhausted = 4096,
     kGrpcUnavailable = 8192,
+    kRetriableHeaders = 16384,
   };
   static constexpr uint32_t kAnyGrpc = kGrpcCancelled | kGrpcDeadlineExceeded | kGrpcInternal |
                                        kGrpcResourceExhausted | kGrpcUnavailable;
@@ -54,6 +56,15 @@ struct RetryPolicy {
   int64_t back_off_base_ms = 25;
   int64_t back_off_max_ms = 250;
   std::vector<uint16_t> status_codes;
+  std::vector<HeaderMatch> response_headers;  // retriable_headers
+  std::vector<HeaderMatch> request_headers;   // not empty: others are never sent again
+  // rate_limited_retry_back_off: how long the upstream's own headers say to wait.
+  struct ResetHeader {
+    std::string name;
+    bool unix_time = false;  // the moment; else seconds from now
+  };
+  std::vector<ResetHeader> reset_headers;
+  int64_t reset_max_ms = 300'000;  // who asks for more is not heard
   // retry_host_predicate previous_hosts: a retry prefers hosts that were not tried, and looks for
   // one up to this often. 0: no such predicate.
   uint32_t host_selection_attempts = 0;

@@ -111,6 +111,24 @@ TEST_F(RouteCompileTest, ReadsRetryPolicies) {
   EXPECT_EQ(forward().retry->on, RetryPolicy::kAnyGrpc);
 }
 
+TEST_F(RouteCompileTest, ReadsWhatHeadersSayOfRetries) {
+  ASSERT_TRUE(use(
+      "route { cluster: 'c' retry_policy { retry_on: 'retriable-headers' "
+      "retriable_headers { name: 'X-Again' } retriable_request_headers { name: 'x-safe' } "
+      "rate_limited_retry_back_off { reset_headers { name: 'Retry-After' } reset_headers { name: "
+      "'x-reset' format: UNIX_TIMESTAMP } max_interval { seconds: 9 } } } }"))
+      << errors();
+  const RetryPolicy& retry = *forward().retry;
+  EXPECT_EQ(retry.on, RetryPolicy::kRetriableHeaders);
+  EXPECT_EQ(retry.response_headers.size(), 1u);
+  EXPECT_EQ(retry.request_headers.size(), 1u);
+  ASSERT_EQ(retry.reset_headers.size(), 2u);
+  EXPECT_EQ(retry.reset_headers[0].name, "retry-after");
+  EXPECT_FALSE(retry.reset_headers[0].unix_time);
+  EXPECT_TRUE(retry.reset_headers[1].unix_time);
+  EXPECT_EQ(retry.reset_max_ms, 9000);
+}
+
 TEST_F(RouteCompileTest, ReportsBadRetryPolicies) {
   const auto error = [&](const std::string& policy, const std::string& path, Code code) {
     expect_error("route { cluster: 'c' retry_policy { " + policy + " } }",
@@ -118,7 +136,7 @@ TEST_F(RouteCompileTest, ReportsBadRetryPolicies) {
   };
   error("retry_on: '5xy'", "retry_on", Code::kUnknownValue);
   EXPECT_EQ(diagnostics.items()[0].hint, "did you mean '5xx'?");
-  error("retry_on: 'retriable-headers'", "retry_on", Code::kNotSupported);
+  error("retry_on: 'http3-post-connect-failure'", "retry_on", Code::kNotSupported);
   error("retry_on: '5xx' retriable_status_codes: 42", "retriable_status_codes[0]",
         Code::kOutOfRange);
   error("retry_back_off { base_interval { seconds: 2 } max_interval { seconds: 1 } }",

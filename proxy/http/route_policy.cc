@@ -26,14 +26,6 @@ constexpr UnsupportedField<RetryConfig> kUnsupportedRetry[] = {
     {"retry_priority", [](const RetryConfig& c) { return c.has_retry_priority(); }, ""},
     {"retry_options_predicates",
      [](const RetryConfig& c) { return c.retry_options_predicates_size() > 0; }, ""},
-    {"rate_limited_retry_back_off",
-     [](const RetryConfig& c) { return c.has_rate_limited_retry_back_off(); },
-     "use retry_back_off"},
-    {"retriable_headers", [](const RetryConfig& c) { return c.retriable_headers_size() > 0; },
-     "use retriable_status_codes"},
-    {"retriable_request_headers",
-     [](const RetryConfig& c) { return c.retriable_request_headers_size() > 0; },
-     "match the header on a route of its own"},
 };
 
 struct RetryReason {
@@ -51,7 +43,7 @@ constexpr std::array kRetryReasons = {
     RetryReason{"retriable-4xx", RetryPolicy::kRetriable4xx},
     RetryReason{"refused-stream", RetryPolicy::kRefusedStream},
     RetryReason{"retriable-status-codes", RetryPolicy::kRetriableStatusCodes},
-    RetryReason{"retriable-headers", 0},
+    RetryReason{"retriable-headers", RetryPolicy::kRetriableHeaders},
     RetryReason{"http3-post-connect-failure", 0},
     RetryReason{"cancelled", RetryPolicy::kGrpcCancelled},
     RetryReason{"deadline-exceeded", RetryPolicy::kGrpcDeadlineExceeded},
@@ -106,6 +98,34 @@ void compile_back_off(const RetryConfig& config, const FieldPath& path, Diagnost
   if (*max < out.back_off_base_ms)
     diagnostics.error(Code::kSemantic, max_path, "max_interval is below base_interval",
                       "raise it, or leave it out for ten times base_interval");
+}
+
+void compile_reset_headers(const RetryConfig& config, const FieldPath& path,
+                           Diagnostics& diagnostics, RetryPolicy& out) {
+  if (!config.has_rate_limited_retry_back_off()) return;
+  const auto& limited = config.rate_limited_retry_back_off();
+  const FieldPath at = path.field("rate_limited_retry_back_off");
+  for (int i = 0; i < limited.reset_headers_size(); ++i) {
+    const auto& header = limited.reset_headers(i);
+    out.reset_headers.push_back(
+        {lower_case(header.name()), header.format() == RetryConfig::UNIX_TIMESTAMP});
+    const FieldPath header_path = at.field("reset_headers", i);
+    check_header_name(header.name(), header_path.field("name"), diagnostics);
+  }
+  if (!limited.has_max_interval()) return;
+  const auto max =
+      compile_duration_ms(limited.max_interval(), at.field("max_interval"), diagnostics);
+  if (max) out.reset_max_ms = *max;
+}
+
+template <class Matchers>
+std::vector<HeaderMatch> compile_header_matches(const Matchers& matchers, std::string_view field,
+                                                const FieldPath& path, Diagnostics& diagnostics) {
+  std::vector<HeaderMatch> out;
+  for (int i = 0; i < matchers.size(); ++i)
+    if (auto match = HeaderMatch::compile(matchers[i], path.field(field, i), diagnostics))
+      out.push_back(std::move(*match));
+  return out;
 }
 
 void compile_host_predicates(const RetryConfig& config, const FieldPath& path,
@@ -227,6 +247,11 @@ RetryPolicy compile_retry(const RetryConfig& config, const FieldPath& path,
                                                     path.field("per_try_idle_timeout"), diagnostics)
                                     .value_or(0);
   compile_back_off(config, path, diagnostics, out);
+  compile_reset_headers(config, path, diagnostics, out);
+  out.response_headers =
+      compile_header_matches(config.retriable_headers(), "retriable_headers", path, diagnostics);
+  out.request_headers = compile_header_matches(config.retriable_request_headers(),
+                                               "retriable_request_headers", path, diagnostics);
   compile_host_predicates(config, path, diagnostics, out);
   for (int i = 0; i < config.retriable_status_codes_size(); ++i) {
     const uint32_t status = config.retriable_status_codes(i);

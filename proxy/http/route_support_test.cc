@@ -157,7 +157,8 @@ TEST_F(RouteSupportTest, OfPartsOfActions) {
          [](RouteConfiguration& config) { return first_action(config)->mutable_retry_policy(); },
          {"retry_on", "num_retries", "per_try_timeout", "per_try_idle_timeout",
           "retry_host_predicate", "host_selection_retry_max_attempts", "retriable_status_codes",
-          "retry_back_off"}});
+          "retry_back_off", "rate_limited_retry_back_off", "retriable_headers",
+          "retriable_request_headers"}});
   check({action + "hash_policy[0]",
          [](RouteConfiguration& config) -> Message* {
            auto* parent = first_action(config);

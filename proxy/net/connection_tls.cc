@@ -154,8 +154,8 @@ void Connection::queue_sealed() {
 
 void Connection::keep_unsealed() {
   for (int i = 0; i < batch_->pieces; ++i)
-    tls_->put_off().append(
-        loop_, {static_cast<char*>(batch_->iov[i].iov_base), batch_->iov[i].iov_len});
+    tls_->put_off().append(loop_,
+                           {static_cast<char*>(batch_->iov[i].iov_base), batch_->iov[i].iov_len});
   release_batch();
 }
 
@@ -164,8 +164,7 @@ void Connection::spill_sealed() {
   if (LazyBuffer& put_off = tls_->put_off(); !put_off.empty()) {
     // It comes first, and there is no telling when it may be sent: all of it waits in the clear.
     for (int i = 0; i < batch_->pieces; ++i)
-      put_off.append(loop_,
-                     {static_cast<char*>(batch_->iov[i].iov_base), batch_->iov[i].iov_len});
+      put_off.append(loop_, {static_cast<char*>(batch_->iov[i].iov_base), batch_->iov[i].iov_len});
   } else {
     RecordWriter writer(*tls_, loop_.tls_scratch());
     for (int i = 0; i < batch_->pieces; ++i)

@@ -10,11 +10,10 @@ constexpr uint32_t kMostKept = 1024;    // per worker; more would save nothing
 
 }  // namespace
 
-uint32_t SharedLimit::take(uint32_t wanted) {
+uint32_t SharedLimit::take(uint32_t wanted, uint32_t most) {
   uint32_t held = held_.load(std::memory_order_relaxed);
   uint32_t got = 0;
   do {
-    const uint32_t most = max();
     if (held >= most) return 0;
     got = std::min(wanted, most - held);
   } while (!held_.compare_exchange_weak(held, held + got, std::memory_order_acq_rel,
@@ -27,7 +26,7 @@ void Lease::adapt(uint32_t max) {
   held_ = in_use_;
   const bool draining = limit_.held() > max;
   adapted_to_ = draining ? kUnsettled : max;
-  if (draining) {
+  if (draining || limit_.exact_) {
     keep_ = 0;
     return;
   }
@@ -37,8 +36,15 @@ void Lease::adapt(uint32_t max) {
 
 bool Lease::refill() {
   // Half of what may be kept leaves room for releases that give nothing back.
-  const uint32_t got = limit_.take(1 + keep_ / 2);
+  const uint32_t got = limit_.take(1 + keep_ / 2, limit_.max());
   held_ += got;
+  return got > 0;
+}
+
+bool Lease::try_acquire_below(uint32_t max) {
+  const uint32_t got = limit_.take(1, max);
+  held_ += got;
+  in_use_ += got;
   return got > 0;
 }
 

@@ -8,12 +8,14 @@ namespace weir::upstream {
 // One circuit-breaker limit of a cluster, shared by all workers; each worker acquires through a
 // Lease of its own. Never exceeded. A limit of at most 16 per worker is exact. Of a larger one each
 // worker keeps a few unused units, so that most acquisitions touch no shared memory: then a worker
-// may be refused when no less than 15/16 of the limit are in use.
+// may be refused when no less than 15/16 of the limit are in use. One that is made `exact` is
+// exact whatever its size: then held() is what is in use.
 //
 // Any thread, without locks. Outlives its leases.
 class SharedLimit {
  public:
-  SharedLimit(uint32_t max, uint32_t workers) : workers_(workers == 0 ? 1 : workers), max_(max) {}
+  SharedLimit(uint32_t max, uint32_t workers, bool exact = false)
+      : workers_(workers == 0 ? 1 : workers), exact_(exact), max_(max) {}
   SharedLimit(const SharedLimit&) = delete;
   SharedLimit& operator=(const SharedLimit&) = delete;
 
@@ -27,11 +29,12 @@ class SharedLimit {
  private:
   friend class Lease;
 
-  // Up to `wanted` units; 0 when none is left.
-  uint32_t take(uint32_t wanted);
+  // Up to `wanted` units, as long as no more than `most` are held; 0 when none is left.
+  uint32_t take(uint32_t wanted, uint32_t most);
   void give_back(uint32_t units) { held_.fetch_sub(units, std::memory_order_acq_rel); }
 
   const uint32_t workers_;
+  const bool exact_;
   std::atomic<uint32_t> max_;
   // A cache line on each side, so that who reads a limit does not wait for those who acquire.
   [[maybe_unused]] char before_[64];
@@ -55,6 +58,9 @@ class Lease {
     ++in_use_;
     return true;
   }
+
+  // The same under a limit that holds for this time; of an exact limit only.
+  bool try_acquire_below(uint32_t max);
 
   // Gives back a unit that try_acquire() granted.
   void release() {

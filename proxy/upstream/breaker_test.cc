@@ -34,6 +34,23 @@ TEST(Breaker, SmallLimitsAreExact) {
   }
 }
 
+TEST(Breaker, AnExactLimitCountsWhatIsInUse) {
+  SharedLimit limit(100'000, 2, /*exact=*/true);
+  Lease one(limit);
+  Lease other(limit);
+  for (uint32_t i = 0; i < 50; ++i) ASSERT_TRUE(one.try_acquire());
+  EXPECT_EQ(limit.held(), 50u);
+  for (uint32_t i = 0; i < 49; ++i) one.release();
+  EXPECT_EQ(limit.held(), 1u);
+  // A limit of the moment: what others hold counts, and what was granted before stays.
+  EXPECT_TRUE(other.try_acquire_below(2));
+  EXPECT_FALSE(one.try_acquire_below(2));
+  EXPECT_FALSE(one.try_acquire_below(0));
+  EXPECT_EQ(limit.held(), 2u);
+  other.release();
+  EXPECT_TRUE(one.try_acquire_below(2));
+}
+
 TEST(Breaker, OneWorkerGetsAllOfALargeLimit) {
   SharedLimit limit(1024, 1);
   Lease lease(limit);

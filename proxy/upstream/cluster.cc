@@ -34,6 +34,7 @@ ClusterStats::ClusterStats(stats::Registry& r, const std::string& stat_name) {
   rq_retry_overflow = counter("upstream_rq_retry_overflow");
   rq_retry_limit_exceeded = counter("upstream_rq_retry_limit_exceeded");
   rq_retry_backoff_exponential = counter("upstream_rq_retry_backoff_exponential");
+  rq_retry_backoff_ratelimited = counter("upstream_rq_retry_backoff_ratelimited");
   rq_1xx = counter("upstream_rq_1xx");
   rq_2xx = counter("upstream_rq_2xx");
   rq_3xx = counter("upstream_rq_3xx");

@@ -21,8 +21,8 @@ struct ClusterStats {
   stats::CounterId rq_total, rq_completed, rq_pending_total, rq_pending_overflow,
       rq_pending_failure_eject, rq_timeout, rq_per_try_timeout, rq_cancelled, rq_rx_reset,
       rq_tx_reset, rq_retry, rq_retry_success, rq_retry_overflow, rq_retry_limit_exceeded,
-      rq_retry_backoff_exponential, rq_1xx, rq_2xx, rq_3xx, rq_4xx, rq_5xx, rq_maintenance_mode,
-      bytes_rx, bytes_tx, update_success, no_route_host;
+      rq_retry_backoff_exponential, rq_retry_backoff_ratelimited, rq_1xx, rq_2xx, rq_3xx, rq_4xx,
+      rq_5xx, rq_maintenance_mode, bytes_rx, bytes_tx, update_success, no_route_host;
   stats::GaugeId rq_active, rq_pending_active;
   stats::HistogramId rq_time, cx_connect_ms;
 
@@ -34,8 +34,8 @@ struct ClusterLimits {
   ClusterLimits(const Thresholds& thresholds, uint32_t workers)
       : connections(thresholds.max_connections, workers),
         pending(thresholds.max_pending_requests, workers),
-        requests(thresholds.max_requests, workers),
-        retries(thresholds.max_retries, workers) {}
+        requests(thresholds.max_requests, workers, thresholds.retry_budget_percent.has_value()),
+        retries(thresholds.max_retries, workers, thresholds.retry_budget_percent.has_value()) {}
   SharedLimit connections;
   SharedLimit pending;
   SharedLimit requests;

@@ -9,6 +9,7 @@
 
 #include "config/diagnostic.h"
 #include "config/field_path.h"
+#include "proxy/http/h1_compile.h"
 #include "proxy/http/h2_options.h"
 #include "proxy/net/address.h"
 #include "proxy/upstream/dns_family.h"
@@ -82,8 +83,7 @@ struct ClusterConfig {
   int64_t max_stream_duration_ms = 0;
   uint32_t max_response_headers_count = 100;
   uint32_t max_response_headers_kb = 60;
-  enum class HeaderCase : uint8_t { kLower, kProper, kPreserve };
-  HeaderCase header_case = HeaderCase::kLower;
+  http::HeaderKeys header_keys;
   bool accept_http10 = true;
   bool pass_trailers = false;  // enable_trailers: else trailers of responses are dropped
   // What the endpoints speak; kDownstream: what the client of the request speaks; kAuto: what TLS's

@@ -2,8 +2,8 @@
 #include <string>
 
 #include "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.pb.h"
-#include "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "proxy/http/h1_compile.h"
 #include "proxy/http/h2_compile.h"
 #include "proxy/tls/transport_socket.h"
 #include "proxy/upstream/cluster_config_parts.h"
@@ -33,25 +33,10 @@ void read_common(ClusterConfig& out, const core::HttpProtocolOptions& options) {
     out.max_requests_per_connection = options.max_requests_per_connection().value();
 }
 
-void read_header_case(ClusterBuild& build, const core::Http1ProtocolOptions& options,
-                      const FieldPath& path) {
-  using HeaderCase = ClusterConfig::HeaderCase;
-  const auto& format = options.header_key_format();
-  if (format.has_proper_case_words()) build.out.header_case = HeaderCase::kProper;
-  if (!format.has_stateful_formatter()) return;
-  const google::protobuf::Any& formatter = format.stateful_formatter().typed_config();
-  if (formatter.Is<envoy::extensions::http::header_formatters::preserve_case::v3::
-                       PreserveCaseFormatterConfig>())
-    build.out.header_case = HeaderCase::kPreserve;
-  else
-    refuse(build.diagnostics, path.field("header_key_format.stateful_formatter.typed_config"),
-           "a header formatter other than preserve_case");
-}
-
 // Fields that are about requests from clients mean nothing here, as in Envoy.
 void read_http1(ClusterBuild& build, const core::Http1ProtocolOptions& options,
                 const FieldPath& path) {
-  read_header_case(build, options, path);
+  build.out.header_keys = http::compile_header_keys(options, path, build.diagnostics);
   build.out.pass_trailers = options.enable_trailers();
   if (options.allow_chunked_length())
     refuse(build.diagnostics, path.field("allow_chunked_length"), "allow_chunked_length");

@@ -307,7 +307,8 @@ TEST(ClusterProtocol, HttpProtocolOptions) {
   EXPECT_EQ(c->max_stream_duration_ms, 7000);
   EXPECT_EQ(c->max_response_headers_count, 50u);
   EXPECT_EQ(c->max_requests_per_connection, 9u);
-  EXPECT_EQ(c->header_case, ClusterConfig::HeaderCase::kProper);
+  EXPECT_EQ(c->header_keys.header_case, http::h1::HeaderCase::kProper);
+  EXPECT_FALSE(c->header_keys.spelling);
   EXPECT_TRUE(c->pass_trailers);
 }
 
@@ -318,7 +319,9 @@ TEST(ClusterProtocol, OlderFields) {
       any("http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig") + " } } } }");
   EXPECT_EQ(c->max_requests_per_connection, 3u);
   EXPECT_EQ(c->idle_timeout_ms, 0);
-  EXPECT_EQ(c->header_case, ClusterConfig::HeaderCase::kPreserve);
+  ASSERT_TRUE(c->header_keys.spelling);
+  EXPECT_FALSE(c->header_keys.spelling->proper_case_for_others);
+  EXPECT_FALSE(c->header_keys.spelling->forward_reason);
   EXPECT_FALSE(c->pass_trailers);
 }
 

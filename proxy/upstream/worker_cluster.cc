@@ -14,8 +14,8 @@ http::H1ClientOptions h1_options_of(const ClusterConfig& config) {
   options.limits.max_header_count = config.max_response_headers_count;
   options.limits.max_head_bytes = size_t{config.max_response_headers_kb} * 1024;
   options.pass_trailers = config.pass_trailers;
-  if (config.header_case == ClusterConfig::HeaderCase::kProper)
-    options.header_case = http::h1::HeaderCase::kProper;
+  options.header_case = config.header_keys.header_case;
+  options.spelling = config.header_keys.spelling;
   return options;
 }
 
@@ -76,6 +76,17 @@ WorkerCluster::WorkerCluster(std::shared_ptr<Cluster> cluster,
       retries_{Lease(cluster_->limits[0].retries), Lease(cluster_->limits[1].retries)},
       h1_options_(h1_options_of(*cluster_->config)) {
   update(std::move(plan), std::move(hosts));
+}
+
+// The budget is a share of the requests under way, those that wait for a connection included; it
+// counts at the moment of the decision.
+bool WorkerCluster::try_retry(bool high) {
+  const Thresholds& thresholds = config().thresholds[high];
+  if (!thresholds.retry_budget_percent) return retries_[high].try_acquire();
+  const double share =
+      *thresholds.retry_budget_percent / 100 * cluster_->limits[high].requests.held();
+  return retries_[high].try_acquire_below(
+      std::max(static_cast<uint32_t>(share), thresholds.retry_budget_min));
 }
 
 WorkerCluster::~WorkerCluster() = default;

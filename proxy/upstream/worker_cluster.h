@@ -107,6 +107,8 @@ class WorkerCluster {
 
   Lease& requests(bool high) { return requests_[high]; }
   Lease& retries(bool high) { return retries_[high]; }
+  // A retry may begin: max_retries, or the retry budget as of now. Given back to retries().
+  bool try_retry(bool high);
   Lease& pending(bool high) { return pending_[high]; }
   Lease& connections(bool high) { return connections_[high]; }
   const http::H1ClientOptions& h1_options() const { return h1_options_; }
