@@ -21,8 +21,8 @@ HeaderKeys compile_header_keys(const envoy::config::core::v3::Http1ProtocolOptio
     return out;
   }
   out.spelling = h1::SpellingStyle{
-      .proper_case_for_others = preserve.formatter_type_on_envoy_headers() ==
-                                PreserveCaseFormatterConfig::PROPER_CASE,
+      .proper_case_for_others =
+          preserve.formatter_type_on_envoy_headers() == PreserveCaseFormatterConfig::PROPER_CASE,
       .forward_reason = preserve.forward_reason_phrase(),
   };
   return out;
