@@ -21,7 +21,7 @@ void ServerConnection::adopt(Arrival& arrival) {
   owns_local_ = arrival.own_local != nullptr;
   local_ = owns_local_ ? arrival.own_local.release() : arrival.local;
   peer_ = arrival.peer;
-  direct_peer_ = std::move(arrival.direct_peer);
+  relay_ = std::move(arrival.relay);
   connection_.set_limit(arrival.buffer_limit);
   connection_.adopt(std::move(arrival.socket));
 }
@@ -30,7 +30,7 @@ Arrival ServerConnection::give_up_socket() {
   Arrival arrival;
   arrival.id = id_;
   arrival.peer = peer_;
-  arrival.direct_peer = std::move(direct_peer_);
+  arrival.relay = std::move(relay_);
   if (owns_local_) {
     arrival.own_local.reset(std::exchange(local_, nullptr));
     owns_local_ = false;

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "proxy/http/stream.h"
 #include "proxy/net/connection.h"
+#include "proxy/net/proxy_protocol.h"
 
 namespace weir::http {
 
@@ -21,8 +23,8 @@ struct Arrival {
   const net::Address* local = nullptr;
   // Instead of `local`: the address before somebody else relayed the connection.
   std::unique_ptr<const net::Address> own_local;
-  // The socket's own other end, when `peer` is whom a relay in front speaks for; else null.
-  std::unique_ptr<const net::Address> direct_peer;
+  // The relay in front, when `peer` is whom it speaks for; else null.
+  std::unique_ptr<const net::ProxyRelay> relay;
   size_t buffer_limit = 1 << 20;
   // Bytes that were read already; valid during the call only.
   std::string_view received;
@@ -58,7 +60,11 @@ class ServerConnection {
   uint64_t id() const { return id_; }
   const net::Address& peer() const { return peer_; }
   // The socket's other end, which may speak for `peer`.
-  const net::Address& direct_peer() const { return direct_peer_ ? *direct_peer_ : peer_; }
+  const net::Address& direct_peer() const { return relay_ ? relay_->direct_peer : peer_; }
+  // What a relay in front said besides addresses, and may be passed on.
+  std::span<const net::ProxyTlv> relayed_tlvs() const {
+    return relay_ ? std::span<const net::ProxyTlv>(relay_->tlvs) : std::span<const net::ProxyTlv>();
+  }
   const net::Address& local();
   net::Connection& connection() { return connection_; }
   size_t buffer_limit() const { return connection_.limit(); }
@@ -81,7 +87,7 @@ class ServerConnection {
   ServerConnectionOwner& owner_;
   const net::Address* local_ = nullptr;  // null: not asked for yet
   net::Address peer_;
-  std::unique_ptr<const net::Address> direct_peer_;
+  std::unique_ptr<const net::ProxyRelay> relay_;
   uint64_t id_ = 0;
   bool owns_local_ = false;
 };
