@@ -8,6 +8,7 @@
 #include "proxy/http/testing/h2_frames.h"
 #include "proxy/tls/secrets.h"
 #include "proxy/tls/testing/certificates.h"
+#include "proxy/tls/testing/sessions.h"
 #include "proxy/tls/testing/tls_peer.h"
 #include "proxy/upstream/testing/compiled_cluster.h"
 #include "proxy/upstream/testing/worker_cluster_fixture.h"

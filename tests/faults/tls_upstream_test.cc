@@ -3,6 +3,7 @@
 
 #include "proxy/net/proxy_protocol.h"
 #include "proxy/tls/testing/certificates.h"
+#include "proxy/tls/testing/sessions.h"
 #include "proxy/tls/testing/tls_peer.h"
 #include "tests/harness/fluent.h"
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "proxy/net/testing/raw_socket.h"
+#include "proxy/tls/testing/sessions.h"
 #include "proxy/tls/testing/tls_peer.h"
 
 namespace weir::test {
