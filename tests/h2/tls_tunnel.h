@@ -1,8 +1,6 @@
 #pragma once
 
-#include <openssl/ssl.h>
-#include <poll.h>
-#include <sys/socket.h>
+#include <openssl/base.h>
 
 #include <atomic>
 #include <memory>
@@ -11,7 +9,6 @@
 #include <utility>
 
 #include "proxy/net/testing/raw_socket.h"
-#include "proxy/tls/testing/sessions.h"
 #include "proxy/tls/testing/tls_peer.h"
 
 namespace weir::test {
@@ -20,18 +17,8 @@ namespace weir::test {
 class TlsTunnel {
  public:
   // `to` is connected. `context` is a client's.
-  TlsTunnel(net::RawSocket to, SSL_CTX& context)
-      : peer_(std::move(to), tls::testing::client_session(context)) {
-    shaken_ = peer_.shake_hands();
-    int fd = -1;
-    outside_ = net::RawSocket::pair(SOCK_STREAM, fd);
-    inside_ = net::RawSocket(fd);
-    if (shaken_) thread_ = std::thread([this] { carry(); });
-  }
-  ~TlsTunnel() {
-    stop_ = true;
-    if (thread_.joinable()) thread_.join();
-  }
+  TlsTunnel(net::RawSocket to, SSL_CTX& context);
+  ~TlsTunnel();
   TlsTunnel(const TlsTunnel&) = delete;
   TlsTunnel& operator=(const TlsTunnel&) = delete;
 
@@ -41,23 +28,7 @@ class TlsTunnel {
   net::RawSocket take_socket() { return std::move(outside_); }
 
  private:
-  void carry() {
-    constexpr int kTickMs = 10;
-    pollfd ends[2] = {{inside_.fd(), POLLIN, 0}, {peer_.socket().fd(), POLLIN, 0}};
-    while (!stop_) {
-      if (poll(ends, 2, kTickMs) <= 0) continue;
-      if (ends[0].revents != 0) {
-        const std::string bytes = inside_.receive_some(0);
-        if (bytes.empty()) return peer_.socket().close();
-        peer_.send(bytes);
-      }
-      if (ends[1].revents != 0) {
-        const std::string text = peer_.receive_some();
-        if (text.empty()) return inside_.close();
-        inside_.send(text);
-      }
-    }
-  }
+  void carry();
 
   tls::testing::TlsPeer peer_;
   net::RawSocket outside_;
