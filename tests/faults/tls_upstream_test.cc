@@ -1,5 +1,6 @@
 // Clusters whose connections begin with TLS or with a PROXY header, against servers made by hand.
 #include <gtest/gtest.h>
+#include <openssl/ssl.h>
 
 #include "proxy/net/proxy_protocol.h"
 #include "proxy/tls/testing/certificates.h"

@@ -6,6 +6,7 @@
 #include "proxy/http/testing/h2_message_cases.h"
 #include "proxy/http/testing/h2_peer.h"
 #include "proxy/tls/testing/certificates.h"
+#include "proxy/tls/testing/sessions.h"
 #include "tests/h2/tls_tunnel.h"
 #include "tests/harness/fluent.h"
 
