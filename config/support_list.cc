@@ -49,11 +49,15 @@ package envoy.extensions.filters.listener.original_dst.v3
 extension OriginalDst: *
 package envoy.extensions.filters.listener.proxy_protocol.v3
 extension ProxyProtocol: allow_requests_without_proxy_protocol disallowed_versions stat_prefix
+  pass_through_tlvs
 package envoy.extensions.filters.listener.tls_inspector.v3
 extension TlsInspector: initial_read_buffer_size
 
 package envoy.extensions.transport_sockets.raw_buffer.v3
 extension RawBuffer: *
+
+package envoy.extensions.transport_sockets.proxy_protocol.v3
+extension ProxyProtocolUpstreamTransport: *
 
 package envoy.extensions.filters.network.tcp_proxy.v3
 extension TcpProxy: stat_prefix cluster weighted_clusters idle_timeout

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "proxy/net/address.h"
+#include "proxy/net/proxy_protocol.h"
 
 namespace weir {
 
@@ -20,11 +21,12 @@ struct CidrRange {
 
 // What is known of a connection when its filter chain is chosen.
 struct Approach {
-  net::Address local;        // where it was headed, before a relay or a redirection
-  net::Address peer;         // who it comes from, as a relay in front says
-  net::Address direct_peer;  // the socket's
-  bool tls = false;          // it begins with a ClientHello
-  std::string server_name;   // lower case
+  net::Address local;               // where it was headed, before a relay or a redirection
+  net::Address peer;                // who it comes from, as a relay in front says
+  net::Address direct_peer;         // the socket's
+  std::vector<net::ProxyTlv> tlvs;  // what a relay in front said besides, and may be passed on
+  bool tls = false;                 // it begins with a ClientHello
+  std::string server_name;          // lower case
   // In the client's order of preference; "http/1.0", "http/1.1" or "h2c" in the clear.
   std::vector<std::string> application_protocols;
 };

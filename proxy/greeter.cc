@@ -164,8 +164,9 @@ void Greeter::hand_over(net::Socket socket) {
   arrival.peer = approach_.peer;
   if (entrance_.fixed_local() == nullptr || !(approach_.local == *entrance_.fixed_local()))
     arrival.own_local = std::make_unique<const net::Address>(approach_.local);
-  if (!(approach_.peer == approach_.direct_peer))
-    arrival.direct_peer = std::make_unique<const net::Address>(approach_.direct_peer);
+  if (!(approach_.peer == approach_.direct_peer) || !approach_.tlvs.empty())
+    arrival.relay = std::make_unique<const net::ProxyRelay>(
+        net::ProxyRelay{approach_.direct_peer, std::move(approach_.tlvs)});
   // This object is retired, and lives until the end of the turn.
   entrance_.dismiss(*this);
   entrance_.enter(*chain_, std::move(arrival), std::move(approach_.server_name));

@@ -89,12 +89,25 @@ TEST_F(ListenerCompile, FiltersInTheirOrder) {
   const auto& proxy = std::get<ProxyProtocolFilter>(filters[0].filter);
   EXPECT_FALSE(proxy.allow_without_header);
   EXPECT_FALSE(proxy.disallowed[1]);
+  EXPECT_FALSE(proxy.kept_tlvs.passes(5));
   EXPECT_TRUE(proxy.disallowed[2]);
   EXPECT_TRUE(std::holds_alternative<OriginalDst>(filters[1].filter));
   EXPECT_TRUE(std::holds_alternative<TlsInspector>(filters[2].filter));
   EXPECT_TRUE(std::holds_alternative<HttpInspector>(filters[3].filter));
   EXPECT_EQ(listener().filters_timeout_ms, 15'000);
   EXPECT_TRUE(listener().greets());
+}
+
+TEST_F(ListenerCompile, TlvsThatArePassedOn) {
+  const auto kept = [&](const std::string& config) -> net::TlvFilter {
+    EXPECT_TRUE(compile("listener_filters: [" + filter("ProxyProtocol", config) + "]", chain("{}")))
+        << said_;
+    return std::get<ProxyProtocolFilter>(listener().filters.at(0).filter).kept_tlvs;
+  };
+  EXPECT_TRUE(kept("pass_through_tlvs: {}").passes(224));
+  const net::TlvFilter some = kept("pass_through_tlvs: {match_type: INCLUDE, tlv_type: [5]}");
+  EXPECT_TRUE(some.passes(5));
+  EXPECT_FALSE(some.passes(6));
 }
 
 TEST_F(ListenerCompile, WithoutFiltersNobodyIsGreeted) {

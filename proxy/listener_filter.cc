@@ -1,5 +1,8 @@
 #include "proxy/listener_filter.h"
 
+#include <utility>
+#include <vector>
+
 #include "proxy/net/client_hello.h"
 #include "proxy/net/http_version.h"
 #include "proxy/net/proxy_protocol.h"
@@ -44,6 +47,8 @@ FilterVerdict ProxyProtocolFilter::look(std::string_view bytes, Approach& approa
   if (!header.local) {
     approach.peer = std::move(header.source);
     approach.local = std::move(header.destination);
+    std::erase_if(header.tlvs, [this](const auto& tlv) { return !kept_tlvs.passes(tlv.type); });
+    approach.tlvs = std::move(header.tlvs);
   }
   return {FilterVerdict::Kind::kPass, header.bytes};
 }

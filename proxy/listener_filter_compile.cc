@@ -19,7 +19,8 @@ namespace listenerv3 = envoy::config::listener::v3;
 namespace filterv3 = envoy::extensions::filters::listener;
 using config::Code;
 using config::FieldPath;
-using envoy::config::core::v3::ProxyProtocolConfig;
+namespace corev3 = envoy::config::core::v3;
+using corev3::ProxyProtocolConfig;
 
 TlsInspector new_tls_inspector(stats::Registry& stats) {
   const auto counter = [&](const char* name) {
@@ -51,6 +52,10 @@ ProxyProtocolFilter new_proxy_protocol(const filterv3::proxy_protocol::v3::Proxy
   if (!in.stat_prefix().empty()) prefix += in.stat_prefix() + ".";
   ProxyProtocolFilter out;
   out.allow_without_header = in.allow_requests_without_proxy_protocol();
+  const auto& tlvs = in.pass_through_tlvs();
+  out.kept_tlvs.all = in.has_pass_through_tlvs() &&
+                      tlvs.match_type() == corev3::ProxyProtocolPassThroughTLVs::INCLUDE_ALL;
+  for (const uint32_t type : tlvs.tlv_type()) out.kept_tlvs.types.set(type);
   for (const int version : in.disallowed_versions())
     out.disallowed[version == ProxyProtocolConfig::V1 ? 1 : 2] = true;
   for (const int version : {1, 2}) {

@@ -47,6 +47,22 @@ TEST_F(ListenerFilters, AProxyHeaderThatNamesNobodyMovesNothing) {
   EXPECT_EQ(approach_.local, at("10.0.0.1:443"));
 }
 
+TEST_F(ListenerFilters, OnlyTlvsThatMayBePassedOnAreKept) {
+  std::string header;
+  const std::vector<net::ProxyTlv> tlvs = {{5, "id"}, {6, "x"}, {224, "y"}};
+  net::write_proxy_v2(at("192.0.2.1:5"), at("198.51.100.1:6"), tlvs, header);
+  ProxyProtocolFilter filter;
+  look(filter, header);
+  EXPECT_TRUE(approach_.tlvs.empty()) << "by default none";
+  filter.kept_tlvs.types.set(224);
+  look(filter, header);
+  ASSERT_EQ(approach_.tlvs.size(), 1u);
+  EXPECT_EQ(approach_.tlvs[0].value, "y");
+  filter.kept_tlvs.all = true;
+  look(filter, header);
+  EXPECT_EQ(approach_.tlvs.size(), 3u);
+}
+
 TEST_F(ListenerFilters, ProxyHeadersThatAreMissingOrForbidden) {
   ProxyProtocolFilter strict;
   EXPECT_EQ(look(strict, "P").kind, Kind::kWait);

@@ -433,6 +433,12 @@ net::Address Request::original_destination() const {
   return net::original_destination(connection_->connection().fd(), *info_.downstream_local);
 }
 
+void Request::say_for_whom(upstream::Wish& wish) const {
+  wish.source = &connection_->peer();
+  wish.destination = &connection_->local();
+  wish.tlvs = connection_->relayed_tlvs();
+}
+
 // ---- deadlines ----
 
 void Request::arm_timer() {

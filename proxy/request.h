@@ -61,6 +61,8 @@ class Request : public http::ServerStreamEvents,
   void touch() { last_activity_ms_ = now_ms(); }
   // Where the client's connection was headed before it was redirected here.
   net::Address original_destination() const;
+  // For a connection that is to say for whom it speaks: the client's, as a relay in front says.
+  void say_for_whom(upstream::Wish& wish) const;
   // Looks at all deadlines again.
   void arm_timer();
 

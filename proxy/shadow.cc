@@ -58,7 +58,9 @@ void Shadow::start() {
   host_ = chosen;
   cluster_.begin(*host_);
   upstream::Lent lent;
-  switch (host_->acquire(*this, false, lent)) {
+  upstream::Wish wish;
+  wish.set_host(head_.authority, cluster_.config());
+  switch (host_->acquire(*this, false, lent, wish)) {
     case upstream::Host::Outcome::kLent:
       return send(lent);
     case upstream::Host::Outcome::kWaiting:

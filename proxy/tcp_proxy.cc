@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "proxy/entrance.h"
+#include "proxy/tls/transport_socket.h"
 #include "proxy/worker.h"
 
 namespace weir {
@@ -44,7 +45,8 @@ void TcpRelay::start(http::Arrival arrival, std::string server_name) {
 
 void TcpRelay::note_addresses(const http::Arrival& arrival) {
   peer_ = arrival.peer;
-  direct_peer_ = arrival.direct_peer != nullptr ? *arrival.direct_peer : peer_;
+  direct_peer_ = arrival.relay != nullptr ? arrival.relay->direct_peer : peer_;
+  if (arrival.relay != nullptr) relayed_tlvs_ = arrival.relay->tlvs;
   if (arrival.own_local != nullptr) {
     local_ = *arrival.own_local;
   } else {
@@ -96,13 +98,24 @@ void TcpRelay::connect() {
   connecting_ = true;
   const auto& config = cluster_->config();
   const net::Address* from = config.bind_address ? &*config.bind_address : nullptr;
-  const int error = upstream_->connection.connect(upstream_address_, from);
+  const int error = upstream_->connection.connect(upstream_address_, from, host_->new_session());
   if (error != 0) return connected(error);
+  upstream::Wish wish;
+  wish.source = &peer_;
+  wish.destination = &local_;
+  wish.tlvs = relayed_tlvs_;
+  host_->introduce(upstream_->connection, wish);
   timer_.set(worker_.loop().timers(), worker_.loop().now_ms() + config.connect_timeout_ms);
 }
 
 void TcpRelay::connected(int error) {
   connecting_ = false;
+  net::TlsSession* tls = upstream_->connection.tls();
+  if (tls != nullptr && (error == 0 || error == EPROTO)) {
+    host_->tls()->stats().on_handshake(worker_.stats(), *tls, error);
+    upstream_failure_ = tls->error_details();
+    info_.upstream_failure = upstream_failure_;
+  }
   if (error == 0) {
     touch();
     client_.connection.pause_reading(false);

@@ -90,6 +90,8 @@ class TcpRelay : private net::Timer::Owner {
   upstream::Host* host_ = nullptr;
   net::Address peer_;
   net::Address direct_peer_;
+  std::vector<net::ProxyTlv> relayed_tlvs_;
+  std::string upstream_failure_;
   net::Address local_;
   std::string server_name_;
   net::Address upstream_address_;

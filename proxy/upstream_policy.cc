@@ -329,15 +329,14 @@ std::optional<int64_t> asked_back_off_ms(Request& request) {
 upstream::Wish wish_of(Request& request, const upstream::ClusterConfig& cluster) {
   upstream::Wish wish;
   wish.downstream = request.info().protocol;
-  if (!cluster.auto_sni) return wish;
-  bool present = false;
-  const std::string_view host = cluster.auto_sni_header.empty()
-                                    ? request.head().authority
-                                    : request.head().value_of(cluster.auto_sni_header, present);
-  if (!http::valid_host(host)) return wish;
-  const std::string_view name = http::host_without_port(host);
-  // An address is no name to ask for (RFC 6066 3).
-  if (!name.starts_with('[') && !net::Address::ip(name, 0)) wish.name = name;
+  if (cluster.introduces) request.say_for_whom(wish);
+  std::string_view host = request.head().authority;
+  if (!cluster.auto_sni_header.empty()) {
+    bool present = false;
+    const std::string_view other = request.head().value_of(cluster.auto_sni_header, present);
+    if (!other.empty()) host = other;
+  }
+  wish.set_host(host, cluster);
   return wish;
 }
 

@@ -21,6 +21,8 @@ using http::Verdict;
 
 constexpr std::string_view kWeb = "application/grpc-web";
 constexpr std::string_view kWebText = "application/grpc-web-text";
+// So much of a body that is no gRPC becomes grpc-message, as in Envoy.
+constexpr size_t kMaxMessageBytes = 16 * 1024;
 
 // The type alone, or with a codec or parameters behind it.
 bool is_type(std::string_view content_type, std::string_view wanted) {
@@ -42,11 +44,14 @@ class WebFilter : public http::Filter {
 
  private:
   Verdict refuse(FilterContext& context);
+  void finish_as_message(FilterContext& context);
 
+  std::string message_;  // of a response that is no gRPC
   common::Base64Decoder decoder_;
   bool active_ = false;
   bool text_request_ = false;
   bool text_response_ = false;
+  bool gathers_message_ = false;
 };
 
 Verdict WebFilter::on_request(FilterContext& context, bool) {
@@ -86,23 +91,45 @@ Verdict WebFilter::on_request_trailers(FilterContext& context, HeaderMap&) {
   return refuse(context);
 }
 
-Verdict WebFilter::on_response(FilterContext&, http::ResponseHead& head, bool end) {
+Verdict WebFilter::on_response(FilterContext& context, http::ResponseHead& head, bool end) {
   if (!active_) return Verdict::kContinue;
-  const bool is_grpc = http::is_grpc_content_type(head.headers.get(Known::kContentType)) ||
-                       (end && head.headers.has(Known::kGrpcStatus));
-  active_ = is_grpc;
-  if (!is_grpc) return Verdict::kContinue;
+  const std::string_view type = head.headers.get(Known::kContentType);
+  // A server behind may speak gRPC-Web itself.
+  const bool is_grpc = (head.status == 200 && http::is_grpc_content_type(type)) ||
+                       is_type(type, kWeb) || is_type(type, kWebText);
   head.headers.set(Known::kContentType, text_response_ ? "application/grpc-web-text+proto"
                                                        : "application/grpc-web+proto");
   if (end) return Verdict::kContinue;  // grpc-status stands in the head, where clients look, too
+  gathers_message_ = !is_grpc;
+  if (gathers_message_) return context.collect_response();
   head.headers.remove(Known::kContentLength);
   head.headers.remove(Known::kTrailer);
   head.content_length = http::kUnknownLength;
   return Verdict::kContinue;
 }
 
+// An error page, of a proxy for example: browsers' clients show it as the status's message.
+void WebFilter::finish_as_message(FilterContext& context) {
+  gathers_message_ = active_ = false;
+  http::ResponseHead& head = *context.response();
+  const std::string_view message = keep(context, std::move(message_));
+  head.headers.set("grpc-message", http::encode_grpc_message(message, context.arena()));
+  head.headers.set(Known::kGrpcStatus,
+                   http::grpc_status_text(http::grpc_status_of_http(head.status)));
+  head.headers.set(Known::kContentLength, "0");
+  head.content_length = 0;
+}
+
 // Each piece is padded on its own: what has come is shown at once.
 Verdict WebFilter::on_response_body(FilterContext& context, BodyPiece& piece) {
+  if (gathers_message_) {
+    message_ += piece.bytes.substr(0, kMaxMessageBytes - message_.size());
+    piece.bytes = {};
+    if (!piece.end && message_.size() < kMaxMessageBytes) return Verdict::kWait;
+    finish_as_message(context);
+    piece.end = true;
+    return Verdict::kContinue;
+  }
   if (!active_ || !text_response_ || piece.bytes.empty()) return Verdict::kContinue;
   std::string text;
   common::append_base64(piece.bytes, text);
@@ -113,6 +140,11 @@ Verdict WebFilter::on_response_body(FilterContext& context, BodyPiece& piece) {
 // PROTOCOL-WEB: the trailers as a header section of HTTP/1, in lower case.
 Verdict WebFilter::on_response_trailers(FilterContext& context, HeaderMap& trailers) {
   if (!active_) return Verdict::kContinue;
+  if (gathers_message_) {
+    finish_as_message(context);
+    trailers.clear();
+    return Verdict::kContinue;
+  }
   std::string lines;
   trailers.for_each([&](const http::Header& line) {
     lines.append(line.name).append(":").append(line.value).append("\r\n");

@@ -96,12 +96,63 @@ TEST(GrpcWeb, TrailersOnlyAndOtherResponses) {
       run(request, {.headers = {{"content-type", "application/grpc"}, {"grpc-status", "5"}}});
   EXPECT_EQ(failed.response_headers,
             (HeaderLines{{"grpc-status", "5"}, {"content-type", "application/grpc-web+proto"}}));
-  const FakeResponse plain = {
-      .status = 503, .headers = {{"content-type", "text/plain"}}, .body = "no"};
-  const Outcome passed = run(request, plain);
-  EXPECT_EQ(passed.status, 503);
-  EXPECT_EQ(passed.response_headers, plain.headers);
-  EXPECT_EQ(passed.response_body, "no");
+  const Outcome bare = run(request, {.status = 503, .headers = {{"x", "y"}}});
+  EXPECT_EQ(bare.status, 503);
+  EXPECT_EQ(bare.response_headers,
+            (HeaderLines{{"x", "y"}, {"content-type", "application/grpc-web+proto"}}));
+}
+
+TEST(GrpcWeb, WhatIsNoGrpcBecomesAMessage) {
+  const FakeResponse page = {.status = 503,
+                             .headers = {{"content-type", "text/plain"}, {"content-length", "9"}},
+                             .body = "no ",
+                             .more_body = {"caf\xc3\xa9%"}};
+  for (const bool text : {false, true}) {
+    const Outcome out = run({.headers = {{"content-type", "application/grpc-web"},
+                                         {"accept", text ? "application/grpc-web-text" : "*/*"}}},
+                            page);
+    EXPECT_EQ(out.status, 503);
+    EXPECT_EQ(value_of(out.response_headers, "grpc-status"), "14");
+    EXPECT_EQ(value_of(out.response_headers, "grpc-message"), "no caf%C3%A9%25");
+    EXPECT_EQ(value_of(out.response_headers, "content-type"),
+              text ? "application/grpc-web-text+proto" : "application/grpc-web+proto");
+    EXPECT_EQ(value_of(out.response_headers, "content-length"), "0");
+    EXPECT_EQ(out.response_body, "");
+    EXPECT_TRUE(out.response_ended);
+  }
+}
+
+TEST(GrpcWeb, OnlyTheBeginningOfALongPageBecomesAMessage) {
+  const FakeResponse page = {.status = 404,
+                             .headers = {{"content-type", "text/html"}},
+                             .body = std::string(10'000, 'a'),
+                             .more_body = {std::string(10'000, 'b'), "never looked at"}};
+  const Outcome out = run({.headers = {{"content-type", "application/grpc-web"}}}, page);
+  EXPECT_EQ(value_of(out.response_headers, "grpc-status"), "12");
+  EXPECT_EQ(value_of(out.response_headers, "grpc-message"),
+            std::string(10'000, 'a') + std::string(16 * 1024 - 10'000, 'b'));
+  EXPECT_EQ(out.response_body, "");
+  EXPECT_TRUE(out.response_ended);
+}
+
+TEST(GrpcWeb, TrailersOfWhatIsNoGrpcAreDropped) {
+  const FakeResponse page = {.status = 500,
+                             .headers = {{"content-type", "text/plain"}},
+                             .body = "no",
+                             .trailers = HeaderLines{{"x", "y"}}};
+  const Outcome out = run({.headers = {{"content-type", "application/grpc-web"}}}, page);
+  EXPECT_EQ(value_of(out.response_headers, "grpc-status"), "2");
+  EXPECT_EQ(value_of(out.response_headers, "grpc-message"), "no");
+  EXPECT_TRUE(out.response_trailers.empty());
+  EXPECT_TRUE(out.response_ended);
+}
+
+TEST(GrpcWeb, AServerThatSpeaksGrpcWebIsLeftAlone) {
+  const FakeResponse own = {.headers = {{"content-type", "application/grpc-web+proto"}},
+                            .body = frame("a")};
+  const Outcome out = run({.headers = {{"content-type", "application/grpc-web"}}}, own);
+  EXPECT_EQ(out.response_body, frame("a"));
+  EXPECT_FALSE(value_of(out.response_headers, "grpc-status") == "0");
 }
 
 TEST(GrpcWeb, OthersPassUntouched) {

@@ -47,6 +47,7 @@ nghttp2_session* Callbacks::make_session(Session& session, bool server, uint32_t
     nghttp2_option_del(option);
     return nullptr;
   }
+  nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
   nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
   nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
@@ -70,6 +71,13 @@ nghttp2_data_provider Callbacks::body_of(int32_t stream_id) {
   provider.source.fd = stream_id;
   provider.read_callback = read_body;
   return provider;
+}
+
+int Callbacks::on_begin_frame(nghttp2_session* /*from*/, const nghttp2_frame_hd* head, void* self) {
+  Session& session = *static_cast<Session*>(self);
+  if (session.stopped_) return NGHTTP2_ERR_CALLBACK_FAILURE;
+  session.note_frame(head->type, head->stream_id);
+  return 0;
 }
 
 int Callbacks::on_begin_headers(nghttp2_session* from, const nghttp2_frame* frame, void* self) {
@@ -183,8 +191,10 @@ int Callbacks::on_frame(nghttp2_session* from, const nghttp2_frame* frame, void*
 int Callbacks::on_invalid_frame(nghttp2_session* /*from*/, const nghttp2_frame* frame, int error,
                                 void* self) {
   Session& session = *static_cast<Session*>(self);
-  if (frame->hd.type == NGHTTP2_HEADERS && error == NGHTTP2_ERR_REFUSED_STREAM)
-    session.note_refused();
+  if (frame->hd.type != NGHTTP2_HEADERS || error != NGHTTP2_ERR_REFUSED_STREAM) return 0;
+  // Its RST_STREAM waits to be sent; more of the stream may come before.
+  session.closed_streams_.note_reset(static_cast<uint32_t>(frame->hd.stream_id));
+  session.note_refused();
   return 0;
 }
 

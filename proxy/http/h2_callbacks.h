@@ -18,6 +18,7 @@ struct Callbacks {
   static nghttp2_data_provider body_of(int32_t stream_id);
 
  private:
+  static int on_begin_frame(nghttp2_session* from, const nghttp2_frame_hd* head, void* self);
   static int on_begin_headers(nghttp2_session* from, const nghttp2_frame* frame, void* self);
   static int ignore_line(Session& session);
   static int on_header(nghttp2_session* from, const nghttp2_frame* frame, const uint8_t* name,

@@ -1,5 +1,6 @@
 // The deadlines of an HTTP/2 connection, and how it ends.
 #include <algorithm>
+#include <utility>
 
 #include "proxy/http/h2_session.h"
 
@@ -9,6 +10,8 @@ namespace {
 constexpr uint32_t kPercent = 100;
 // How much of what a peer still sends is read, so that it gets to see why it was refused.
 constexpr size_t kLingerBytes = 4 << 20;
+// After so long without a stream a connection gives back what streams left to be used again.
+constexpr int64_t kTrimMs = 5'000;
 
 }  // namespace
 
@@ -55,6 +58,9 @@ void Session::stop() {
   stopped_ = true;
   timer_.cancel();
   shard_.add(options_.stats.streams_active, -static_cast<int64_t>(streams_.size()));
+  for (const auto& stream : streams_)
+    shard_.add(options_.stats.pending_send_bytes,
+               -static_cast<int64_t>(std::exchange(stream->pending_counted_, 0)));
 }
 
 // ---- deadlines ----
@@ -66,6 +72,7 @@ int64_t Session::next_deadline() {
   if (options_.max_connection_duration_ms > 0 && !drain_announced_)
     at = std::min(at, opened_ms_ + options_.max_connection_duration_ms);
   if (streams_.empty()) {
+    if (!spare_.empty()) at = std::min(at, idle_since_ms_ + kTrimMs);
     if (options_.idle_timeout_ms > 0) at = std::min(at, idle_since_ms_ + options_.idle_timeout_ms);
   } else if (options_.stream_flush_timeout_ms > 0) {
     at = std::min(at, now_ms() + std::max<int64_t>(options_.stream_flush_timeout_ms / 2, 1));
@@ -82,6 +89,7 @@ void Session::on_timer(net::Timer& /*timer*/) {
   if (stopped_) return;
   const int64_t now = now_ms();
   if (now >= linger_end_ms_) return on_lost(ResetReason::kLocal, "delayed_close");
+  if (streams_.empty() && now >= idle_since_ms_ + kTrimMs) trim();
   if (!over_) {
     if (now >= section_deadline_ms_) {
       section_deadline_ms_ = INT64_MAX;
@@ -142,6 +150,14 @@ void Session::check_stops(int64_t now) {
       stream->reset_with(NGHTTP2_NO_ERROR);
     }
   }
+}
+
+void Session::trim() {
+  std::vector<std::unique_ptr<Stream>>().swap(spare_);
+  std::vector<std::unique_ptr<Stream>>().swap(streams_);
+  std::vector<Stream*>().swap(pump_list_);
+  std::vector<Stream*>().swap(settling_);
+  std::vector<Stream*>().swap(sent_list_);
 }
 
 // ---- PING ----

@@ -5,38 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "proxy/http/testing/h2_message_cases.h"
 #include "proxy/http/testing/h2_server_fixture.h"
 
 namespace weir::http::h2::testing {
 namespace {
-
-constexpr uint8_t kRequestFlags = kEndHeaders | kEndStream;
-
-std::string headers(const Lines& lines, uint8_t flags = kRequestFlags) {
-  return frame(kHeaders, flags, 1, section(lines));
-}
-// A GET without the pseudo header `name`, or with another value for it.
-Lines without(std::string_view name) {
-  Lines out;
-  for (auto& one : request_lines())
-    if (one.first != name) out.push_back(one);
-  return out;
-}
-Lines with(const std::string& name, const std::string& value) {
-  Lines out = request_lines();
-  for (auto& one : out)
-    if (one.first == name) {
-      one.second = value;
-      return out;
-    }
-  out.emplace_back(name, value);
-  return out;
-}
-Lines before(const std::string& name, const std::string& value) {
-  Lines out = request_lines();
-  out.insert(out.begin(), {name, value});
-  return out;
-}
 
 class H2MessagesTest : public H2ServerFixture {
  protected:
@@ -61,7 +34,7 @@ class H2MessagesTest : public H2ServerFixture {
     EXPECT_TRUE(peer.sync());
     EXPECT_EQ(counter("rx_messaging_error"), ++refused_);
   }
-  void expect_all_refused(const std::vector<std::pair<std::string, std::string>>& cases) {
+  void expect_all_refused(const NamedBytes& cases) {
     for (const auto& [what, bytes] : cases) {
       expect_refused(what, bytes, false);
       expect_refused(what, bytes, true);
@@ -71,145 +44,27 @@ class H2MessagesTest : public H2ServerFixture {
 };
 
 TEST_F(H2MessagesTest, PseudoHeaders) {
-  expect_all_refused({
-      {"no :method", headers(without(":method"))},
-      {"no :scheme", headers(without(":scheme"))},
-      {"no :path", headers(without(":path"))},
-      {"empty :path", headers(with(":path", ""))},
-      {"a :path without a slash", headers(with(":path", "x"))},
-      {"an absolute :path", headers(with(":path", "http://a/"))},
-      {"* for GET", headers(with(":path", "*"))},
-      {"a space in :path", headers(with(":path", "/a b"))},
-      {"CR LF in :path", headers(with(":path", "/a\r\nx: y"))},
-      {"a tab in :path", headers(with(":path", "/a\tb"))},
-      {"bytes above 0x7f in :path", headers(with(":path", "/\xc3\xa4"))},
-      {"empty :method", headers(with(":method", ""))},
-      {"a space in :method", headers(with(":method", "GET /x"))},
-      {"a colon in :method", headers(with(":method", "GET:"))},
-      {"CR LF in :authority", headers(with(":authority", "a\r\nx: y"))},
-      {"a space in :authority", headers(with(":authority", "a b"))},
-      {"an unknown :scheme", headers(with(":scheme", "ftp"))},
-      {"an empty :scheme", headers(with(":scheme", ""))},
-      {"CR LF in :scheme", headers(with(":scheme", "http\r\n"))},
-      {":method twice", headers(before(":method", "POST"))},
-      {":path twice", headers(before(":path", "/b"))},
-      {":authority twice", headers(before(":authority", "b"))},
-      {":scheme twice", headers(before(":scheme", "https"))},
-      {"an unknown one", headers(before(":what", "x"))},
-      {":status in a request", headers(before(":status", "200"))},
-      {"upper case", headers(before(":Method", "GET"))},
-      {"after a header", headers({{":method", "GET"},
-                                  {":scheme", "http"},
-                                  {"x", "y"},
-                                  {":authority", "a"},
-                                  {":path", "/"}})},
-      {"just a colon", headers(before(":", "x"))},
-  });
+  expect_all_refused(kBadPseudoHeaders);
 }
 
 TEST_F(H2MessagesTest, NamesAndValues) {
-  using namespace std::string_literals;
-  expect_all_refused({
-      {"an empty name", headers(with("", "x"))},
-      {"upper case", headers(with("X-Upper", "x"))},
-      {"a space in a name", headers(with("x y", "x"))},
-      {"a colon in a name", headers(with("x:y", "x"))},
-      {"CR in a name", headers(with("x\r", "x"))},
-      {"LF in a name", headers(with("x\n", "x"))},
-      {"NUL in a name", headers(with("x\0"s, "x"))},
-      {"a byte above 0x7f in a name", headers(with("x\xe9", "x"))},
-      {"CR in a value", headers(with("x", "a\rb"))},
-      {"LF in a value", headers(with("x", "a\nb"))},
-      {"CR LF in a value", headers(with("x", "a\r\ny: z"))},
-      {"NUL in a value", headers(with("x", "a\0b"s))},
-      {"NUL far back in a value", headers(with("x", std::string(40, 'a') + "\0b"s))},
-      {"DEL in a value", headers(with("x", "a\x7f"))},
-      {"a space in front", headers(with("x", " a"))},
-      {"a tab in front", headers(with("x", "\ta"))},
-      {"a space at the end", headers(with("x", "a "))},
-      {"a tab at the end", headers(with("x", "a\t"))},
-      {"only a space", headers(with("x", " "))},
-  });
+  expect_all_refused(kBadNamesAndValues);
 }
 
 TEST_F(H2MessagesTest, ConnectionHeaders) {
-  expect_all_refused({
-      {"connection", headers(with("connection", "close"))},
-      {"connection that names another", headers(with("connection", "x-forwarded-for"))},
-      {"keep-alive", headers(with("keep-alive", "timeout=5"))},
-      {"proxy-connection", headers(with("proxy-connection", "close"))},
-      {"transfer-encoding", headers(with("transfer-encoding", "chunked"))},
-      {"transfer_encoding", headers(with("transfer_encoding", "chunked"))},
-      {"content_length", headers(with("content_length", "3"))},
-      {"upgrade", headers(with("upgrade", "h2c"))},
-      {"te: gzip", headers(with("te", "gzip"))},
-      {"te: trailers, gzip", headers(with("te", "trailers, gzip"))},
-      {"another host", headers(with("host", "b.example"))},
-      {"host with a port", headers(with("host", "a.example:81"))},
-      {"host twice", headers({{":method", "GET"},
-                              {":scheme", "http"},
-                              {":path", "/"},
-                              {"host", "a"},
-                              {"host", "a"}})},
-  });
+  expect_all_refused(kBadConnectionHeaders);
 }
 
 TEST_F(H2MessagesTest, ContentLength) {
-  const auto post = [](const std::string& length, bool end = false) {
-    return headers(with("content-length", length), end ? kRequestFlags : kEndHeaders);
-  };
-  expect_all_refused({
-      {"empty", post("")},
-      {"negative", post("-1")},
-      {"signed", post("+1")},
-      {"hexadecimal", post("0x5")},
-      {"leading zero", post("05")},
-      {"a list", post("5, 5")},
-      {"2^64", post("18446744073709551616")},
-      {"twice", headers({{":method", "POST"},
-                         {":scheme", "http"},
-                         {":path", "/"},
-                         {"content-length", "5"},
-                         {"content-length", "5"}},
-                        kEndHeaders)},
-      {"of an ended request", post("5", true)},
-      {"less than the body", post("4") + data(1, "hello", true)},
-      {"less than the body, in two", post("4") + data(1, "hel", false) + data(1, "lo", true)},
-      {"less than the body that goes on", post("4") + data(1, "hello", false)},
-      {"more than the body", post("6") + data(1, "hello", true)},
-      {"more than nothing", post("6") + data(1, "", true)},
-      {"more than the body before trailers",
-       post("6") + data(1, "hello", false) + headers({{"x", "y"}})},
-  });
+  expect_all_refused(kBadContentLength);
 }
 
 TEST_F(H2MessagesTest, Trailers) {
-  const std::string body = request(1, false, {}, "POST") + data(1, "x", false);
-  expect_all_refused({
-      {"with a pseudo header", body + headers({{":path", "/"}})},
-      {"with :status", body + headers({{":status", "200"}})},
-      {"without an end", body + headers({{"x", "y"}}, kEndHeaders)},
-      {"with transfer-encoding", body + headers({{"transfer-encoding", "chunked"}})},
-      {"with content-length", body + headers({{"content-length", "1"}})},
-      {"with host", body + headers({{"host", "b"}})},
-      {"with upper case", body + headers({{"X", "y"}})},
-      {"with LF", body + headers({{"x", "y\n"}})},
-  });
+  expect_all_refused(kBadTrailers);
 }
 
 TEST_F(H2MessagesTest, Connect) {
-  expect_all_refused({
-      {"with :path", headers({{":method", "CONNECT"}, {":authority", "a:1"}, {":path", "/"}})},
-      {"with :scheme",
-       headers({{":method", "CONNECT"}, {":authority", "a:1"}, {":scheme", "http"}})},
-      {"without :authority", headers({{":method", "CONNECT"}})},
-      {"with :protocol that is not allowed", headers({{":method", "CONNECT"},
-                                                      {":protocol", "websocket"},
-                                                      {":scheme", "http"},
-                                                      {":authority", "a"},
-                                                      {":path", "/"}})},
-      {":protocol with GET", headers(before(":protocol", "websocket"))},
-  });
+  expect_all_refused(kBadConnect);
 }
 
 TEST_F(H2MessagesTest, AnInvalidMessageMayEndTheConnection) {
@@ -338,26 +193,10 @@ TEST_F(H2MessagesTest, HuffmanText) {
 }
 
 TEST_F(H2MessagesTest, WrongCompressionEndsTheConnection) {
-  using namespace std::string_literals;
-  const std::string start = index(2) + index(6) + index(4);
-  const std::vector<std::pair<std::string, std::string>> cases = {
-      {"2.3.3 index beyond both tables", index(70)},
-      {"6.1 index 0", index(0)},
-      {"6.2.1 name index beyond both tables", "\x7f\x10"s + hpack_text("x")},
-      {"5.1 an integer without end", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"},
-      {"5.1 an integer cut short", "\xff"},
-      {"5.2 text longer than the block", "\x40"s + hpack_integer(0, 7, 500) + "x"},
-      {"5.2 Huffman padding longer than 7 bits", "\x40\x82\x1f\xff\x81\x1f"},
-      {"5.2 Huffman padding of zeros", "\x40\x81\x00\x81\x1f"s},
-      {"5.2 Huffman text with EOS", "\x40\x84\xff\xff\xff\xff\x81\x1f"},
-      {"4.2 a table size after a line", index(2) + table_size(100)},
-      {"6.3 a table size beyond the setting", table_size(4097)},
-  };
-  for (const auto& [what, bytes] : cases) {
+  for (const auto& [what, bytes] : kBadCompression) {
     SCOPED_TRACE(what);
     Peer peer = open();
-    const bool first = what.starts_with("6.3");
-    peer.send(frame(kHeaders, kRequestFlags, 1, first ? bytes + start : start + bytes));
+    peer.send(bytes);
     const Frame error = peer.wait_for(kGoaway);
     EXPECT_EQ(error.type, kGoaway);
     EXPECT_EQ(error.error_code(), NGHTTP2_COMPRESSION_ERROR);

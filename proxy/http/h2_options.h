@@ -31,6 +31,7 @@ struct H2Stats {
   stats::CounterId keepalive_timeout;
   stats::CounterId goaway_sent;
   stats::GaugeId streams_active;
+  stats::GaugeId pending_send_bytes;  // of bodies that wait for windows or the socket
 };
 
 struct H2Setting {

@@ -9,14 +9,7 @@ namespace {
 
 using namespace h2::testing;
 
-class H2ServerTest : public H2ServerFixture {
- protected:
-  // Runs on the loop's thread with the request of that number.
-  template <class Task>
-  void with(size_t number, Task task) {
-    t_.run([&] { task(*owner_->requests.at(number)); });
-  }
-};
+class H2ServerTest : public H2ServerFixture {};
 
 // ---- responses ----
 
@@ -395,6 +388,29 @@ TEST_F(H2ServerTest, AByteNowAndThenIsNotTaking) {
   }
   EXPECT_EQ(last.type, kRstStream);
   EXPECT_EQ(last.error_code(), NGHTTP2_CANCEL);
+}
+
+TEST_F(H2ServerTest, WhatWaitsForWindowsIsCounted) {
+  const auto pending = [&] {
+    EXPECT_TRUE(t_.run([] { return true; }));
+    return registry_.value("http2.pending_send_bytes");
+  };
+  Peer peer = open(echo, setting(4, 10));
+  const std::string path = "/" + std::string(999, 'x');
+  peer.send(request(1, true, {}, "GET", path) + request(3, true, {}, "GET", path));
+  EXPECT_TRUE(peer.sync());
+  EXPECT_EQ(pending(), 1980u);
+  peer.send(window_update(1, 500));
+  EXPECT_TRUE(peer.sync());
+  EXPECT_EQ(pending(), 1480u);
+  peer.send(window_update(1, 1000) + rst(3, NGHTTP2_CANCEL));
+  EXPECT_TRUE(peer.sync());
+  EXPECT_EQ(pending(), 0u);
+  peer.send(request(5, true, {}, "GET", path));
+  EXPECT_TRUE(peer.sync());
+  EXPECT_EQ(pending(), 990u);
+  close_server();
+  EXPECT_EQ(pending(), 0u) << "what a connection took with it waits no more";
 }
 
 // ---- ends ----

@@ -17,6 +17,12 @@ bool is_control_frame(uint8_t type) {
   return type == NGHTTP2_PING || type == NGHTTP2_SETTINGS || type == NGHTTP2_RST_STREAM;
 }
 
+// Of a frame's header (RFC 9113 4.1).
+uint32_t stream_of_frame(const uint8_t* header) {
+  return uint32_t{header[5]} << 24 | uint32_t{header[6]} << 16 | uint32_t{header[7]} << 8 |
+         uint32_t{header[8]};
+}
+
 }  // namespace
 
 Session::Session(Side side, net::Connection& wire, const H2Options& options, stats::Shard& shard)
@@ -186,6 +192,20 @@ void Session::on_flood(Flood flood) {
   terminate(NGHTTP2_ENHANCE_YOUR_CALM, ResetReason::kOverflow, "http2.inbound_flood");
 }
 
+// A frame begins to come.
+void Session::note_frame(uint8_t type, int32_t stream_id) {
+  using Verdict = ClosedStreams::Verdict;
+  if (side_ == Side::kClient || over_ || drain_finished_ || type != NGHTTP2_HEADERS) return;
+  // Stream 0 and even ones are nghttp2's to refuse.
+  const auto id = static_cast<uint32_t>(stream_id);
+  if (id % 2 == 0 || nghttp2_session_find_stream(session_, stream_id) != nullptr) return;
+  if (closed_streams_.note_begun(id)) return;
+  const Verdict verdict = closed_streams_.judge(id);
+  if (verdict == Verdict::kFine) return;
+  terminate(verdict == Verdict::kClosed ? NGHTTP2_STREAM_CLOSED : NGHTTP2_PROTOCOL_ERROR,
+            ResetReason::kProtocolError, "http2.frame_on_closed_stream");
+}
+
 void Session::lose(bool reset) {
   const bool server = side_ == Side::kServer;
   if (reset)
@@ -244,6 +264,8 @@ bool Session::write_frames() {
     const ssize_t bytes = nghttp2_session_mem_send(session_, &data);
     if (bytes <= 0) return bytes == 0;
     outbound_.add(static_cast<size_t>(bytes), is_control_frame(data[3]));
+    if (data[3] == NGHTTP2_RST_STREAM && side_ == Side::kServer)
+      closed_streams_.note_reset(stream_of_frame(data));
     wire_.write_copy({reinterpret_cast<const char*>(data), static_cast<size_t>(bytes)});
   }
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "proxy/base/buffer.h"
+#include "proxy/http/h2_closed_streams.h"
 #include "proxy/http/h2_headers.h"
 #include "proxy/http/h2_limits.h"
 #include "proxy/http/h2_options.h"
@@ -101,6 +102,7 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   void feed(std::string_view bytes);
   void on_receive_error(ssize_t error);
   void on_flood(Flood flood);
+  void note_frame(uint8_t type, int32_t stream_id);
   void lose(bool reset);
   bool drop(size_t bytes);
   bool awaits_more() const { return receiving_ > 0 || section_.open(); }
@@ -120,6 +122,7 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
 
   void arm();
   int64_t next_deadline();
+  void trim();
   void check_flush_timeouts(int64_t now);
   void stop_streams_at(int64_t at_ms);
   void check_stops(int64_t now);
@@ -134,6 +137,7 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   Stream* section_stream_ = nullptr;
   uint32_t ignored_lines_ = 0;  // of a section that was refused
   FrameCounter frames_;
+  ClosedStreams closed_streams_;  // server
   ResetCounter resets_;
   OutboundCounter outbound_;
   std::vector<std::unique_ptr<Stream>> streams_;

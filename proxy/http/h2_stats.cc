@@ -27,6 +27,7 @@ H2Stats H2Stats::create(stats::Registry& registry, std::string_view prefix) {
   stats.keepalive_timeout = counter("keepalive_timeout");
   stats.goaway_sent = counter("goaway_sent");
   stats.streams_active = registry.gauge(std::string(prefix).append("streams_active"));
+  stats.pending_send_bytes = registry.gauge(std::string(prefix).append("pending_send_bytes"));
   return stats;
 }
 

@@ -79,6 +79,7 @@ void Stream::recycle() {
   end_queued_ = end_sent_ = reset_by_us_ = reset_by_peer_ = malformed_ = false;
   head_received_ = received_all_ = false;
   outbox_.clear();
+  count_pending();
   if (inbox_ != nullptr) session_.loop().give_buffer(std::move(inbox_));
   trailers_out_.clear();
   trailers_text_.clear();
@@ -121,7 +122,7 @@ ssize_t Stream::next_payload(size_t most, uint32_t& flags) {
     deferred_ = true;
     return NGHTTP2_ERR_DEFERRED;
   }
-  if (told_full_) settle_later();
+  if (told_full_ || pending_counted_ > 0) settle_later();
   note_progress(std::min(size, most));
   flags |= NGHTTP2_DATA_FLAG_NO_COPY;
   if (!end_queued_ || size > most) return static_cast<ssize_t>(std::min(size, most));
@@ -176,8 +177,17 @@ void Stream::keep_trailers() {
   }
 }
 
+void Stream::count_pending() {
+  const size_t now = outbox_.held();
+  if (now == pending_counted_) return;
+  session_.shard_.add(session_.options_.stats.pending_send_bytes,
+                      static_cast<int64_t>(now) - static_cast<int64_t>(pending_counted_));
+  pending_counted_ = now;
+}
+
 void Stream::after_pump() {
   keep_unsent();
+  count_pending();
   if (session_.full_ && deferred_ && (outbox_.size() > 0 || end_queued_)) settle_later();
   if (!listened_to()) return;
   const size_t share = session_.stream_share();
@@ -192,6 +202,7 @@ void Stream::after_pump() {
 
 void Stream::reset_with(uint32_t error_code) {
   outbox_.clear();
+  count_pending();
   trailers_out_.clear();
   end_queued_ = true;
   session_.shard_.inc(session_.options_.stats.tx_reset);

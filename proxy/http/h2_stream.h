@@ -112,6 +112,7 @@ class Stream {
   void resume();
   void keep_unsent();
   void after_pump();
+  void count_pending();
   void settle_later();
   void submit_trailers();
   void keep_trailers();
@@ -133,10 +134,11 @@ class Stream {
   HeaderMap* trailers_in_ = nullptr;  // came while paused
   int64_t body_left_ = kUnknownLength;
   int64_t stop_at_ms_ = INT64_MAX;
-  int64_t progress_ms_ = 0;    // when enough was last sent
-  size_t progress_bytes_ = 0;  // since
-  size_t window_owed_ = 0;     // delivered by the event that paused it
-  uint32_t slot_ = 0;          // in the session's list
+  int64_t progress_ms_ = 0;     // when enough was last sent
+  size_t progress_bytes_ = 0;   // since
+  size_t pending_counted_ = 0;  // in the gauge
+  size_t window_owed_ = 0;      // delivered by the event that paused it
+  uint32_t slot_ = 0;           // in the session's list
   bool in_pump_list_ : 1 = false;
   bool deferred_ : 1 = false;  // nghttp2 waits to be told that there is more
   bool told_full_ : 1 = false;

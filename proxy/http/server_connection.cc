@@ -25,7 +25,7 @@ void ServerConnection::adopt(Arrival& arrival) {
     local_ = &ends_->local;
   }
   peer_ = arrival.peer;
-  if (arrival.direct_peer != nullptr) ends().direct_peer = std::move(arrival.direct_peer);
+  if (arrival.relay != nullptr) ends().relay = std::move(arrival.relay);
   connection_.set_limit(arrival.buffer_limit);
   connection_.adopt(std::move(arrival.socket));
 }
@@ -39,7 +39,7 @@ Arrival ServerConnection::give_up_socket() {
     local_ = nullptr;
   }
   arrival.local = local_;
-  if (ends_ != nullptr) arrival.direct_peer = std::move(ends_->direct_peer);
+  if (ends_ != nullptr) arrival.relay = std::move(ends_->relay);
   arrival.buffer_limit = connection_.limit();
   arrival.socket = connection_.release();
   return arrival;
@@ -67,6 +67,15 @@ void ServerConnections::drain(int64_t grace_ms) {
   // From the end, because one that closes is replaced by the last one.
   for (size_t i = connections_.size(); i > 0; --i)
     if (i <= connections_.size()) connections_[i - 1]->drain(grace_ms);
+}
+
+void ServerConnections::drain_some(int64_t grace_ms, double share) {
+  for (size_t i = connections_.size(); i > 0; --i) {
+    if (i > connections_.size()) continue;
+    ServerConnection& one = *connections_[i - 1];
+    const uint64_t random = one.connection().loop().random() >> 11;
+    if (static_cast<double>(random) * 0x1p-53 < share) one.drain(grace_ms);
+  }
 }
 
 void ServerConnections::close_all() {

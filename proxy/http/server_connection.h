@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "proxy/http/stream.h"
 #include "proxy/net/connection.h"
+#include "proxy/net/proxy_protocol.h"
 
 namespace weir::http {
 
@@ -21,8 +23,8 @@ struct Arrival {
   const net::Address* local = nullptr;
   // Instead of `local`: the address before somebody else relayed the connection.
   std::unique_ptr<const net::Address> own_local;
-  // The socket's own other end, when `peer` is whom a relay in front speaks for; else null.
-  std::unique_ptr<const net::Address> direct_peer;
+  // The relay in front, when `peer` is whom it speaks for; else null.
+  std::unique_ptr<const net::ProxyRelay> relay;
   size_t buffer_limit = 1 << 20;
   // Bytes that were read already; valid during the call only.
   std::string_view received;
@@ -58,8 +60,11 @@ class ServerConnection {
   uint64_t id() const { return id_; }
   const net::Address& peer() const { return peer_; }
   // The socket's other end, which may speak for `peer`.
-  const net::Address& direct_peer() const {
-    return ends_ != nullptr && ends_->direct_peer != nullptr ? *ends_->direct_peer : peer_;
+  const net::Address& direct_peer() const { return relay() ? relay()->direct_peer : peer_; }
+  // What a relay in front said besides addresses, and may be passed on.
+  std::span<const net::ProxyTlv> relayed_tlvs() const {
+    return relay() ? std::span<const net::ProxyTlv>(relay()->tlvs)
+                   : std::span<const net::ProxyTlv>();
   }
   const net::Address& local();
   net::Connection& connection() { return connection_; }
@@ -89,9 +94,10 @@ class ServerConnection {
   // What few connections have: an own address that is not the listener's, or a relay in front.
   struct Ends {
     net::Address local;  // where `local_` points, unless that is somebody else's
-    std::unique_ptr<const net::Address> direct_peer;
+    std::unique_ptr<const net::ProxyRelay> relay;
   };
   Ends& ends();
+  const net::ProxyRelay* relay() const { return ends_ == nullptr ? nullptr : ends_->relay.get(); }
   bool owns_local() const { return ends_ != nullptr && local_ == &ends_->local; }
 
   std::unique_ptr<Ends> ends_;
@@ -106,6 +112,8 @@ class ServerConnections {
   // From on_closed, or after give_up_socket: gone at the end of the turn.
   void retire(ServerConnection& connection);
   void drain(int64_t grace_ms);
+  // The same for each one with that probability.
+  void drain_some(int64_t grace_ms, double share);
   void close_all();
   size_t size() const { return connections_.size(); }
 

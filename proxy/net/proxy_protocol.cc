@@ -225,8 +225,10 @@ void write_proxy_v1(const Address& source, const Address& destination, std::stri
          ' ' + std::to_string(destination.port()) + "\r\n";
 }
 
-void write_proxy_v2(const Address& source, const Address& destination,
-                    std::span<const ProxyTlv> tlvs, std::string& out) {
+namespace {
+
+void write_v2(const Address& source, const Address& destination, std::span<const ProxyTlv> tlvs,
+              const TlvFilter& wanted, std::string& out) {
   const bool known = same_ip_family(source, destination);
   std::string payload;
   if (known) {
@@ -236,7 +238,7 @@ void write_proxy_v2(const Address& source, const Address& destination,
     write_u16(destination.port(), payload);
     for (const ProxyTlv& tlv : tlvs) {
       // A sum of another header would not hold here.
-      if (tlv.type == kProxyTlvChecksum) continue;
+      if (tlv.type == kProxyTlvChecksum || !wanted.passes(tlv.type)) continue;
       if (payload.size() + kTlvHead + tlv.value.size() > kMaxV2Payload) break;
       payload += static_cast<char>(tlv.type);
       write_u16(tlv.value.size(), payload);
@@ -251,6 +253,19 @@ void write_proxy_v2(const Address& source, const Address& destination,
   out += static_cast<char>(family);
   write_u16(payload.size(), out);
   out += payload;
+}
+
+}  // namespace
+
+void write_proxy_v2(const Address& source, const Address& destination,
+                    std::span<const ProxyTlv> tlvs, std::string& out) {
+  write_v2(source, destination, tlvs, {.all = true, .types = {}}, out);
+}
+
+void ProxyIntroduction::write(const Address& source, const Address& destination,
+                              std::span<const ProxyTlv> known, std::string& out) const {
+  if (version == 1) return write_proxy_v1(source, destination, out);
+  write_v2(source, destination, known, tlvs, out);
 }
 
 uint32_t crc32c(std::string_view bytes, uint32_t before) {

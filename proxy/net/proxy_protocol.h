@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -51,6 +52,30 @@ void write_proxy_v1(const Address& source, const Address& destination, std::stri
 // out.
 void write_proxy_v2(const Address& source, const Address& destination,
                     std::span<const ProxyTlv> tlvs, std::string& out);
+
+// Which TLVs go on to the next (core.v3.ProxyProtocolPassThroughTLVs). By default none.
+struct TlvFilter {
+  bool all = false;
+  std::bitset<256> types;
+  bool passes(uint8_t type) const { return all || types[type]; }
+};
+
+// Who relayed a connection here, when its addresses are those that a PROXY header named.
+struct ProxyRelay {
+  Address direct_peer;  // the socket's other end
+  std::vector<ProxyTlv> tlvs;
+};
+
+// How the next server is told for whom a connection speaks (core.v3.ProxyProtocolConfig).
+struct ProxyIntroduction {
+  int version = 1;
+  TlvFilter tlvs;  // of version 2
+
+  // Addresses that are of no IP family introduce nobody: UNKNOWN or LOCAL, and the connection's own
+  // addresses count.
+  void write(const Address& source, const Address& destination, std::span<const ProxyTlv> known,
+             std::string& out) const;
+};
 
 // CRC-32C (RFC 3385), the Castagnoli polynomial. Continues from the sum of what came before.
 uint32_t crc32c(std::string_view bytes, uint32_t before = 0);

@@ -211,5 +211,36 @@ TEST(ProxyProtocolTest, WithoutAPairOfAddressesNobodyIsSpokenFor) {
   EXPECT_EQ(two, v2(0x20, 0x00, ""));
 }
 
+TEST(ProxyIntroduction, SaysWhomAndPassesOnWhatIsWanted) {
+  const Address from = Address::parse("192.0.2.1:5").take();
+  const Address to = Address::parse("198.51.100.1:6").take();
+  const std::vector<ProxyTlv> tlvs = {{5, "id"}, {6, "x"}};
+  ProxyIntroduction how;
+  std::string first;
+  how.write(from, to, tlvs, first);
+  EXPECT_EQ(first, "PROXY TCP4 192.0.2.1 198.51.100.1 5 6\r\n");
+  how.version = 2;
+  how.tlvs.types.set(6);
+  std::string second;
+  how.write(from, to, tlvs, second);
+  const ProxyHeader read = read_proxy_protocol(second);
+  EXPECT_EQ(read.source, from);
+  EXPECT_EQ(read.destination, to);
+  ASSERT_EQ(read.tlvs.size(), 1u);
+  EXPECT_EQ(read.tlvs[0].value, "x");
+}
+
+TEST(ProxyIntroduction, OfNobody) {
+  ProxyIntroduction how;
+  std::string first;
+  how.write({}, {}, {}, first);
+  EXPECT_EQ(first, "PROXY UNKNOWN\r\n");
+  how.version = 2;
+  std::string second;
+  how.write({}, {}, std::vector<ProxyTlv>{{5, "id"}}, second);
+  EXPECT_TRUE(read_proxy_protocol(second).local);
+  EXPECT_EQ(second.size(), 16u);
+}
+
 }  // namespace
 }  // namespace weir::net

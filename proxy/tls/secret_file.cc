@@ -50,7 +50,13 @@ void collect(const DataSource& source, std::vector<std::string>& out) {
 
 }  // namespace
 
+SecretFile::SecretFile(std::string path, const Secret& in_place)
+    : path_(std::move(path)), in_place_(true) {
+  secrets_[in_place.name()] = in_place;
+}
+
 bool SecretFile::read(config::MessageCheck& check, Diagnostics& diagnostics) {
+  if (in_place_) return true;
   DiscoveryResponse response;
   if (!load(path_, check, diagnostics, response)) return false;
   std::map<std::string, Secret> secrets;
@@ -81,6 +87,7 @@ const Secret* SecretFile::find(const std::string& name) const {
 
 std::vector<std::string> SecretFile::names() const {
   std::vector<std::string> out;
+  if (in_place_) return out;
   for (const auto& [name, secret] : secrets_) out.push_back(name);
   return out;
 }
@@ -102,8 +109,10 @@ std::vector<std::string> SecretFile::named_files() const {
 
 std::vector<std::string> SecretFile::directories() const {
   std::vector<std::string> out = directories_;
-  out.push_back(parent_directory(path_));
-  for (const std::string& file : named_files()) out.push_back(parent_directory(file));
+  if (!in_place_) {
+    out.push_back(parent_directory(path_));
+    for (const std::string& file : named_files()) out.push_back(parent_directory(file));
+  }
   for (const auto& [name, secret] : secrets_) {
     out.push_back(secret.tls_certificate().watched_directory().path());
     out.push_back(secret.validation_context().watched_directory().path());
@@ -116,7 +125,7 @@ std::vector<std::string> SecretFile::directories() const {
 
 std::string SecretFile::fingerprint() const {
   std::vector<std::string> files = named_files();
-  files.push_back(path_);
+  if (!in_place_) files.push_back(path_);
   SHA256_CTX hash;
   SHA256_Init(&hash);
   for (const std::string& file : files) {

@@ -17,13 +17,16 @@ class SecretFile {
   using Secret = envoy::extensions::transport_sockets::tls::v3::Secret;
 
   explicit SecretFile(std::string path) : path_(std::move(path)) {}
+  // A secret that stands in the configuration itself and names files. `path` says so in logs. Only
+  // its own watched_directory counts, as in Envoy.
+  SecretFile(std::string path, const Secret& in_place);
 
   // Replaces what was read before, unless there are errors. Errors stand at the file's own lines.
   bool read(config::MessageCheck& check, config::Diagnostics& diagnostics);
 
   const std::string& path() const { return path_; }
   const Secret* find(const std::string& name) const;
-  std::vector<std::string> names() const;
+  std::vector<std::string> names() const;  // none of one that is in place
 
   // Directories whose changes may mean new secrets. Grows with `watch_too`.
   std::vector<std::string> directories() const;
@@ -37,6 +40,7 @@ class SecretFile {
   std::string path_;
   std::map<std::string, Secret> secrets_;
   std::vector<std::string> directories_;
+  bool in_place_ = false;
 };
 
 }  // namespace weir::tls

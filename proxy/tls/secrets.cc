@@ -121,6 +121,19 @@ const Secrets::Secret* Secrets::find(const SdsSecretConfig& wanted, const FieldP
   return missing("'" + file_path + "' has", file->names());
 }
 
+void Secrets::watch_in_place(const Secret& secret, std::vector<std::string>& files) {
+  // Equal ones are one: the same files, watched in the same place.
+  const std::string key = "watched directory of " + secret.ShortDebugString();
+  files.push_back(key);
+  if (state_->files.find(key) != state_->files.end()) return;
+  SecretFile file(key, secret);
+  std::string fingerprint = file.fingerprint();
+  State::Watched& added =
+      state_->files.emplace(key, State::Watched{std::move(file), std::move(fingerprint)})
+          .first->second;
+  state_->watch_directories(added.file);
+}
+
 // ---- changes ----
 
 void Secrets::add_user(const std::shared_ptr<SecretUser>& user, std::vector<std::string> files) {

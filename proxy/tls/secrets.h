@@ -65,6 +65,11 @@ class Secrets {
   const Secret* find(const SdsSecretConfig& wanted, const config::FieldPath& path,
                      config::Diagnostics& diagnostics, std::vector<std::string>& files);
 
+  // For a secret of the configuration itself that has a watched_directory: what is moved there may
+  // be new content of the files that it names. Call it before they are read; what stands for them
+  // is added to `files`.
+  void watch_in_place(const Secret& secret, std::vector<std::string>& files);
+
   // Is told of changes of these files, as long as it lives.
   void add_user(const std::shared_ptr<SecretUser>& user, std::vector<std::string> files);
 

@@ -260,5 +260,87 @@ TEST_F(SecretsTest, NamesWhatIsMissing) {
   EXPECT_EQ(error("authorities"), "the secret 'authorities' is no tls_certificate");
 }
 
+// ---- files that the configuration names itself ----
+
+class InPlace : public SecretsTest {
+ protected:
+  void SetUp() override {
+    SecretsTest::SetUp();
+    fs::create_directories(moved_);
+    put(folder_, first_);
+  }
+  void TearDown() override {
+    SecretsTest::TearDown();
+    fs::remove_all(moved_);
+  }
+  std::shared_ptr<const ServerTls> compile_in_place(bool watched) {
+    return t_.run([&] {
+      tlsv3::DownstreamTlsContext in;
+      auto& one = *in.mutable_common_tls_context()->add_tls_certificates();
+      one.mutable_certificate_chain()->set_filename((folder_ / "tls.crt").string());
+      one.mutable_private_key()->set_filename((folder_ / "tls.key").string());
+      auto& trust = *in.mutable_common_tls_context()->mutable_validation_context();
+      trust.mutable_trusted_ca()->set_filename((folder_ / "ca.crt").string());
+      if (watched) {
+        one.mutable_watched_directory()->set_path(moved_.string());
+        trust.mutable_watched_directory()->set_path(moved_.string());
+      }
+      TransportSocket socket;
+      socket.mutable_typed_config()->PackFrom(in);
+      const FieldPath root = FieldPath::root("transport_socket");
+      auto out = compile_downstream(socket, root, {*secrets_, diagnostics_, stats_}, "listener.");
+      secrets_->watch(t_.loop());
+      return out;
+    });
+  }
+  void move_something() {
+    write_file((folder_.string() + ".mark"), "x");
+    fs::rename(folder_.string() + ".mark", moved_ / "mark");
+  }
+  std::string authority(const ServerTls& tls) {
+    return t_.run([&] {
+      const auto context = tls.context();  // of this moment
+      return context->verifier()->rules().trusted->authorities()[0].subject;
+    });
+  }
+
+  const fs::path moved_ = fs::path(::testing::TempDir()) / ("moved_" + std::to_string(getpid()));
+};
+
+TEST_F(InPlace, AMoveIntoTheWatchedDirectoryBringsNewFiles) {
+  const auto tls = compile_in_place(true);
+  ASSERT_NE(tls, nullptr) << diagnostics_.items()[0].message;
+  EXPECT_EQ(shown(*tls), "CN=first");
+  root_ = make_root("next root");
+  put(folder_, second_);
+  std::this_thread::sleep_for(milliseconds(50));
+  EXPECT_EQ(shown(*tls), "CN=first") << "where the files are is not watched, as in Envoy";
+  move_something();
+  EXPECT_TRUE(eventually([&] { return shown(*tls) == "CN=second"; }));
+  EXPECT_TRUE(eventually([&] { return authority(*tls) == "CN=next root"; }));
+}
+
+TEST_F(InPlace, WhatCannotBeUsedLeavesTheOldOne) {
+  const auto tls = compile_in_place(true);
+  ASSERT_NE(tls, nullptr);
+  write_file((folder_ / "tls.key").string(), second_.key_pem());
+  move_something();
+  EXPECT_TRUE(eventually([&] { return logged().find("stay as they were") != std::string::npos; }));
+  EXPECT_EQ(shown(*tls), "CN=first");
+  write_file((folder_ / "tls.crt").string(), second_.pem());
+  move_something();
+  EXPECT_TRUE(eventually([&] { return shown(*tls) == "CN=second"; }));
+}
+
+TEST_F(InPlace, WithoutAWatchedDirectoryFilesAreReadOnce) {
+  const auto tls = compile_in_place(false);
+  ASSERT_NE(tls, nullptr);
+  put(folder_, second_);
+  move_something();
+  std::this_thread::sleep_for(milliseconds(100));
+  t_.run([&] { secrets_->reread(); });
+  EXPECT_EQ(shown(*tls), "CN=first");
+}
+
 }  // namespace
 }  // namespace weir::tls

@@ -15,6 +15,7 @@ namespace {
 namespace tlsv3 = envoy::extensions::transport_sockets::tls::v3;
 using config::Code;
 using config::FieldPath;
+using envoy::config::core::v3::DataSource;
 using tlsv3::CertificateValidationContext;
 using tlsv3::CommonTlsContext;
 using tlsv3::DownstreamTlsContext;
@@ -39,6 +40,35 @@ std::string secret_root(const SdsSecretConfig& wanted) {
   return "secret '" + wanted.name() + "'";
 }
 
+// What is not of a file that is watched anyway may have a directory of its own that is.
+void watch_directory(const tlsv3::TlsCertificate& in, SettingsRead& read) {
+  if (!in.has_watched_directory()) return;
+  Secret secret;
+  auto& out = *secret.mutable_tls_certificate();
+  // Names only: what stands there itself does not change, and may be secret.
+  const auto keep = [](const DataSource& source, DataSource& to) {
+    if (source.has_filename()) to.set_filename(source.filename());
+  };
+  keep(in.certificate_chain(), *out.mutable_certificate_chain());
+  keep(in.private_key(), *out.mutable_private_key());
+  keep(in.pkcs12(), *out.mutable_pkcs12());
+  keep(in.password(), *out.mutable_password());
+  keep(in.ocsp_staple(), *out.mutable_ocsp_staple());
+  *out.mutable_watched_directory() = in.watched_directory();
+  read.secrets.watch_in_place(secret, read.files);
+}
+
+void watch_directory(const CertificateValidationContext& in, SettingsRead& read) {
+  if (!in.has_watched_directory()) return;
+  Secret secret;
+  auto& out = *secret.mutable_validation_context();
+  if (in.trusted_ca().has_filename())
+    out.mutable_trusted_ca()->set_filename(in.trusted_ca().filename());
+  if (in.crl().has_filename()) out.mutable_crl()->set_filename(in.crl().filename());
+  *out.mutable_watched_directory() = in.watched_directory();
+  read.secrets.watch_in_place(secret, read.files);
+}
+
 // ---- certificates ----
 
 std::vector<Identity> read_identities(const CommonTlsContext& in, const FieldPath& path,
@@ -46,6 +76,7 @@ std::vector<Identity> read_identities(const CommonTlsContext& in, const FieldPat
   std::vector<Identity> out;
   const FieldPath inline_field = path.field("tls_certificates");
   for (int i = 0; i < in.tls_certificates_size(); ++i) {
+    watch_directory(in.tls_certificates(i), read);
     auto one = read_certificate(in.tls_certificates(i), inline_field.at(i), read.diagnostics);
     if (one) out.push_back(std::move(*one));
   }
@@ -56,6 +87,7 @@ std::vector<Identity> read_identities(const CommonTlsContext& in, const FieldPat
     const Secret* secret =
         find_secret(wanted, Secret::kTlsCertificate, "tls_certificate", sds_field.at(i), read);
     if (secret == nullptr) continue;
+    if (!wanted.has_sds_config()) watch_directory(secret->tls_certificate(), read);
     const std::string name = secret_root(wanted);
     const FieldPath root = FieldPath::root(name);
     auto one = read_certificate(secret->tls_certificate(), root.field("tls_certificate"),
@@ -78,6 +110,7 @@ Trust read_validation(const CommonTlsContext& in, bool without_names, const Fiel
       rules.clear_match_typed_subject_alt_names();
       rules.clear_match_subject_alt_names();
     }
+    watch_directory(rules, read);
     return read_trust(rules, field, read.diagnostics);
   };
   if (in.has_validation_context())

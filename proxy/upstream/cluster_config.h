@@ -12,6 +12,7 @@
 #include "proxy/http/h1_compile.h"
 #include "proxy/http/h2_options.h"
 #include "proxy/net/address.h"
+#include "proxy/net/proxy_protocol.h"
 #include "proxy/upstream/dns_family.h"
 #include "proxy/upstream/endpoint.h"
 #include "proxy/upstream/load_balancing.h"
@@ -93,14 +94,19 @@ struct ClusterConfig {
   http::H2Options http2;
 
   std::shared_ptr<const tls::ClientTls> tls;  // transport_socket; null: in the clear
+  // What comes before TLS: the PROXY protocol's header, where the transport socket is its.
+  std::optional<net::ProxyIntroduction> introduction;
   // transport_socket_matches: the first whose labels an endpoint has all of is the endpoint's.
   struct TransportMatch {
     std::map<std::string, std::string> labels;
     std::shared_ptr<const tls::ClientTls> tls;  // null: in the clear
+    std::optional<net::ProxyIntroduction> introduction;
   };
   std::vector<TransportMatch> transport_matches;
+  bool introduces = false;  // some of its connections begin with an introduction
   // The request's host is the name to ask for, and to find in the certificate (auto_sni,
-  // auto_san_validation); taken from `auto_sni_header` when that is not empty.
+  // auto_san_validation, each without the other if need be); taken from `auto_sni_header` when that
+  // is not empty and the request has it.
   bool auto_sni = false;
   bool auto_san_validation = false;
   std::string auto_sni_header;

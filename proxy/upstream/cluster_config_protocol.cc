@@ -90,11 +90,19 @@ void choose_auto(ClusterBuild& build, const HttpProtocolOptions::AutoHttpConfig&
 
 // Names prove nothing when anybody may have signed them.
 void check_san_validation(ClusterBuild& build) {
-  const tls::ClientTls* tls = build.out.tls.get();
-  if (!build.out.auto_san_validation || tls == nullptr || tls->context()->checks_chain()) return;
-  build.diagnostics.error(Code::kSemantic, build.path.field("transport_socket"),
-                          "auto_san_validation needs authorities to trust",
-                          "add validation_context.trusted_ca");
+  const auto check = [&](const tls::ClientTls* tls, const FieldPath& path) {
+    if (tls == nullptr || tls->context()->checks_chain()) return;
+    build.diagnostics.error(Code::kSemantic, path, "auto_san_validation needs authorities to trust",
+                            "add validation_context.trusted_ca");
+  };
+  if (!build.out.auto_san_validation) return;
+  check(build.out.tls.get(), build.path.field("transport_socket"));
+  const FieldPath matches = build.path.field("transport_socket_matches");
+  int index = 0;
+  for (const ClusterConfig::TransportMatch& match : build.out.transport_matches) {
+    const FieldPath at = matches.at(index++);
+    check(match.tls.get(), at.field("transport_socket"));
+  }
 }
 
 void read_upstream(ClusterBuild& build, const core::UpstreamHttpProtocolOptions& options) {

@@ -12,6 +12,7 @@
 #include "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.pb.h"
 #include "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.pb.h"
 #include "envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.pb.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
@@ -22,6 +23,41 @@ namespace {
 
 using Discovery = ClusterConfig::Discovery;
 using Kind = LoadBalancing::Kind;
+
+std::string proxy_socket(const std::string& config, const std::string& inner) {
+  return "name: 'proxy' typed_config { " +
+         any("transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+             "config { " + config + " } transport_socket { " + inner + " }") +
+         " }";
+}
+const std::string kRaw =
+    "name: 'raw' typed_config { [type.googleapis.com/envoy.extensions."
+    "transport_sockets.raw_buffer.v3.RawBuffer] { } }";
+
+TEST(ClusterConfig, TheProxyHeaderOfAConnection) {
+  EXPECT_FALSE(Compiled("")->introduces);
+  const Compiled c(
+      "transport_socket { " +
+      proxy_socket("version: V2 pass_through_tlvs { match_type: INCLUDE tlv_type: 5 }", kRaw) +
+      " }");
+  ASSERT_TRUE(c->introduction);
+  EXPECT_TRUE(c->introduces);
+  EXPECT_EQ(c->introduction->version, 2);
+  EXPECT_TRUE(c->introduction->tlvs.passes(5));
+  EXPECT_FALSE(c->introduction->tlvs.passes(6));
+  const Compiled plain("transport_socket { " + proxy_socket("", kRaw) + " }");
+  EXPECT_EQ(plain->introduction->version, 1);
+  EXPECT_FALSE(plain->introduction->tlvs.passes(5));
+  EXPECT_TRUE(plain.diagnostics.items().empty()) << plain.problems();
+}
+
+TEST(ClusterConfig, ProxyHeadersThatMakeNoSense) {
+  expect_problem("transport_socket { " + proxy_socket("", proxy_socket("", kRaw)) + " }",
+                 "not-supported", "transport_socket.typed_config.transport_socket");
+  expect_problem("transport_socket { " + proxy_socket("pass_through_tlvs { }", kRaw) + " }",
+                 "semantic", "transport_socket.typed_config.config.pass_through_tlvs",
+                 "carries no TLVs");
+}
 
 TEST(ClusterConfig, DefaultsAreEnvoys) {
   const Compiled c("");

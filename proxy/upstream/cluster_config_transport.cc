@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "envoy/config/core/v3/base.pb.h"
+#include "envoy/config/core/v3/proxy_protocol.pb.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "google/protobuf/struct.pb.h"
 #include "proxy/stats/registry.h"
@@ -19,6 +21,13 @@ namespace {
 
 constexpr const char* kLabels = "envoy.transport_socket_match";
 
+net::TlvFilter read_tlv_filter(const core::ProxyProtocolPassThroughTLVs& in) {
+  net::TlvFilter out;
+  out.all = in.match_type() == core::ProxyProtocolPassThroughTLVs::INCLUDE_ALL;
+  for (const uint32_t type : in.tlv_type()) out.types.set(type);
+  return out;
+}
+
 std::shared_ptr<const tls::ClientTls> read_socket(ClusterBuild& build,
                                                   const core::TransportSocket& socket,
                                                   const FieldPath& path) {
@@ -34,6 +43,40 @@ std::shared_ptr<const tls::ClientTls> read_socket(ClusterBuild& build,
   return tls::compile_upstream(socket, path,
                                {*build.tls.secrets, build.diagnostics, *build.tls.stats},
                                "cluster." + build.out.stat_name + ".");
+}
+
+// Whom a connection speaks for is said before its own transport socket begins.
+std::optional<net::ProxyIntroduction> read_introduction(ClusterBuild& build,
+                                                        const core::ProxyProtocolConfig& config,
+                                                        const FieldPath& path) {
+  net::ProxyIntroduction out;
+  if (config.version() == core::ProxyProtocolConfig::V2) out.version = 2;
+  build.out.introduces = true;
+  if (!config.has_pass_through_tlvs()) return out;
+  if (out.version == 1)
+    build.diagnostics.warning(Code::kSemantic, path.field("pass_through_tlvs"),
+                              "version 1 of the PROXY protocol carries no TLVs",
+                              "choose version: V2");
+  out.tlvs = read_tlv_filter(config.pass_through_tlvs());
+  return out;
+}
+
+// The two parts of what a transport socket stands for, wherever they are kept.
+template <class Transport>
+void read_transport(ClusterBuild& build, const core::TransportSocket& socket, const FieldPath& path,
+                    Transport& out) {
+  using envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport;
+  ProxyProtocolUpstreamTransport proxy;
+  if (!socket.typed_config().UnpackTo(&proxy)) {
+    out.tls = read_socket(build, socket, path);
+    return;
+  }
+  const FieldPath field = path.field("typed_config");
+  const FieldPath inner = field.field("transport_socket");
+  if (proxy.transport_socket().typed_config().Is<ProxyProtocolUpstreamTransport>())
+    return refuse(build.diagnostics, inner, "a PROXY header within another");
+  out.introduction = read_introduction(build, proxy.config(), field.field("config"));
+  out.tls = read_socket(build, proxy.transport_socket(), inner);
 }
 
 std::map<std::string, std::string> labels_of(const google::protobuf::Struct& labels) {
@@ -54,7 +97,7 @@ void read_matches(ClusterBuild& build) {
                                 "labels are compared as strings");
     ClusterConfig::TransportMatch out;
     out.labels = labels_of(match.match());
-    out.tls = read_socket(build, match.transport_socket(), at.field("transport_socket"));
+    read_transport(build, match.transport_socket(), at.field("transport_socket"), out);
     build.out.transport_matches.push_back(std::move(out));
   }
 }
@@ -79,8 +122,8 @@ int32_t transport_of(const ClusterConfig& cluster, const core::Metadata& metadat
 
 void compile_transport(ClusterBuild& build) {
   if (build.proto.has_transport_socket())
-    build.out.tls =
-        read_socket(build, build.proto.transport_socket(), build.path.field("transport_socket"));
+    read_transport(build, build.proto.transport_socket(), build.path.field("transport_socket"),
+                   build.out);
   read_matches(build);
 }
 

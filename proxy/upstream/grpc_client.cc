@@ -85,7 +85,9 @@ void GrpcStream::connect() {
   if (host_ == nullptr) return fail_soon(GrpcStatus::kUnavailable, "no healthy upstream");
   cluster_.begin(*host_);
   Lent lent;
-  switch (host_->acquire(*this, false, lent, {.downstream = http::Protocol::kHttp2})) {
+  Wish wish{.downstream = http::Protocol::kHttp2};
+  wish.set_host(head_.authority, cluster_.config());
+  switch (host_->acquire(*this, false, lent, wish)) {
     case Host::Outcome::kLent:
       return on_connection(lent);
     case Host::Outcome::kWaiting:

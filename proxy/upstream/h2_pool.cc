@@ -18,6 +18,7 @@ class H2Pool::Member : public PoolConnection, private http::H2ClientOwner {
   }
   void close() override { client.close(); }
   bool ready() const { return established_ && client.may_open(); }
+  bool is_established() const { return established_; }
   bool quiet() const { return client.active_streams() == 0; }
 
   http::H2Client client;
@@ -78,8 +79,9 @@ void H2Pool::take_over(PoolConnection& connection, H1Pool& from) {
 
 void H2Pool::on_established(PoolConnection& connection) {
   if (pools_.lost_http2(connection)) {
-    connection.close();
-    return pools_.back_to_http1();
+    // Those who wait go first: for none of them another connection is to be opened here.
+    pools_.back_to_http1();
+    return connection.close();
   }
   has_room(static_cast<Member&>(connection));
 }
@@ -95,7 +97,8 @@ void H2Pool::close_idle() {
   for (size_t i = connections_.size(); i > 0; --i) {
     if (i > connections_.size()) continue;
     auto& member = static_cast<Member&>(*connections_[i - 1]);
-    if (member.ready() || member.quiet()) member.client.drain();
+    // One that is still being made is for those who wait.
+    if (member.is_established()) member.client.drain();
   }
 }
 

@@ -3,12 +3,25 @@
 #include <array>
 #include <span>
 
+#include "proxy/http/host.h"
 #include "proxy/tls/transport_socket.h"
 #include "proxy/upstream/worker_cluster.h"
 
 namespace weir::upstream {
 
 using Versions = ClusterConfig::Versions;
+
+namespace {
+
+// What a certificate is to be for when nobody says: no certificate is.
+constexpr std::string_view kNobody = "(no host)";
+
+// Nothing where TLS cannot ask for it: an address is no name (RFC 6066 3).
+std::string_view sni_of(std::string_view name) {
+  return http::valid_host(name) && !net::Address::ip(name, 0) ? name : std::string_view();
+}
+
+}  // namespace
 
 Pool& HostPools::for_request(http::Protocol downstream) {
   switch (host_.cluster().config().versions) {
@@ -34,10 +47,16 @@ H2Pool& HostPools::http2() {
 // ---- TLS ----
 
 const tls::ClientTls* HostPools::tls() const {
-  const ClusterConfig& config = host_.cluster().config();
-  const int32_t transport = host_.endpoint().transport;
-  if (transport < 0) return config.tls.get();
-  return config.transport_matches[static_cast<size_t>(transport)].tls.get();
+  return host_.tls();
+}
+
+void HostPools::introduce(net::Connection& connection) const {
+  const net::ProxyIntroduction* how = host_.introduction();
+  if (how == nullptr) return;
+  if (!introduction_.empty()) return connection.send_in_clear(introduction_);
+  std::string nobody;
+  how->write({}, {}, {}, nobody);
+  connection.send_in_clear(nobody);
 }
 
 std::unique_ptr<net::TlsSession> HostPools::new_session(bool http2) const {
@@ -45,13 +64,15 @@ std::unique_ptr<net::TlsSession> HostPools::new_session(bool http2) const {
   if (tls == nullptr) return nullptr;
   static const std::array<std::string, 2> kOffers = {"h2", "http/1.1"};
   WorkerCluster& cluster = host_.cluster();
-  const bool both = cluster.config().versions == Versions::kAuto && !http2;
+  // Also where HTTP/2 was agreed on before: a host that has no more of it must be able to say so.
+  const bool both = cluster.config().versions == Versions::kAuto;
   const std::span<const std::string> offers(kOffers);
   tls::ClientWanted wanted;
-  wanted.sni = name_;
+  if (cluster.config().auto_sni) wanted.sni = sni_of(name_);
   wanted.host_name = host_.endpoint().hostname;
-  if (cluster.config().auto_san_validation) wanted.verify_name = name_;
-  if (tls->context()->alpn().empty() || cluster.config().versions == Versions::kAuto)
+  if (cluster.config().auto_san_validation)
+    wanted.verify_name = name_.empty() ? kNobody : std::string_view(name_);
+  if (tls->context()->alpn().empty() || both)
     wanted.alpn = both ? offers : http2 ? offers.first(1) : offers.last(1);
   wanted.cache = cluster.session_cache(*tls);
   return tls->new_session(wanted);

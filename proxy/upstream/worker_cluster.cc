@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "proxy/http/host.h"
 #include "proxy/tls/transport_socket.h"
 
 namespace weir::upstream {
@@ -26,39 +27,101 @@ http::H1ClientOptions h1_options_of(const ClusterConfig& config) {
 void Host::update(const Endpoint& endpoint) {
   endpoint_ = endpoint;
   pools_.revive();
-  for (auto& pools : named_) pools->revive();
+  for (auto& [key, pools] : named_) pools->revive();
 }
 
-// Clients choose these names: those that nobody uses any more must not pile up.
-HostPools& Host::pools_for(std::string_view name) {
-  constexpr size_t kMany = 16;
-  for (auto& pools : named_)
-    if (pools->name() == name) return *pools;
-  net::Loop& loop = pools_.loop();
-  if (named_.size() >= kMany)
-    std::erase_if(named_, [&loop](std::unique_ptr<HostPools>& pools) {
-      if (!pools->unused()) return false;
-      // Its connections may still be on the loop's list of things to delete.
-      loop.retire(std::move(pools));
-      return true;
-    });
-  return *named_.emplace_back(std::make_unique<HostPools>(*this, loop, std::string(name)));
+void Wish::set_host(std::string_view host, const ClusterConfig& cluster) {
+  if (!cluster.auto_sni && !cluster.auto_san_validation) return;
+  name = http::host_without_port(host);
+  // As certificates have it (RFC 5280 4.2.1.6).
+  if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
 }
+
+HostPools& Host::pools_for(const Wish& wish) {
+  PoolsKey key{.name = wish.name};
+  if (const net::ProxyIntroduction* how = introduction();
+      how != nullptr && wish.source != nullptr) {
+    std::string& header = cluster_.introduction_scratch();
+    header.clear();
+    how->write(*wish.source, *wish.destination, wish.tlvs, header);
+    key.introduction = header;
+  }
+  if (key == PoolsKey()) return pools_;
+  if (const auto found = named_.find(key); found != named_.end()) return *found->second;
+  if (named_.size() >= sweep_at_) sweep_named();
+  auto made = std::make_unique<HostPools>(*this, pools_.loop(), key);
+  const PoolsKey own = made->key();
+  return *named_.emplace(own, std::move(made)).first->second;
+}
+
+// Clients choose these keys: those that nobody uses any more must not pile up.
+void Host::sweep_named() {
+  constexpr size_t kFew = 16;
+  net::Loop& loop = pools_.loop();
+  for (auto at = named_.begin(); at != named_.end();) {
+    if (!at->second->unused()) {
+      ++at;
+      continue;
+    }
+    // Its connections may still be on the loop's list of things to delete.
+    std::unique_ptr<HostPools> gone = std::move(at->second);
+    at = named_.erase(at);
+    loop.retire(std::move(gone));
+  }
+  sweep_at_ = std::max(kFew, 2 * named_.size());
+}
+
+Host::~Host() = default;
 
 void Host::drain() {
   pools_.drain();
-  for (auto& pools : named_) pools->drain();
+  for (auto& [key, pools] : named_) pools->drain();
 }
 
 bool Host::unused() const {
-  const auto idle = [](const std::unique_ptr<HostPools>& pools) { return pools->unused(); };
+  const auto idle = [](const auto& named) { return named.second->unused(); };
   return requests == 0 && pools_.unused() && std::all_of(named_.begin(), named_.end(), idle);
 }
 
 size_t Host::connections() const {
   size_t sum = pools_.connections();
-  for (const auto& pools : named_) sum += pools->connections();
+  for (const auto& [key, pools] : named_) sum += pools->connections();
   return sum;
+}
+
+// ---- what its connections begin with ----
+
+const tls::ClientTls* Host::tls() const {
+  const ClusterConfig& config = cluster_.config();
+  if (endpoint_.transport < 0) return config.tls.get();
+  return config.transport_matches[static_cast<size_t>(endpoint_.transport)].tls.get();
+}
+
+const net::ProxyIntroduction* Host::introduction() const {
+  const ClusterConfig& config = cluster_.config();
+  const auto& found =
+      endpoint_.transport < 0
+          ? config.introduction
+          : config.transport_matches[static_cast<size_t>(endpoint_.transport)].introduction;
+  return found ? &*found : nullptr;
+}
+
+std::unique_ptr<net::TlsSession> Host::new_session() const {
+  const tls::ClientTls* tls = this->tls();
+  if (tls == nullptr) return nullptr;
+  tls::ClientWanted wanted;
+  wanted.host_name = endpoint_.hostname;
+  wanted.cache = cluster_.session_cache(*tls);
+  return tls->new_session(wanted);
+}
+
+void Host::introduce(net::Connection& connection, const Wish& wish) const {
+  const net::ProxyIntroduction* how = introduction();
+  if (how == nullptr) return;
+  std::string& header = cluster_.introduction_scratch();
+  header.clear();
+  how->write(*wish.source, *wish.destination, wish.tlvs, header);
+  connection.send_in_clear(header);
 }
 
 // ---- the cluster ----

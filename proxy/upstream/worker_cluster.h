@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -36,7 +37,16 @@ struct HostCounters {
 // What a request asks of the connection it gets.
 struct Wish {
   http::Protocol downstream = http::Protocol::kHttp11;  // what its client speaks
-  std::string_view name = {};  // what TLS is to ask for, where the configuration leaves it open
+  // The host that it is for, without a port: what TLS asks for (auto_sni) and has to find in the
+  // certificate (auto_san_validation), if the cluster wants either.
+  std::string_view name = {};
+  // Whom it speaks for, if the cluster says so by the PROXY protocol. Null: for nobody.
+  const net::Address* source = nullptr;
+  const net::Address* destination = nullptr;
+  std::span<const net::ProxyTlv> tlvs = {};
+
+  // Sets `name` if the cluster has a use for it. `host` may have a port.
+  void set_host(std::string_view host, const ClusterConfig& cluster);
 };
 
 // One endpoint as one worker knows it: its connections and those who wait for one. One loop.
@@ -44,6 +54,7 @@ class Host {
  public:
   Host(WorkerCluster& cluster, net::Loop& loop, Endpoint endpoint)
       : cluster_(cluster), endpoint_(std::move(endpoint)), pools_(*this, loop, {}) {}
+  ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
@@ -54,27 +65,39 @@ class Host {
   // See Pool.
   using Outcome = Pool::Outcome;
   Outcome acquire(ConnectionWaiter& waiter, bool high_priority, Lent& lent, const Wish& wish = {}) {
-    HostPools& pools = wish.name.empty() ? pools_ : pools_for(wish.name);
+    HostPools& pools = wish.name.empty() && wish.source == nullptr ? pools_ : pools_for(wish);
     return pools.for_request(wish.downstream).acquire(waiter, high_priority, lent);
   }
+
+  // For a connection outside of the pools, which carries no HTTP: TLS's session, null in the clear;
+  // and what is said before it.
+  std::unique_ptr<net::TlsSession> new_session() const;
+  void introduce(net::Connection& connection, const Wish& wish) const;
+  // As the endpoint's labels choose; null: none.
+  const tls::ClientTls* tls() const;
+  const net::ProxyIntroduction* introduction() const;
 
   // Ends idle connections; those at work end with what they carry.
   void drain();
   bool unused() const;
   uint32_t requests = 0;  // under way; kept by WorkerCluster::begin and end
   size_t connections() const;
+  // Pools that are for one name or one client.
+  size_t named_pools() const { return named_.size(); }
 
   HostCounters counters;
   uint32_t index = 0;    // in the cluster's host set
   bool removed = false;  // no longer in it
 
  private:
-  HostPools& pools_for(std::string_view name);
+  HostPools& pools_for(const Wish& wish);
+  void sweep_named();
 
   WorkerCluster& cluster_;
   Endpoint endpoint_;
   HostPools pools_;
-  std::vector<std::unique_ptr<HostPools>> named_;  // auto_sni
+  std::map<PoolsKey, std::unique_ptr<HostPools>> named_;  // each key is its value's own
+  size_t sweep_at_ = 16;
 };
 
 struct AddressHash {
@@ -113,6 +136,8 @@ class WorkerCluster {
   Lease& connections(bool high) { return connections_[high]; }
   const http::H1ClientOptions& h1_options() const { return h1_options_; }
   uint64_t next_connection_id() { return ++connection_ids_; }
+  // For a PROXY header that is looked up: emptied by whoever uses it.
+  std::string& introduction_scratch() { return introduction_scratch_; }
   // Null when sessions of this context are not to be resumed.
   std::shared_ptr<tls::SessionCache> session_cache(const tls::ClientTls& tls);
 
@@ -145,6 +170,7 @@ class WorkerCluster {
   std::vector<uint32_t> active_;  // by index, for the picker
   std::vector<uint32_t> avoid_scratch_;
   uint64_t connection_ids_ = 0;
+  std::string introduction_scratch_;
   std::map<const tls::ClientTls*, std::shared_ptr<tls::SessionCache>> session_caches_;
 };
 

@@ -161,6 +161,11 @@ class H2ServerFixture : public ::testing::Test {
     return peer;
   }
 
+  // On the loop's thread, with the request of that number.
+  template <class Task>
+  void with(size_t number, Task task) {
+    t_.run([&] { task(*owner_->requests.at(number)); });
+  }
   // The trace of the request with that number, when it is as long as `wanted`.
   std::string trace(size_t request, const std::string& wanted) {
     std::string now;

@@ -8,11 +8,11 @@
 
 namespace weir::upstream {
 
-Compiled::Compiled(const std::string& text) {
+Compiled::Compiled(const std::string& text, const TlsBuild& tls) {
   envoy::config::cluster::v3::Cluster cluster;
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString("name: 'c' " + text, &cluster));
   const config::FieldPath root = config::FieldPath::root("clusters[0]");
-  config = compile_cluster(cluster, root, diagnostics);
+  config = compile_cluster(cluster, root, diagnostics, {}, tls);
   EXPECT_EQ(config == nullptr, diagnostics.has_errors());
 }
 

@@ -10,7 +10,7 @@ namespace weir::upstream {
 
 // A cluster named `c`, compiled from protobuf's text format, at the path `clusters[0]`.
 struct Compiled {
-  explicit Compiled(const std::string& text);
+  explicit Compiled(const std::string& text, const TlsBuild& tls = {});
 
   // The code, path and message of each problem, one a line.
   std::string problems() const;

@@ -1,0 +1,232 @@
+// Every case of RFC 9113 and RFC 7541 that the codec is tested with, through the whole proxy: in
+// the clear (prior knowledge) and through TLS (ALPN).
+#include <gtest/gtest.h>
+#include <openssl/ssl.h>
+
+#include "proxy/http/testing/h2_message_cases.h"
+#include "proxy/http/testing/h2_peer.h"
+#include "proxy/tls/testing/certificates.h"
+#include "proxy/tls/testing/sessions.h"
+#include "tests/h2/tls_tunnel.h"
+#include "tests/harness/fluent.h"
+
+namespace weir::test {
+namespace {
+
+using namespace http::h2::testing;
+using http::h2::testing::Case;
+using http::h2::testing::Outcome;
+using http::h2::testing::Peer;
+
+std::string indented(const std::string& text, const std::string& by) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    out += by + text.substr(at, end - at) + "\n";
+    at = end + 1;
+  }
+  return out;
+}
+
+// A connection to the proxy, either way.
+struct Client {
+  explicit Client(net::RawSocket socket) : peer(std::move(socket)) {}
+  explicit Client(std::unique_ptr<TlsTunnel> made)
+      : tunnel(std::move(made)), peer(tunnel->take_socket()) {}
+
+  std::unique_ptr<TlsTunnel> tunnel;
+  Peer peer;
+};
+
+class H2Conformance : public testing::TestWithParam<bool> {
+ protected:
+  H2Conformance()
+      : certificate_(tls::testing::Wanted{.common_name = "weir", .dns = {"a.example"}}),
+        context_(tls::testing::bare_client()),
+        proxy_(start()) {
+    static constexpr uint8_t kOffer[] = {2, 'h', '2'};
+    SSL_CTX_set_alpn_protos(context_.get(), kOffer, sizeof(kOffer));
+  }
+
+  Proxy start() {
+    ProxyBuilder builder = weir().upstream(app_);
+    if (GetParam())
+      builder.with("chain",
+                   "transport_socket:\n"
+                   "  name: tls\n"
+                   "  typed_config:\n"
+                   "    \"@type\": type.googleapis.com/"
+                   "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext\n"
+                   "    common_tls_context:\n"
+                   "      alpn_protocols: [h2]\n"
+                   "      tls_certificates:\n"
+                   "      - certificate_chain:\n"
+                   "          inline_string: |\n" +
+                       indented(certificate_.pem(), "            ") +
+                       "        private_key:\n"
+                       "          inline_string: |\n" +
+                       indented(certificate_.key_pem(), "            "));
+    return builder.start();
+  }
+  Client connect() {
+    net::RawSocket socket =
+        net::RawSocket::connect(net::Address::ip("127.0.0.1", proxy_.port()).take());
+    if (!GetParam()) return Client(std::move(socket));
+    auto tunnel = std::make_unique<TlsTunnel>(std::move(socket), *context_);
+    EXPECT_TRUE(tunnel->shaken());
+    EXPECT_EQ(tunnel->alpn(), "h2");
+    return Client(std::move(tunnel));
+  }
+  // Past the preface and the first SETTINGS.
+  Client open() {
+    Client client = connect();
+    client.peer.send(kPreface + settings());
+    client.peer.wait_for(kSettings);
+    return client;
+  }
+  // The first RST_STREAM or GOAWAY. An answer to PING may overtake them, a second one does not.
+  static Frame first_error(Peer& peer) {
+    Frame found;
+    for (const char* mark : {"the mark", "the end."}) {
+      peer.send(ping(mark));
+      found = peer.wait_for([&](const Frame& at) {
+        return at.type == kRstStream || at.type == kGoaway ||
+               (at.type == kPing && at.payload == mark);
+      });
+      if (found.type != kPing) return found;
+    }
+    found.type = 0xff;
+    return found;
+  }
+  void check(const Case& one) {
+    SCOPED_TRACE(one.name);
+    Client client = open();
+    client.peer.send(one.bytes);
+    const Frame first = first_error(client.peer);
+    if (one.outcome == Outcome::kFine) {
+      EXPECT_EQ(first.type, 0xff) << "type " << int{first.type} << " code " << first.error_code();
+      EXPECT_FALSE(client.peer.ended);
+      return;
+    }
+    EXPECT_EQ(first.type, one.outcome == Outcome::kConnection ? kGoaway : kRstStream);
+    EXPECT_EQ(first.error_code(), one.code);
+    if (one.outcome == Outcome::kConnection) {
+      EXPECT_TRUE(client.peer.closes());
+    } else {
+      EXPECT_EQ(first.stream, one.stream);
+      EXPECT_TRUE(client.peer.sync());
+    }
+  }
+  void check_refused(const NamedBytes& cases) {
+    for (const auto& [what, bytes] : cases) {
+      SCOPED_TRACE(what);
+      Client client = open();
+      client.peer.send(bytes);
+      // As Envoy does by default: the whole connection, not the stream alone.
+      EXPECT_EQ(client.peer.wait_for(kGoaway).error_code(), NGHTTP2_PROTOCOL_ERROR);
+      EXPECT_TRUE(client.peer.closes());
+    }
+  }
+
+  TestUpstream app_;
+  const tls::testing::Certificate certificate_;
+  bssl::UniquePtr<SSL_CTX> context_;
+  Proxy proxy_;
+};
+
+TEST_P(H2Conformance, ARequestIsAnswered) {
+  Client client = open();
+  client.peer.send(get(1));
+  EXPECT_EQ(client.peer.wait_for(kHeaders).get(":status"), "200");
+  EXPECT_EQ(client.peer.body(1), "ok");
+  client.peer.send(request(3, false, {}, "POST") + data(3, "x", false) +
+                   frame(kHeaders, kRequestFlags, 3, line("t", "v")));
+  EXPECT_EQ(client.peer.wait_for(kHeaders, 3).get(":status"), "200");
+}
+
+TEST_P(H2Conformance, Prefaces) {
+  Client client = connect();
+  client.peer.send("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n" + settings());
+  EXPECT_TRUE(client.peer.closes());
+  Client other = connect();
+  other.peer.send(kPreface + ping());
+  EXPECT_EQ(other.peer.wait_for(kGoaway).error_code(), NGHTTP2_PROTOCOL_ERROR);
+  EXPECT_TRUE(other.peer.closes());
+}
+
+TEST_P(H2Conformance, Frames) {
+  for (const Case& one : kCases) check(one);
+  EXPECT_EQ(proxy_.get("/").status, GetParam() ? 0 : 200) << "nothing of it hurt the proxy";
+}
+
+TEST_P(H2Conformance, NothingComesOnAStreamThatEnded) {
+  Client client = open();
+  client.peer.send(get(1));
+  EXPECT_EQ(client.peer.body(1), "ok");
+  client.peer.send(get(1));
+  EXPECT_EQ(client.peer.wait_for(kGoaway).error_code(), NGHTTP2_STREAM_CLOSED);
+  EXPECT_TRUE(client.peer.closes());
+}
+
+TEST_P(H2Conformance, NoMoreStreamsThanAllowed) {
+  Client client = open();
+  std::string bytes;
+  for (uint32_t i = 0; i <= 100; ++i) bytes += post(2 * i + 1);
+  client.peer.send(bytes);
+  const Frame error = first_error(client.peer);
+  EXPECT_EQ(error.type, kRstStream);
+  EXPECT_EQ(error.stream, 201u);
+  EXPECT_EQ(error.error_code(), NGHTTP2_REFUSED_STREAM);
+}
+
+TEST_P(H2Conformance, NothingIsSentBeyondWindows) {
+  Client client = open();
+  client.peer.send(settings(setting(4, 1)) + get(1));
+  EXPECT_EQ(client.peer.wait_for(kData).payload, "o");
+  EXPECT_TRUE(client.peer.sync());
+  client.peer.send(settings(setting(4, 0)) + window_update(1, 1));
+  EXPECT_TRUE(client.peer.sync());
+  client.peer.send(window_update(1, 1));
+  EXPECT_EQ(client.peer.wait_for(kData).payload, "k");
+}
+
+TEST_P(H2Conformance, MessagesThatAreNone) {
+  for (const NamedBytes* cases : {&kBadPseudoHeaders, &kBadNamesAndValues, &kBadConnectionHeaders,
+                                  &kBadContentLength, &kBadTrailers, &kBadConnect})
+    check_refused(*cases);
+}
+
+TEST_P(H2Conformance, CompressionThatIsWrong) {
+  for (const auto& [what, bytes] : kBadCompression) {
+    SCOPED_TRACE(what);
+    Client client = open();
+    client.peer.send(bytes);
+    EXPECT_EQ(client.peer.wait_for(kGoaway).error_code(), NGHTTP2_COMPRESSION_ERROR);
+    EXPECT_TRUE(client.peer.closes());
+  }
+  EXPECT_EQ(app_.requests(), 0);
+}
+
+TEST_P(H2Conformance, CompressionInEveryForm) {
+  const std::string never = "\x10" + hpack_text("x-a") + hpack_text("1");
+  const std::string indexed_name = std::string("\x0f\x2b", 2) + hpack_text("agent");  // user-agent
+  Client client = open();
+  client.peer.send(frame(kHeaders, kRequestFlags, 1,
+                         table_size(0) + table_size(4096) + kIndexedGet + "\x41" +
+                             hpack_text("a.example") + indexed_line("x-kept", "v") + never +
+                             indexed_name));
+  EXPECT_EQ(client.peer.body(1), "ok");
+  EXPECT_NE(app_.last_request().find("x-a: 1\r\n"), std::string::npos) << app_.last_request();
+  EXPECT_NE(app_.last_request().find("user-agent: agent\r\n"), std::string::npos);
+  client.peer.send(frame(kHeaders, kRequestFlags, 3, kIndexedGet + index(63) + index(62)));
+  EXPECT_EQ(client.peer.body(3), "ok");
+  EXPECT_NE(app_.last_request().find("x-kept: v\r\n"), std::string::npos) << app_.last_request();
+}
+
+std::string transport(const testing::TestParamInfo<bool>& info) {
+  return info.param ? "Tls" : "Cleartext";
+}
+INSTANTIATE_TEST_SUITE_P(All, H2Conformance, testing::Bool(), transport);
+
+}  // namespace
+}  // namespace weir::test
