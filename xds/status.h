@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "xds/types.h"
+
+namespace weir::xds {
+
+// Where one resource stands, for people.
+struct ResourceStatus {
+  enum class State : uint8_t {
+    kRequested,  // nothing has come yet
+    kAccepted,
+    kRejected,      // the last version that came; `version` is the last good one
+    kDoesNotExist,  // the control plane says so
+    kTimeout,       // nothing came within initial_fetch_timeout
+  };
+  ResourceType type = ResourceType::kCluster;
+  std::string name;
+  State state = State::kRequested;
+  std::string version;           // of what is in force; empty: none
+  std::string rejected_version;  // of what was refused last
+  std::string error;             // of what was refused last; empty once a later one is taken
+  int64_t since_ms = 0;          // wall time of the last change of `state`
+  int64_t updated_ms = 0;        // wall time when `version` came
+};
+
+}  // namespace weir::xds
