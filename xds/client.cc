@@ -20,6 +20,9 @@ namespace {
 
 // A control plane that does not wait for its answers to be acknowledged is cut off here.
 constexpr size_t kMaxUnacknowledged = 1000;
+// Acknowledgements go first; but one that must refuse answers for ever still gets its new
+// subscriptions through the limit.
+constexpr uint32_t kMaxAcknowledgementsInARow = 10;
 
 std::unique_ptr<Dialogue> make_dialogue(bool delta, const ResourceTable& table) {
   if (delta) return std::make_unique<DeltaDialogue>(table);
@@ -107,6 +110,7 @@ struct Client::State : public StreamEvents {
   std::optional<int64_t> open_at_ms;
   std::string control_plane;
   uint64_t answers = 0;
+  uint32_t acknowledgements_in_a_row = 0;
   int depth = 0;
   bool is_started = false;
   bool is_connected = false;
@@ -204,7 +208,7 @@ void Client::State::tell_absent(Kind& kind, const std::vector<std::string>& name
 
 void Client::State::look_at_time(Kind& kind) {
   const std::vector<std::string> late = kind.table.take_timeouts(now());
-  if (!late.empty()) report(kind.type(), Event::kFetchTimeout);
+  for (size_t i = 0; i < late.size(); ++i) report(kind.type(), Event::kFetchTimeout);
   tell_absent(kind, late);
   const Update expired = kind.table.take_expired(now());
   // There is nothing in it to refuse.
@@ -217,11 +221,11 @@ Kind* Client::State::next_due() const {
     if (kind->pauses > 0 || !kind->dialogue->has_acknowledgement()) continue;
     if (best == nullptr || kind->acknowledges_before(*best)) best = kind;
   }
-  if (best != nullptr) return best;
+  if (best != nullptr && acknowledgements_in_a_row < kMaxAcknowledgementsInARow) return best;
   for (Kind* const kind : order) {
     if (kind->pauses == 0 && kind->dialogue->has_request()) return kind;
   }
-  return nullptr;
+  return best;
 }
 
 void Client::State::send_due() {
@@ -240,6 +244,8 @@ void Client::State::send_due() {
 
 void Client::State::send(Kind& kind) {
   kind.is_limited = false;
+  acknowledgements_in_a_row =
+      kind.dialogue->has_acknowledgement() ? acknowledgements_in_a_row + 1 : 0;
   const bool with_node = !has_sent_node || !options.node_on_first_message_only;
   has_sent_node = true;
   const std::string message = kind.dialogue->next(with_node ? options.node.get() : nullptr);
