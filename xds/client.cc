@@ -1,6 +1,5 @@
 #include "xds/client.h"
 
-#include <algorithm>
 #include <array>
 #include <cassert>
 #include <optional>
@@ -10,6 +9,7 @@
 #include "xds/back_off.h"
 #include "xds/delta.h"
 #include "xds/error_detail.h"
+#include "xds/intake.h"
 #include "xds/methods.h"
 #include "xds/resource_table.h"
 #include "xds/sotw.h"
@@ -90,7 +90,6 @@ struct Client::State : public StreamEvents {
   void close();
   void take(const Answer& answer);
   void take_over(Kind& kind, const Answer& answer);
-  void refuse(Kind& kind, const Answer& answer);
   void acknowledge(Kind& kind, const Answer& answer, std::string error);
   void tell_absent(Kind& kind, const std::vector<std::string>& names);
   void look_at_time(Kind& kind);
@@ -164,7 +163,6 @@ void Client::State::take(const Answer& answer) {
   // Nobody asked: as Envoy does, it is passed over.
   if (found == nullptr || !found->was_subscribed) return;
   if (found->dialogue->acknowledgements() >= kMaxUnacknowledged) return close();
-  if (!answer.errors.empty()) return refuse(*found, answer);
   take_over(*found, answer);
 }
 
@@ -173,28 +171,10 @@ void Client::State::take_over(Kind& kind, const Answer& answer) {
     report(kind.type(), Event::kRejected);
     return acknowledge(kind, answer, "nothing of " + answer.type_url + " is subscribed to");
   }
-  Change change = kind.table.begin(answer, now());
-  std::vector<Rejection> rejections;
-  if (!change.update.removed.empty() || !change.update.added.empty()) {
-    rejections = kind.handler.apply(change.update);
-  }
-  std::string error = kind.table.finish(change, rejections, now());
-  report(kind.type(), error.empty() ? Event::kSuccess : Event::kRejected);
-  acknowledge(kind, answer, std::move(error));
-  tell_absent(kind, change.absent);
-}
-
-void Client::State::refuse(Kind& kind, const Answer& answer) {
-  std::string text;
-  for (const std::string& error : answer.errors) {
-    if (text.size() > kMaxErrorBytes) break;
-    if (!text.empty()) text += '\n';
-    text += error;
-  }
-  const std::vector<std::string> released = kind.table.refuse(answer, text, now());
-  report(kind.type(), Event::kRejected);
-  acknowledge(kind, answer, std::move(text));
-  tell_absent(kind, released);
+  const Outcome outcome = take_in(answer, kind.table, kind.handler, [this] { return now(); });
+  report(kind.type(), outcome.errors.empty() ? Event::kSuccess : Event::kRejected);
+  acknowledge(kind, answer, joined(outcome.errors, kMaxErrorBytes));
+  tell_absent(kind, outcome.absent);
 }
 
 void Client::State::acknowledge(Kind& kind, const Answer& answer, std::string error) {

@@ -18,16 +18,6 @@ class Node;
 
 namespace weir::xds {
 
-// What happened to a type's resources, for counters.
-enum class Event : uint8_t {
-  kAttempt,       // a request was sent, or was due while there was no stream
-  kSuccess,       // an answer was taken over
-  kRejected,      // an answer was refused, wholly or in part
-  kFailure,       // the stream broke off or could not be opened
-  kFetchTimeout,  // initial_fetch_timeout passed
-  kRateLimited,   // a request waited because of the limit
-};
-
 struct ClientOptions {
   std::shared_ptr<const envoy::config::core::v3::Node> node;
   bool delta = false;

@@ -24,11 +24,6 @@ void set_version(ResourceStatus& status, const std::string& version, Now now) {
   set_state(status, State::kAccepted, now);
 }
 
-void append_line(std::string& text, const std::string& line) {
-  if (!text.empty()) text += '\n';
-  text += line;
-}
-
 // A time so far away that it cannot be told stands for never.
 int64_t after(Now now, int64_t wait_ms) {
   constexpr int64_t kFarMs = int64_t{1} << 60;
@@ -213,14 +208,13 @@ bool ResourceTable::withdraw(Entries::iterator entry, Now now) {
   return was_in_force;
 }
 
-std::string ResourceTable::finish(Change& change, const std::vector<Rejection>& rejections,
-                                  Now now) {
-  std::string text;
-  for (const std::string& error : change.errors) append_line(text, error);
+std::vector<std::string> ResourceTable::finish(Change& change,
+                                               const std::vector<Rejection>& rejections, Now now) {
+  std::vector<std::string> errors = std::move(change.errors);
   std::unordered_map<std::string_view, const Rejection*> rejected;
   for (const Rejection& rejection : rejections) {
     rejected.emplace(rejection.name, &rejection);
-    append_line(text, rejection.name + ": " + rejection.details);
+    errors.push_back(rejection.name + ": " + rejection.details);
   }
   for (const Change::Pending& pending : change.pending) {
     // The handler may have given the subscription up meanwhile.
@@ -233,8 +227,8 @@ std::string ResourceTable::finish(Change& change, const std::vector<Rejection>& 
       reject(entry, pending.version, found->second->details, now);
     }
   }
-  if (text.empty()) version_ = change.update.version;
-  return text;
+  if (errors.empty()) version_ = change.update.version;
+  return errors;
 }
 
 void ResourceTable::accept(Entry& entry, const Change::Pending& pending, Now now) {
@@ -280,15 +274,29 @@ std::vector<std::string> ResourceTable::refuse(const Answer& answer, const std::
     if (item.name.empty()) names_all = false;
     for (const std::string& name : recipients(item)) refuse_one(name, item);
   }
-  for (auto& [name, entry] : entries_) {
-    if (names_all || !is_waited_for(name, entry)) continue;
-    released.push_back(name);
-    reject(entry, answer.version, error, now);
+  if (!names_all) {
+    for (std::string& name : take_waiting(error, now)) released.push_back(std::move(name));
   }
-  if (wildcard_waits_) released.emplace_back(kWildcard);
-  wildcard_waits_ = false;
+  if (std::exchange(wildcard_waits_, false)) released.emplace_back(kWildcard);
   fetches_.disarm(std::string(kWildcard));
   return released;
+}
+
+std::vector<std::string> ResourceTable::take_waiting(const std::string& error, Now now) {
+  std::vector<std::string> names;
+  for (auto& [name, entry] : entries_) {
+    if (!is_waited_for(name, entry)) continue;
+    names.push_back(name);
+    fetches_.disarm(name);
+    if (error.empty()) {
+      set_state(entry.status, State::kDoesNotExist, now);
+    } else {
+      reject(entry, {}, error, now);
+    }
+  }
+  if (std::exchange(wildcard_waits_, false)) names.emplace_back(kWildcard);
+  fetches_.disarm(std::string(kWildcard));
+  return names;
 }
 
 std::vector<std::string> ResourceTable::take_timeouts(Now now) {

@@ -68,12 +68,18 @@ class ResourceTable {
 
   // Of an answer without errors. Removals and heartbeats count from here on.
   Change begin(const Answer& answer, Now now);
-  // What the handler made of it. Returns all errors, for the control plane; empty: all is applied.
-  std::string finish(Change& change, const std::vector<Rejection>& rejections, Now now);
+  // What the handler made of it. Returns all errors, each with the resource's name; none: all is
+  // applied.
+  std::vector<std::string> finish(Change& change, const std::vector<Rejection>& rejections,
+                                  Now now);
   // An answer with errors, of which nothing is applied. Returns the names whose subscribers need
   // not wait for it any longer.
   std::vector<std::string> refuse(const Answer& answer, const std::string& error, Now now);
 
+  // The names that nothing came for, whose subscribers are not to wait any longer: there are no
+  // such resources, or `error` says why they did not come. "*" is among them if nothing came at
+  // all.
+  std::vector<std::string> take_waiting(const std::string& error, Now now);
   // The names that did not come in time.
   std::vector<std::string> take_timeouts(Now now);
   // What goes because its time to live is over.
