@@ -338,6 +338,22 @@ TEST_F(DeltaTest, AResourceMayComeByAnAlias) {
   EXPECT_EQ(handlers[kEds].take_removed(), "alias");
 }
 
+TEST_F(DeltaTest, WhatComesByAnotherNameIsNotRemoved) {
+  client().subscribe(kEds, "alias", 0);
+  client().start();
+  DeltaDiscoveryResponse response;
+  response.set_type_url(std::string(type_url(kEds)));
+  response.add_removed_resources("alias");
+  auto& resource = *response.add_resources();
+  resource.set_name("origin");
+  resource.add_aliases("alias");
+  *resource.mutable_resource() = endpoints("origin");
+  deliver(response);
+  EXPECT_THAT(handlers[kEds].absent, IsEmpty());
+  EXPECT_EQ(handlers[kEds].take_added(), "alias");
+  EXPECT_EQ(status_of("alias").state, State::kAccepted);
+}
+
 TEST_F(DeltaTest, ResubscribingBeforeTheRequestIsSentAsksAgain) {
   take_first();
   client().subscribe(kEds, "a", 0);

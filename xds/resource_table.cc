@@ -177,6 +177,8 @@ void ResourceTable::remove(const std::string& name, Change& change, Now now) {
   }
   for (const Entries::iterator entry : gone) {
     const std::string subscribed = entry->first;
+    // By another of its names it is in the same answer.
+    if (change.seen.contains(subscribed)) continue;
     const bool was_waited_for = is_waited_for(subscribed, entry->second);
     if (withdraw(entry, now)) {
       change.update.removed.push_back(subscribed);

@@ -188,7 +188,7 @@ TEST_F(SotwTest, WhatCannotBeReadIsRefusedByName) {
   EXPECT_THAT(handlers[kCds].updates, IsEmpty());
   DiscoveryResponse response;
   response.set_type_url(std::string(type_url(kCds)));
-  envoy::service::discovery::v3::Resource wrapper;
+  testing::Wrapper wrapper;
   wrapper.set_name("c");
   *wrapper.mutable_resource() = broken;
   *response.add_resources() = testing::any_of(wrapper);
@@ -214,12 +214,12 @@ TEST_F(SotwTest, ResourcesMayBeWrapped) {
   client().subscribe(kEds, "alias-of-a", 0);
   client().subscribe(kEds, "b", 0);
   client().start();
-  envoy::service::discovery::v3::Resource a;
+  testing::Wrapper a;
   a.set_name("a");
   a.add_aliases("alias-of-a");
   a.set_version("a7");
   *a.mutable_resource() = endpoints("a");
-  envoy::service::discovery::v3::Resource b;
+  testing::Wrapper b;
   *b.mutable_resource() = endpoints("b");
   answer(kEds, "1", "n1", {testing::any_of(a), testing::any_of(b)});
   ASSERT_EQ(handlers[kEds].updates.size(), 1u);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "xds/types.h"
 
@@ -35,5 +36,9 @@ struct ResourceStatus {
   int64_t since_ms = 0;          // wall time of the last change of `state`
   int64_t updated_ms = 0;        // wall time when `version` came
 };
+
+// As envoy.admin.v3.ClientResourceStatus calls it: "REQUESTED", "ACKED", "NACKED",
+// "DOES_NOT_EXIST", "TIMEOUT".
+std::string_view state_name(ResourceStatus::State state);
 
 }  // namespace weir::xds

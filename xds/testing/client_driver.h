@@ -5,12 +5,9 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
-#include "envoy/config/cluster/v3/cluster.pb.h"
-#include "envoy/config/endpoint/v3/endpoint.pb.h"
-#include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
 #include "xds/client.h"
 #include "xds/testing/fake_wire.h"
@@ -22,54 +19,29 @@ using envoy::service::discovery::v3::DeltaDiscoveryRequest;
 using envoy::service::discovery::v3::DeltaDiscoveryResponse;
 using envoy::service::discovery::v3::DiscoveryRequest;
 using envoy::service::discovery::v3::DiscoveryResponse;
+using Wrapper = envoy::service::discovery::v3::Resource;
 
-inline google::protobuf::Any any_of(const google::protobuf::Message& message) {
-  google::protobuf::Any any;
-  any.PackFrom(message);
-  return any;
-}
+google::protobuf::Any any_of(const google::protobuf::Message& message);
 // `mark` makes the bytes differ.
-inline google::protobuf::Any cluster(const std::string& name, const std::string& mark = "") {
-  envoy::config::cluster::v3::Cluster message;
-  message.set_name(name);
-  message.set_alt_stat_name(mark);
-  return any_of(message);
-}
-inline google::protobuf::Any endpoints(const std::string& name, int mark = 0) {
-  envoy::config::endpoint::v3::ClusterLoadAssignment message;
-  message.set_cluster_name(name);
-  if (mark != 0) message.add_endpoints()->set_priority(mark);
-  return any_of(message);
-}
-inline google::protobuf::Any listener(const std::string& name) {
-  envoy::config::listener::v3::Listener message;
-  message.set_name(name);
-  return any_of(message);
-}
-inline std::string joined(const google::protobuf::RepeatedPtrField<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : " ") + name;
-  return text;
-}
+google::protobuf::Any cluster(const std::string& name, const std::string& mark = "");
+google::protobuf::Any endpoints(const std::string& name, int mark = 0);
+google::protobuf::Any listener(const std::string& name);
+// A resource with what a control plane says about it; a heartbeat if it has no content.
+Wrapper wrapped(const std::string& name, const std::string& version, int ttl_s = 0);
+Wrapper wrapped(const std::string& name, const std::string& version, int ttl_s,
+                const google::protobuf::Any& content);
+// "a b"
+std::string joined(const google::protobuf::RepeatedPtrField<std::string>& names);
 
 // A client with a fake wire and a recording handler for each type.
 class ClientDriver {
  public:
   explicit ClientDriver(bool delta) { options.delta = delta; }
 
-  // With the options as they are then.
-  Client& client() {
-    if (client_ != nullptr) return *client_;
-    options.on_event = [this](ResourceType type, Event event) { ++events[{type, event}]; };
-    options.on_connected = [this](bool connected) { connections.push_back(connected); };
-    client_ = std::make_unique<Client>(wire, options);
-    for (size_t i = 0; i < kResourceTypes; ++i) {
-      const auto type = static_cast<ResourceType>(i);
-      if (options.aggregated || type == only_type) client_->set_handler(type, handlers[type]);
-    }
-    return *client_;
-  }
+  // Made by the first call, with the options as they are then.
+  Client& client();
 
+  // What was sent since the last call.
   template <class Request>
   std::vector<Request> take_requests() {
     std::vector<Request> requests;
@@ -87,45 +59,38 @@ class ClientDriver {
     return requests.empty() ? Request() : requests.front();
   }
 
+  void deliver(const google::protobuf::Message& response);
+  // A DiscoveryResponse.
   void answer(ResourceType type, const std::string& version, const std::string& nonce,
-              const std::vector<google::protobuf::Any>& resources) {
-    DiscoveryResponse response;
-    response.set_type_url(std::string(type_url(type)));
-    response.set_version_info(version);
-    response.set_nonce(nonce);
-    for (const google::protobuf::Any& resource : resources) *response.add_resources() = resource;
-    deliver(response);
-  }
-  void deliver(const google::protobuf::Message& response) {
-    ASSERT_TRUE(wire.is_open());
-    wire.deliver(response.SerializeAsString());
-  }
-  void pass(int64_t ms) {
-    wire.pass(ms, [this] { client().tick(); });
-  }
+              const std::vector<google::protobuf::Any>& resources);
+  // An answer of the client's variant.
+  void give(ResourceType type, const std::string& nonce, const std::vector<Wrapper>& resources);
+  void pass(int64_t ms);
   // The stream breaks off, and the next one is there.
-  void reconnect() {
-    wire.break_off();
-    pass(1);
-    ASSERT_TRUE(wire.is_open());
-  }
-  ResourceStatus status_of(const std::string& name) {
-    for (const ResourceStatus& status : client().status()) {
-      if (status.name == name) return status;
-    }
-    ADD_FAILURE() << "no status of " << name;
-    return {};
-  }
+  void reconnect();
+  ResourceStatus status_of(const std::string& name);
 
   FakeWire wire;
   ClientOptions options;
-  ResourceType only_type = ResourceType::kCluster;
+  ResourceType only_type = ResourceType::kCluster;  // unless aggregated
   std::map<ResourceType, RecordingHandler> handlers;
   std::map<std::pair<ResourceType, Event>, int> events;
   std::vector<bool> connections;
 
  private:
   std::unique_ptr<Client> client_;
+};
+
+// Both variants are driven in the same way; requests as far as they are alike.
+class VariantTest : public ::testing::TestWithParam<bool>, public ClientDriver {
+ protected:
+  struct Request {
+    std::string type_url, nonce, error;
+  };
+
+  VariantTest() : ClientDriver(/*delta=*/GetParam()) {}
+  std::vector<Request> requests();
+  Request request();
 };
 
 }  // namespace weir::xds::testing
