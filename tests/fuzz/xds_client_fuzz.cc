@@ -83,6 +83,7 @@ class Handler : public ResourceHandler {
   std::set<std::string> given_up;  // unsubscribed at some time: the client may have forgotten it
   bool was_subscribed = false;
   std::deque<std::string> unanswered;  // nonces over the present stream
+  std::set<std::string> delivered;     // nonces of the present stream
   std::set<std::string> refused;       // nonces with error_detail
 };
 
@@ -255,13 +256,17 @@ class Run {
     // Of the state of the world an answer that another one has overtaken needs no answer.
     if (!delta_) handler.unanswered.clear();
     if (handler.was_subscribed) handler.unanswered.push_back(response.nonce());
+    handler.delivered.insert(response.nonce());
     wire_.deliver(response.SerializeAsString());
   }
 
   void look_at_requests() {
     if (wire_.opened.size() != streams_) {
       streams_ = wire_.opened.size();
-      for (auto& [type, handler] : handlers_) handler.unanswered.clear();
+      for (auto& [type, handler] : handlers_) {
+        handler.unanswered.clear();
+        handler.delivered.clear();
+      }
     }
     for (const auto& sent : wire_.sent) {
       require(sent.at_ms >= last_sent_ms_ + kDistanceMs);
@@ -284,6 +289,7 @@ class Run {
   void look_at(const Request& request) {
     Handler& handler = handlers_[*type_of_url(request.type_url())];
     const std::string& nonce = request.response_nonce();
+    require(nonce.empty() || handler.delivered.contains(nonce));
     if (request.has_error_detail()) {
       require(!nonce.empty() || !delta_);
       require(handler.refused.insert(nonce).second);
