@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "xds/status.h"
 #include "xds/types.h"
 #include "xds/wire.h"
 
@@ -17,20 +18,11 @@ class Node;
 
 namespace weir::xds {
 
-// What happened to a type's resources, for counters.
-enum class Event : uint8_t {
-  kAttempt,       // a request was sent, or was due while there was no stream
-  kSuccess,       // an answer was taken over
-  kRejected,      // an answer was refused, wholly or in part
-  kFailure,       // the stream broke off or could not be opened
-  kFetchTimeout,  // initial_fetch_timeout passed
-  kRateLimited,   // a request waited because of the limit
-};
-
 struct ClientOptions {
   std::shared_ptr<const envoy::config::core::v3::Node> node;
   bool delta = false;
-  bool aggregated = true;  // else one service per type: "envoy.service.cluster.v3...", one type only
+  bool aggregated =
+      true;  // else one service per type: "envoy.service.cluster.v3...", one type only
   bool node_on_first_message_only = false;
   int64_t back_off_base_ms = 500;
   int64_t back_off_max_ms = 30'000;
@@ -40,25 +32,6 @@ struct ClientOptions {
   // For counters; may be empty.
   std::function<void(ResourceType, Event)> on_event;
   std::function<void(bool connected)> on_connected;
-};
-
-// Where one resource stands, for people.
-struct ResourceStatus {
-  enum class State : uint8_t {
-    kRequested,  // nothing has come yet
-    kAccepted,
-    kRejected,      // the last version that came; `version` is the last good one
-    kDoesNotExist,  // the control plane says so
-    kTimeout,       // nothing came within initial_fetch_timeout
-  };
-  ResourceType type = ResourceType::kCluster;
-  std::string name;
-  State state = State::kRequested;
-  std::string version;           // of what is in force; empty: none
-  std::string rejected_version;  // of what was refused last
-  std::string error;             // of what was refused last; empty once a later one is taken
-  int64_t since_ms = 0;          // wall time of the last change of `state`
-  int64_t updated_ms = 0;        // wall time when `version` came
 };
 
 // One control plane over one gRPC stream: state of the world or delta, of all types (ADS) or of

@@ -1,9 +1,10 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+
+#include "xds/clock.h"
 
 // What the xDS client needs of the process, so that it can be driven without one.
 namespace weir::xds {
@@ -25,18 +26,12 @@ class Stream {
 };
 
 // Main thread.
-class Wire {
+class Wire : public Clock {
  public:
-  virtual ~Wire() = default;
   // Calls a streaming method, e.g. "StreamAggregatedResources" of
   // "envoy.service.discovery.v3.AggregatedDiscoveryService". Events come in later turns.
   virtual std::unique_ptr<Stream> open(std::string_view service, std::string_view method,
                                        StreamEvents& events) = 0;
-  virtual int64_t now_ms() = 0;  // monotonic
-  virtual int64_t wall_ms() = 0;
-  virtual uint64_t random() = 0;
-  // Calls Client::tick() at that time, or a little later; replaces what was asked for before.
-  virtual void wake_at(int64_t when_ms) = 0;
 };
 
 }  // namespace weir::xds
