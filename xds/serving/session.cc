@@ -134,9 +134,9 @@ std::optional<Push> Session::next_of(ResourceType type, bool removing, int64_t n
   TypeState& of = state(type);
   if (!of.requested || !of.dirty || of.report.waiting) return std::nullopt;
   std::optional<Push> push = build(type, of, removing);
+  of.asked = false;
   if (!push) {
     of.dirty = of.report.held_removals != 0;
-    of.asked = false;
     return push;
   }
   of.must_answer = false;
