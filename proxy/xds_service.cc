@@ -280,6 +280,7 @@ XdsService::XdsService(net::Loop& loop, Logger& log,
                        std::shared_ptr<const xds::Catalogue> catalogue)
     : loop_(loop), log_(log), catalogue_(std::move(catalogue)) {
   options_.send_date = false;
+  options_.request_headers_timeout_ms = 10'000;
   options_.idle_timeout_ms = 300'000;
   options_.keep_alive.interval_ms = 30'000;
   options_.keep_alive.timeout_ms = 20'000;

@@ -179,6 +179,8 @@ for file in examples/*.yaml; do
   lines=$(wc -l <"$file")
   check "$file is short" yes "$( ((lines >= 30 && lines <= 100)) && echo yes || echo "$lines")"
 done
+check 'examples/control_plane is valid' '*CDS 1, EDS 1, LDS 1, RDS 1; OK' \
+  "$("$weir" xds-server --dir examples/control_plane --validate 2>&1)"
 quickstart
 for name in weighted retries rate_limit webhook tcp redirects health_check access_logs websocket \
   dns; do

@@ -3,7 +3,8 @@
 //
 // usage: node ads_test.mjs WEIR
 import assert from "node:assert/strict";
-import {spawnSync} from "node:child_process";
+import {spawn, spawnSync} from "node:child_process";
+import {once} from "node:events";
 import http2 from "node:http2";
 
 import {AdsStream, api, cluster, endpoints, grpc, kUrls, listener, makeFolder, remove, routes, run,
@@ -213,6 +214,19 @@ await run({
     ads.close();
     other.close();
     await until("both have left", async () => !(await clientOf("patient")));
+  },
+
+  async "a Unix socket, and no status page"() {
+    const path = "unix:" + makeFolder() + "/xds";
+    const child = spawn(program,
+      ["xds-server", "--dir", folder, "--listen", path, "--admin", "off"]);
+    await once(child.stdout, "data");
+    const ads = new AdsStream(path, true);
+    ads.send({type_url: kUrls.CDS});
+    assert.deepEqual(changed(await ads.next()), ["app"]);
+    ads.close();
+    child.kill("SIGTERM");
+    assert.deepEqual(await once(child, "exit"), [0, null]);
   },
 
   async "a type that is not served is told of"() {
