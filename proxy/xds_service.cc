@@ -77,7 +77,7 @@ class XdsService::Stream : public http::ServerStreamEvents, private net::Timer::
  private:
   void on_timer(net::Timer& timer) override;
   void take_message(std::string_view message, uint8_t flags);
-  void note_answer(const xds::Answer& answer);
+  void note_verdict(const xds::Verdict& verdict);
   void pump();
   void send(const xds::Push& push);
   void limit_rate();
@@ -160,18 +160,18 @@ void XdsService::Stream::take_message(std::string_view message, uint8_t flags) {
     service_.log_.warning(Component::kConfig, who(), ": ", answer.error().message);
     return finish(status_of(answer.error()), answer.error().message);
   }
-  if (*answer) note_answer(**answer);
+  if (*answer) note_verdict(**answer);
   if (session_->unknown_type().empty() || warned_) return;
   warned_ = true;
   service_.log_.warning(Component::kConfig, who(), " asks for '", session_->unknown_type(),
                         "', which is not served");
 }
 
-void XdsService::Stream::note_answer(const xds::Answer& answer) {
-  const LogLevel level = answer.accepted ? LogLevel::kDebug : LogLevel::kError;
-  service_.log_.log(level, Component::kConfig, who(), answer.accepted ? " ACK " : " NACK ",
-                    xds::short_name(answer.type), " ", answer.version, answer.accepted ? "" : ": ",
-                    answer.error);
+void XdsService::Stream::note_verdict(const xds::Verdict& verdict) {
+  const LogLevel level = verdict.accepted ? LogLevel::kDebug : LogLevel::kError;
+  service_.log_.log(level, Component::kConfig, who(), verdict.accepted ? " ACK " : " NACK ",
+                    xds::short_name(verdict.type), " ", verdict.version,
+                    verdict.accepted ? "" : ": ", verdict.error);
 }
 
 // A client in a loop costs no more than this.

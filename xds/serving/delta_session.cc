@@ -11,7 +11,7 @@ using envoy::service::discovery::v3::DeltaDiscoveryResponse;
 
 // ---- what comes ----
 
-Result<std::optional<Answer>> DeltaSession::on_request(std::string_view bytes, int64_t now_ms) {
+Result<std::optional<Verdict>> DeltaSession::on_request(std::string_view bytes, int64_t now_ms) {
   DeltaDiscoveryRequest request;
   if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return Error{"invalid-argument", "this is no DeltaDiscoveryRequest", Side::kDownstream};
@@ -20,18 +20,18 @@ Result<std::optional<Answer>> DeltaSession::on_request(std::string_view bytes, i
       begin_request(request.type_url(), request.has_node() ? &request.node() : nullptr, type);
   if (!found) return found.error();
   if (Result<void> good = check_names(request); !good) return good.error();
-  if (*found == nullptr) return std::optional<Answer>();
+  if (*found == nullptr) return std::optional<Verdict>();
   TypeState& of = **found;
-  std::optional<Answer> answer =
-      take_answer(type, request.response_nonce(),
-                  request.has_error_detail() ? &request.error_detail() : nullptr, now_ms);
+  std::optional<Verdict> verdict =
+      take_verdict(type, request.response_nonce(),
+                   request.has_error_detail() ? &request.error_detail() : nullptr, now_ms);
   const bool first = !of.requested;
   if (first) begin(type, of, request);
   for (const std::string& name : request.resource_names_subscribe()) subscribe(of, name, first);
   for (const std::string& name : request.resource_names_unsubscribe()) unsubscribe(of, name);
   if (first) std::erase_if(of.sent, [&](const auto& sent) { return !of.wants(sent.first); });
   if (Result<void> good = check_count(of); !good) return good.error();
-  return answer;
+  return verdict;
 }
 
 Result<void> DeltaSession::check_names(const Request& request) const {

@@ -18,7 +18,7 @@ class DeltaSession final : public Session {
 
   using Session::Session;
 
-  Result<std::optional<Answer>> on_request(std::string_view bytes, int64_t now_ms) override;
+  Result<std::optional<Verdict>> on_request(std::string_view bytes, int64_t now_ms) override;
   std::string_view protocol() const override { return "delta"; }
 
  private:

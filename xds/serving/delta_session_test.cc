@@ -12,8 +12,8 @@ using Names = std::vector<std::string>;
 struct Client : SessionClient<DeltaSession, DeltaDiscoveryRequest, DeltaDiscoveryResponse> {
   using SessionClient::SessionClient;
 
-  Result<std::optional<Answer>> ask(ResourceType type, const Names& more, const Names& fewer = {},
-                                    const std::map<std::string, std::string>& has = {}) {
+  Result<std::optional<Verdict>> ask(ResourceType type, const Names& more, const Names& fewer = {},
+                                     const std::map<std::string, std::string>& has = {}) {
     DeltaDiscoveryRequest request;
     request.set_type_url(std::string(type_url(type)));
     for (const std::string& name : more) request.add_resource_names_subscribe(name);
@@ -22,8 +22,8 @@ struct Client : SessionClient<DeltaSession, DeltaDiscoveryRequest, DeltaDiscover
       (*request.mutable_initial_resource_versions())[name] = content_version(text);
     return send(request);
   }
-  std::optional<Answer> ack(ResourceType type) { return answer(type, {}, ""); }
-  std::optional<Answer> nack(ResourceType type, const std::string& error) {
+  std::optional<Verdict> ack(ResourceType type) { return answer(type, {}, ""); }
+  std::optional<Verdict> nack(ResourceType type, const std::string& error) {
     return answer(type, {}, error);
   }
   // Asks, takes the answer and says that it is good.

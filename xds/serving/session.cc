@@ -57,8 +57,8 @@ Result<Session::TypeState*> Session::begin_request(const std::string& type_url,
   return &state(type);
 }
 
-std::optional<Answer> Session::take_answer(ResourceType type, const std::string& nonce,
-                                           const google::rpc::Status* error, int64_t now_ms) {
+std::optional<Verdict> Session::take_verdict(ResourceType type, const std::string& nonce,
+                                             const google::rpc::Status* error, int64_t now_ms) {
   TypeState& of = state(type);
   TypeReport& report = of.report;
   if (!report.waiting || nonce.empty() || nonce != of.nonce) return std::nullopt;
@@ -66,19 +66,19 @@ std::optional<Answer> Session::take_answer(ResourceType type, const std::string&
   of.dirty = true;
   of.refused = error != nullptr;
   active_ms_ = now_ms;
-  Answer answer{.type = type, .version = report.sent_version, .accepted = error == nullptr};
+  Verdict verdict{.type = type, .version = report.sent_version, .accepted = error == nullptr};
   if (error == nullptr) {
     report.acked_version = report.sent_version;
     report.acked_ms = now_ms;
     report.nacked_version.clear();
     report.error.clear();
-    return answer;
+    return verdict;
   }
-  answer.error = error->message().substr(0, kMaxErrorBytes);
+  verdict.error = error->message().substr(0, kMaxErrorBytes);
   report.nacked_version = report.sent_version;
-  report.error = answer.error;
+  report.error = verdict.error;
   report.nacked_ms = now_ms;
-  return answer;
+  return verdict;
 }
 
 Result<void> Session::check_name(const std::string& name) const {

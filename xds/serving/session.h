@@ -33,7 +33,7 @@ struct NodeInfo {
 };
 
 // What a client said of a response.
-struct Answer {
+struct Verdict {
   ResourceType type = ResourceType::kCluster;
   std::string version;
   bool accepted = true;
@@ -87,9 +87,9 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Takes a serialized request. The answer that it holds, if it holds one. After an error, whose
+  // Takes a serialized request. The verdict that it holds, if it holds one. After an error, whose
   // code is "invalid-argument" or "resource-exhausted", the stream is to be ended.
-  virtual Result<std::optional<Answer>> on_request(std::string_view bytes, int64_t now_ms) = 0;
+  virtual Result<std::optional<Verdict>> on_request(std::string_view bytes, int64_t now_ms) = 0;
   virtual std::string_view protocol() const = 0;  // "sotw" or "delta"
 
   // Nothing: there is nothing to say before the next request, the next catalogue or wake_at_ms().
@@ -136,8 +136,8 @@ class Session {
   // Null: not one that is served.
   Result<TypeState*> begin_request(const std::string& type_url,
                                    const envoy::config::core::v3::Node* node, ResourceType& type);
-  std::optional<Answer> take_answer(ResourceType type, const std::string& nonce,
-                                    const google::rpc::Status* error, int64_t now_ms);
+  std::optional<Verdict> take_verdict(ResourceType type, const std::string& nonce,
+                                      const google::rpc::Status* error, int64_t now_ms);
   Result<void> check_name(const std::string& name) const;
   Result<void> check_count(const TypeState& of) const;
   std::string next_nonce() { return std::to_string(++nonces_); }

@@ -9,7 +9,7 @@ namespace weir::xds {
 using envoy::service::discovery::v3::DiscoveryRequest;
 using envoy::service::discovery::v3::DiscoveryResponse;
 
-Result<std::optional<Answer>> SotwSession::on_request(std::string_view bytes, int64_t now_ms) {
+Result<std::optional<Verdict>> SotwSession::on_request(std::string_view bytes, int64_t now_ms) {
   DiscoveryRequest request;
   if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return Error{"invalid-argument", "this is no DiscoveryRequest", Side::kDownstream};
@@ -20,7 +20,7 @@ Result<std::optional<Answer>> SotwSession::on_request(std::string_view bytes, in
   const Result<TypeState*> found =
       begin_request(request.type_url(), request.has_node() ? &request.node() : nullptr, type);
   if (!found) return found.error();
-  if (*found == nullptr) return std::optional<Answer>();
+  if (*found == nullptr) return std::optional<Verdict>();
   TypeState& of = **found;
   Names names;
   for (const std::string& name : request.resource_names()) {
@@ -29,12 +29,12 @@ Result<std::optional<Answer>> SotwSession::on_request(std::string_view bytes, in
   }
   // An answer to an earlier response crossed with a later one: the answer to that one says all.
   const std::string& nonce = request.response_nonce();
-  if (of.requested && !nonce.empty() && nonce != of.nonce) return std::optional<Answer>();
-  std::optional<Answer> answer = take_answer(
+  if (of.requested && !nonce.empty() && nonce != of.nonce) return std::optional<Verdict>();
+  std::optional<Verdict> verdict = take_verdict(
       type, nonce, request.has_error_detail() ? &request.error_detail() : nullptr, now_ms);
   subscribe(type, of, std::move(names));
   if (Result<void> good = check_count(of); !good) return good.error();
-  return answer;
+  return verdict;
 }
 
 void SotwSession::subscribe(ResourceType type, TypeState& of, Names names) {

@@ -11,18 +11,18 @@ using envoy::service::discovery::v3::DiscoveryResponse;
 struct Client : SessionClient<SotwSession, DiscoveryRequest, DiscoveryResponse> {
   using SessionClient::SessionClient;
 
-  Result<std::optional<Answer>> ask(ResourceType type, const std::vector<std::string>& names = {},
-                                    const std::string& nonce = {}) {
+  Result<std::optional<Verdict>> ask(ResourceType type, const std::vector<std::string>& names = {},
+                                     const std::string& nonce = {}) {
     DiscoveryRequest request = naming(names);
     request.set_type_url(std::string(type_url(type)));
     request.set_response_nonce(nonce);
     return send(request);
   }
-  std::optional<Answer> ack(ResourceType type, const std::vector<std::string>& names = {}) {
+  std::optional<Verdict> ack(ResourceType type, const std::vector<std::string>& names = {}) {
     return answer(type, naming(names), "");
   }
-  std::optional<Answer> nack(ResourceType type, const std::string& error,
-                             const std::vector<std::string>& names = {}) {
+  std::optional<Verdict> nack(ResourceType type, const std::string& error,
+                              const std::vector<std::string>& names = {}) {
     return answer(type, naming(names), error);
   }
   // Asks, takes the answer and says that it is good.

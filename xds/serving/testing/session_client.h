@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,19 +28,7 @@ struct Entry {
   bool endpoints = false;
 };
 
-inline std::shared_ptr<const Catalogue> make_catalogue(const std::vector<Entry>& entries) {
-  Catalogue::ByType resources;
-  for (const Entry& entry : entries) {
-    const std::string name = entry.text.substr(0, entry.text.find('='));
-    auto content = std::make_shared<google::protobuf::Any>();
-    content->set_type_url(std::string(type_url(entry.type)));
-    content->set_value(entry.text);
-    ServedResource served{.resource = {name, content_version(entry.text), content}};
-    if (entry.endpoints) served.needs.push_back({ResourceType::kEndpoint, name});
-    resources[static_cast<size_t>(entry.type)][name] = std::move(served);
-  }
-  return std::make_shared<const Catalogue>(std::move(resources), std::vector<std::string>{});
-}
+std::shared_ptr<const Catalogue> make_catalogue(const std::vector<Entry>& entries);
 
 // A client of one session, with a clock of its own that begins at 10 s.
 template <class SessionType, class Request, class Response>
@@ -52,7 +42,7 @@ class SessionClient {
     session.set_catalogue(make_catalogue(entries), now_ms);
   }
 
-  Result<std::optional<Answer>> send(const Request& request) {
+  Result<std::optional<Verdict>> send(const Request& request) {
     return session.on_request(request.SerializeAsString(), now_ms);
   }
 
@@ -65,7 +55,7 @@ class SessionClient {
     return told(response);
   }
 
-  std::optional<Answer> answer(ResourceType type, Request request, const std::string& error) {
+  std::optional<Verdict> answer(ResourceType type, Request request, const std::string& error) {
     const std::string url(type_url(type));
     request.set_type_url(url);
     request.set_response_nonce(last[url]);

@@ -1,16 +1,17 @@
-#include <array>
-
 #include "xds/types.h"
+
+#include <array>
 
 namespace weir::xds {
 namespace {
 
-struct TypeNames {
+struct Names {
   std::string_view url;
   std::string_view short_name;
 };
 
-constexpr std::array<TypeNames, kResourceTypes> kNames = {{
+// In the order of ResourceType.
+constexpr std::array<Names, kResourceTypes> kNames = {{
     {"type.googleapis.com/envoy.config.cluster.v3.Cluster", "CDS"},
     {"type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment", "EDS"},
     {"type.googleapis.com/envoy.config.listener.v3.Listener", "LDS"},
@@ -28,8 +29,9 @@ std::string_view type_url(ResourceType type) {
 }
 
 std::optional<ResourceType> type_of_url(std::string_view url) {
-  for (size_t i = 0; i < kNames.size(); ++i)
+  for (size_t i = 0; i < kNames.size(); ++i) {
     if (kNames[i].url == url) return static_cast<ResourceType>(i);
+  }
   return std::nullopt;
 }
 
