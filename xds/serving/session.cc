@@ -169,8 +169,11 @@ bool Session::any_waiting() const {
 }
 
 bool Session::may_remove(int64_t now_ms) const {
-  for (const ResourceType type : kOrder)
-    if (refers_to_clusters(type) && states_[static_cast<size_t>(type)].refused) return false;
+  for (const ResourceType type : kOrder) {
+    const TypeState& of = states_[static_cast<size_t>(type)];
+    const bool is_wanted = of.wildcard || !of.names.empty();
+    if (refers_to_clusters(type) && of.refused && is_wanted) return false;
+  }
   return now_ms >= active_ms_ + kGraceMs;
 }
 

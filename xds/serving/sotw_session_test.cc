@@ -234,6 +234,18 @@ TEST(SotwSession, AClusterStaysWhileTheNewListenerIsRefused) {
   EXPECT_EQ(client.next(), "CDS");
 }
 
+TEST(SotwSession, ARefusalOfWhatIsNotWantedAnyMoreKeepsNothing) {
+  Client client({{kCds, "a=1"}, {kRds, "r=1"}});
+  client.fetch(kCds);
+  ASSERT_TRUE(client.ask(kRds, {"r"}).ok());
+  EXPECT_EQ(client.next(), "RDS r=1");
+  client.nack(kRds, "not wanted", {});
+  client.change({{kRds, "r=1"}});
+  EXPECT_EQ(client.next(), "");
+  client.now_ms += Session::kGraceMs;
+  EXPECT_EQ(client.next(), "CDS");
+}
+
 TEST(SotwSession, AListenerGoesAtOnce) {
   Client client({{kLds, "a=1"}, {kLds, "b=1"}});
   client.fetch(kLds);
