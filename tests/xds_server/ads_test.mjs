@@ -97,7 +97,8 @@ await run({
       assert.equal(types.LDS.state, "NACK");
       assert.equal(types.LDS.error, "listener 'front': no");
       assert.equal(types.LDS.acked, "");
-      assert.match(server.log, /\[error\]\[config\] 'picky-\S+ at \S+ NACK LDS \w+: listener 'front'/);
+      await until("the log", () =>
+        /\[error\]\[config\] 'picky-\S+ at \S+ NACK LDS \w+: listener 'front'/.test(server.log));
       write(folder, "entrance.json", [listener("front", "main", delta ? 10000 : 10001),
         routes("main", "app")]);
       ads.ack(await ads.next());
@@ -234,7 +235,8 @@ await run({
     ads.send({type_url: "type.googleapis.com/odd.Type"});
     await until("the report", async () =>
       (await clientOf("odd"))?.unknown_type === "type.googleapis.com/odd.Type");
-    assert.match(server.log, /'odd' at \S+ asks for 'type.googleapis.com\/odd.Type', which is not/);
+    await until("the log", () =>
+      /'odd' at \S+ asks for 'type.googleapis.com\/odd.Type', which is not/.test(server.log));
     ads.close();
   },
 
