@@ -8,6 +8,7 @@
 #include "proxy/demo_upstream.h"
 #include "proxy/options.h"
 #include "proxy/server.h"
+#include "proxy/xds_server.h"
 
 namespace {
 
@@ -41,6 +42,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1),
                                       arguments.end());
   if (command == "demo-upstream") return weir::demo_upstream(rest);
+  if (command == "xds-server") return weir::xds_server(rest);
   if (command == "webhook")
     return weir::webhook::webhook_command(rest,
                                           {std::cin, std::cout, std::cerr, std::time(nullptr)});

@@ -170,7 +170,8 @@ std::string help_text() {
   std::string out =
       "usage: weir -c FILE [OPTION]...\n"
       "       weir demo-upstream [PORT]\n"
-      "       weir webhook sign|verify [OPTION]...\n\n"
+      "       weir webhook sign|verify [OPTION]...\n"
+      "       weir xds-server --dir DIR [OPTION]...\n\n"
       "A proxy that reads Envoy's configuration.\n\n";
   for (const Flag& flag : flags()) {
     std::string left = "  ";

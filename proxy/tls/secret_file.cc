@@ -9,7 +9,7 @@
 #include "config/read_file.h"
 #include "config/read_yaml.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
-#include "proxy/tls/file_watch.h"
+#include "proxy/net/file_watch.h"
 #include "proxy/tls/secret_text.h"
 
 namespace weir::tls {
@@ -110,8 +110,8 @@ std::vector<std::string> SecretFile::named_files() const {
 std::vector<std::string> SecretFile::directories() const {
   std::vector<std::string> out = directories_;
   if (!in_place_) {
-    out.push_back(parent_directory(path_));
-    for (const std::string& file : named_files()) out.push_back(parent_directory(file));
+    out.push_back(net::parent_directory(path_));
+    for (const std::string& file : named_files()) out.push_back(net::parent_directory(file));
   }
   for (const auto& [name, secret] : secrets_) {
     out.push_back(secret.tls_certificate().watched_directory().path());

@@ -7,7 +7,7 @@
 
 #include "config/nearest.h"
 #include "envoy/config/core/v3/config_source.pb.h"
-#include "proxy/tls/file_watch.h"
+#include "proxy/net/file_watch.h"
 #include "proxy/tls/secret_file.h"
 
 namespace weir::tls {
@@ -40,7 +40,7 @@ struct Secrets::State : net::Timer::Owner {
   std::map<std::string, Secret, std::less<>> fixed;
   std::map<std::string, Watched, std::less<>> files;
   std::vector<User> users;
-  std::unique_ptr<FileWatch> watch;
+  std::unique_ptr<net::FileWatch> watch;
   stats::GaugeId first_expiry;
   net::Loop* loop = nullptr;  // while watching
   net::Timer record_timer{*this};
@@ -144,7 +144,7 @@ void Secrets::add_user(const std::shared_ptr<SecretUser>& user, std::vector<std:
 
 void Secrets::watch(net::Loop& loop) {
   state_->loop = &loop;
-  state_->watch = std::make_unique<FileWatch>(loop, [this] { reread(); });
+  state_->watch = std::make_unique<net::FileWatch>(loop, [this] { reread(); });
   state_->record_in(State::kSoonMs);
   for (const auto& [path, watched] : state_->files) state_->watch_directories(watched.file);
 }

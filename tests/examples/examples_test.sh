@@ -7,10 +7,10 @@ export GITHUB_WEBHOOK_SECRET=the-secret-of-this-test STRIPE_WEBHOOK_SECRET=and-a
 started=()
 failed=0
 
-# port: listener, admin, two upstreams, and one where nobody listens
-read -r port admin up up2 dead < <(python3 - <<'PORTS'
+# port: listener, admin, two upstreams, one where nobody listens, and a control plane
+read -r port admin up up2 dead control < <(python3 - <<'PORTS'
 import socket
-sockets = [socket.socket() for _ in range(5)]
+sockets = [socket.socket() for _ in range(6)]
 for s in sockets:
     s.bind(("127.0.0.1", 0))
 print(*[s.getsockname()[1] for s in sockets])
@@ -52,11 +52,16 @@ start() {
   started+=($!)
 }
 
-# serve FILE: the example on this test's ports, with both upstreams.
-serve() {
+# on_these_ports FILE: the example on this test's ports.
+on_these_ports() {
   sed -e "s/port_value: 10000\b/port_value: $port/; s/port_value: 9901\b/port_value: $admin/" \
     -e "s/port_value: 10001\b/port_value: $up/; s/port_value: 10002\b/port_value: $up2/" \
-    -e "s/port_value: 10009\b/port_value: $dead/" "examples/$1" >"$work/config.yaml"
+    -e "s/port_value: 10009\b/port_value: $dead/; s/port_value: 18000\b/port_value: $control/" "$1"
+}
+
+# serve FILE: the example, with both upstreams.
+serve() {
+  on_these_ports "examples/$1" >"$work/config.yaml"
   : >"$work/log"
   start "$weir" demo-upstream "$up"
   start "$weir" demo-upstream "$up2"
@@ -174,14 +179,36 @@ dns() {
     "$(curl -s "127.0.0.1:$admin/clusters")"
 }
 
+# What examples/xds.yaml is fed by.
+start_control_plane() {
+  local file
+  mkdir "$work/control_plane"
+  for file in examples/control_plane/*.yaml; do
+    on_these_ports "$file" >"$work/control_plane/${file##*/}"
+  done
+  start "$weir" xds-server --dir "$work/control_plane" --listen "127.0.0.1:$control" --admin off
+}
+
+xds() {
+  check 'xds: a route that came by ADS' 'hello from the control plane' "$(curl -s "$at/hello")"
+  check 'xds: endpoints that came by ADS' '*"path": "/x"*' "$(curl -s "$at/x")"
+  sed -i 's/from the control plane/after a change/' "$work/control_plane/routes.yaml"
+  says_so() { [[ $(curl -s "$at/hello") == 'hello after a change' ]]; }
+  until_true says_so
+  check 'xds: it follows' 'hello after a change' "$(curl -s "$at/hello")"
+}
+
 for file in examples/*.yaml; do
   check "$file is valid" '*OK' "$("$weir" -c "$file" --mode validate 2>&1)"
   lines=$(wc -l <"$file")
   check "$file is short" yes "$( ((lines >= 30 && lines <= 100)) && echo yes || echo "$lines")"
 done
+check 'examples/control_plane is valid' '*CDS 1, EDS 1, LDS 1, RDS 1; OK' \
+  "$("$weir" xds-server --dir examples/control_plane --validate 2>&1)"
 quickstart
 for name in weighted retries rate_limit webhook tcp redirects health_check access_logs websocket \
-  dns; do
+  dns xds; do
+  if [[ $name == xds ]]; then start_control_plane; fi
   serve "$name.yaml"
   "$name"
   if ((failed)) && [[ ! -e $work/shown ]]; then cat "$work/log" && touch "$work/shown"; fi

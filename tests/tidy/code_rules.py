@@ -26,7 +26,7 @@ ROOMS = [
     ("proxy/stats/", CONFIG + MIDDLE),
     ("proxy/admin/", CONFIG + MIDDLE + ["proxy/tls", "proxy/admin"]),
     ("filters/", CONFIG + MIDDLE + ["filters"]),
-    ("proxy/", CONFIG + MIDDLE + ["proxy/tls", "proxy/admin", "filters", "proxy"]),
+    ("proxy/", CONFIG + MIDDLE + ["proxy/tls", "proxy/admin", "filters", "xds", "proxy"]),
     ("tests/", None),
     ("bazel/", None),
 ]

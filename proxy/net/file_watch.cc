@@ -1,13 +1,13 @@
-#include "proxy/tls/file_watch.h"
+#include "proxy/net/file_watch.h"
 
 #include <sys/inotify.h>
 #include <unistd.h>
 
 #include <utility>
 
-namespace weir::tls {
+namespace weir::net {
 
-FileWatch::FileWatch(net::Loop& loop, std::function<void()> changed)
+FileWatch::FileWatch(Loop& loop, std::function<void()> changed)
     : loop_(loop),
       changed_(std::move(changed)),
       timer_(*this),
@@ -32,7 +32,7 @@ void FileWatch::on_ready(uint8_t /*ready*/) {
   if (!timer_.armed()) timer_.set(loop_.timers(), loop_.now_ms() + kGatherMs);
 }
 
-void FileWatch::on_timer(net::Timer& /*timer*/) {
+void FileWatch::on_timer(Timer& /*timer*/) {
   changed_();
 }
 
@@ -42,4 +42,4 @@ std::string parent_directory(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-}  // namespace weir::tls
+}  // namespace weir::net

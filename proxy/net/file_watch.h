@@ -5,14 +5,14 @@
 
 #include "proxy/net/loop.h"
 
-namespace weir::tls {
+namespace weir::net {
 
 // Tells when something in a directory was written, created, moved or removed. Changes are gathered
 // for a moment, because files that belong together change one after the other. One loop.
-class FileWatch : private net::Watch::Owner, private net::Timer::Owner {
+class FileWatch : private Watch::Owner, private Timer::Owner {
  public:
   // `changed` is called on the loop, some time after the first change of a group.
-  FileWatch(net::Loop& loop, std::function<void()> changed);
+  FileWatch(Loop& loop, std::function<void()> changed);
   ~FileWatch() override;
   FileWatch(const FileWatch&) = delete;
   FileWatch& operator=(const FileWatch&) = delete;
@@ -25,16 +25,16 @@ class FileWatch : private net::Watch::Owner, private net::Timer::Owner {
   static constexpr int64_t kGatherMs = 50;
 
   void on_ready(uint8_t ready) override;
-  void on_timer(net::Timer& timer) override;
+  void on_timer(Timer& timer) override;
 
-  net::Loop& loop_;
+  Loop& loop_;
   std::function<void()> changed_;
-  net::Watch watch_;
-  net::Timer timer_;
+  Watch watch_;
+  Timer timer_;
   int fd_;
 };
 
 // The directory a path stands in; "." for a bare name.
 std::string parent_directory(const std::string& path);
 
-}  // namespace weir::tls
+}  // namespace weir::net
