@@ -9,15 +9,16 @@ namespace {
 
 constexpr std::string_view kBootstrap = R"(
 package envoy.config.bootstrap.v3
-Bootstrap: node node_context_params static_resources cluster_manager
+Bootstrap: node node_context_params static_resources dynamic_resources cluster_manager
   stats_flush_interval stats_flush_on_admin watchdog watchdogs layered_runtime admin
   enable_dispatcher_stats deferred_stat_options use_tcp_for_dns_lookups dns_resolution_config
   typed_dns_resolver_config default_regex_engine memory_allocator_manager flags_path
   stats_server_version_override perf_tracing_file_path
 Bootstrap.StaticResources: listeners clusters secrets
+Bootstrap.DynamicResources: lds_config cds_config ads_config
 Admin: address profile_path access_log ignore_global_conn_limit
 ClusterManager: enable_deferred_cluster_creation
-RuntimeLayer: name static_layer admin_layer
+RuntimeLayer: name static_layer admin_layer rtds_layer
 
 package envoy.extensions.network.dns_resolver.cares.v3
 extension CaresDnsResolverConfig: resolvers dns_resolver_options udp_max_queries
@@ -42,6 +43,8 @@ Filter: name typed_config
 package envoy.config.core.v3
 Address: socket_address pipe
 SocketAddress: address port_value protocol ipv4_compat -protocol=UDP
+ConfigSource: * -authorities -resource_api_version=V2
+ApiConfigSource: * -config_validators -transport_api_version=V2
 
 package envoy.extensions.filters.listener.http_inspector.v3
 extension HttpInspector: *
@@ -73,7 +76,7 @@ extension HttpConnectionManager: codec_type stat_prefix route_config http_filter
   scheme_header_transformation max_request_headers_kb stream_idle_timeout request_timeout
   request_headers_timeout drain_timeout delayed_close_timeout access_log
   use_remote_address xff_num_trusted_hops original_ip_detection_extensions
-  internal_address_config skip_xff_append via generate_request_id preserve_external_request_id
+  internal_address_config skip_xff_append rds via generate_request_id preserve_external_request_id
   always_set_request_id_in_response proxy_100_continue
   upgrade_configs normalize_path merge_slashes
   path_with_escaped_slashes_action request_id_extension local_reply_config
@@ -171,7 +174,7 @@ Cluster: name alt_stat_name type cluster_type connect_timeout per_connection_buf
   maglev_lb_config original_dst_lb_config least_request_lb_config round_robin_lb_config
   common_lb_config transport_socket metadata upstream_connection_options
   close_connections_on_host_health_failure ignore_health_on_host_removal load_balancing_policy
-  upstream_bind_config -type=EDS
+  upstream_bind_config eds_cluster_config
 Cluster.TransportSocketMatch: *
 Cluster.OriginalDstLbConfig: * -metadata_key
 Cluster.CommonLbConfig: healthy_panic_threshold locality_weighted_lb_config zone_aware_lb_config

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <unordered_set>
+
 #include "proxy/worker.h"
 
 namespace weir {
@@ -32,12 +34,6 @@ Entrance::Entrance(Worker& worker, std::shared_ptr<const ListenerConfig> config)
   if (config_->addresses.size() == 1 && !config_->addresses[0].is_any() &&
       config_->addresses[0].port() != 0)
     local_ = config_->addresses[0];
-  const auto open = [&](const ChainConfig& chain) {
-    const auto* hcm = std::get_if<std::shared_ptr<const HcmConfig>>(&chain.app);
-    doors_.push_back(hcm == nullptr ? nullptr : std::make_unique<HttpDoor>(worker_, *this, *hcm));
-  };
-  for (const ChainConfig& chain : config_->chains) open(chain);
-  if (config_->default_chain) open(*config_->default_chain);
 }
 
 Entrance::~Entrance() {
@@ -47,7 +43,8 @@ Entrance::~Entrance() {
 void Entrance::admit(int fd, const net::Address& peer) {
   stats::Shard& stats = worker_.stats();
   stats.inc(config_->stats.cx_total);
-  if (config_->max_connections > 0 && connections_ >= config_->max_connections) {
+  const uint64_t most = config_->max_connections();
+  if (most > 0 && connections_ >= most) {
     stats.inc(config_->stats.cx_overflow);
     close(fd);
     return;
@@ -56,17 +53,19 @@ void Entrance::admit(int fd, const net::Address& peer) {
   stats.add(config_->stats.cx_active, 1);
   set_up(fd, peer);
   if (greets_) return greet(fd, peer);
-  const ChainConfig* chain = single_chain_;
-  if (chain == nullptr)
-    chain = choose(Approach{.local = local_of(fd), .peer = peer, .direct_peer = peer});
-  if (chain == nullptr) {
-    close(fd);
-    return connection_closed();
-  }
+  if (single_chain_ != nullptr) return enter_plain(single_chain_, fd, peer);
+  const auto chain = choose(Approach{.local = local_of(fd), .peer = peer, .direct_peer = peer});
+  if (chain != nullptr) return enter_plain(chain, fd, peer);
+  close(fd);
+  connection_closed();
+}
+
+void Entrance::enter_plain(const std::shared_ptr<const ChainConfig>& chain, int fd,
+                           const net::Address& peer) {
   http::Arrival arrival;
   arrival.socket.fd = fd;
   arrival.peer = peer;
-  enter(*chain, std::move(arrival), {});
+  enter(chain, std::move(arrival), {});
 }
 
 void Entrance::set_up(int fd, const net::Address& peer) const {
@@ -91,8 +90,8 @@ void Entrance::dismiss(Greeter& greeter) {
   worker_.loop().retire(std::move(gone));
 }
 
-const ChainConfig* Entrance::choose(const Approach& approach) {
-  const ChainConfig* chain = single_chain_;
+std::shared_ptr<const ChainConfig> Entrance::choose(const Approach& approach) {
+  auto chain = single_chain_;
   if (chain == nullptr) chain = config_->chain_for(approach);
   if (chain == nullptr) worker_.stats().inc(config_->stats.no_chain_match);
   return chain;
@@ -106,21 +105,71 @@ net::Address Entrance::local_of(int fd) const {
   return net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&address), length);
 }
 
-void Entrance::enter(const ChainConfig& chain, http::Arrival arrival, std::string server_name) {
+void Entrance::enter(const std::shared_ptr<const ChainConfig>& chain, http::Arrival arrival,
+                     std::string server_name) {
   arrival.id = worker_.next_connection_id();
   arrival.buffer_limit = config_->buffer_limit_bytes;
   if (arrival.own_local == nullptr) arrival.local = fixed_local();
-  const auto* tcp = std::get_if<std::shared_ptr<const TcpProxyConfig>>(&chain.app);
-  if (tcp == nullptr) return door_of(chain).accept(std::move(arrival));
+  if (const auto* hcm = std::get_if<std::shared_ptr<const HcmConfig>>(&chain->app))
+    return door_of(chain, *hcm).accept(std::move(arrival));
+  const auto* tcp = std::get_if<std::shared_ptr<const TcpProxyConfig>>(&chain->app);
   auto relay = std::make_unique<TcpRelay>(worker_, *this, *tcp);
   TcpRelay& started = *relay;
   worker_.add_relay(std::move(relay));
   started.start(std::move(arrival), std::move(server_name));
 }
 
-HttpDoor& Entrance::door_of(const ChainConfig& chain) {
-  const bool is_default = config_->default_chain && &chain == &*config_->default_chain;
-  return *(is_default ? doors_.back() : doors_[static_cast<size_t>(&chain - &config_->chains[0])]);
+HttpDoor& Entrance::door_of(const std::shared_ptr<const ChainConfig>& chain,
+                            const std::shared_ptr<const HcmConfig>& hcm) {
+  Door& entry = doors_[chain.get()];
+  if (entry.door == nullptr) {
+    entry.chain = chain;
+    entry.door = std::make_unique<HttpDoor>(worker_, *this, hcm);
+  }
+  return *entry.door;
+}
+
+void Entrance::update(std::shared_ptr<const ListenerConfig> config, int64_t grace_ms) {
+  const auto old = std::exchange(config_, std::move(config));
+  single_chain_ = config_->single_chain();
+  greets_ = config_->greets();
+  std::unordered_set<const ChainConfig*> present;
+  config_->each_chain([&](const auto& chain) { present.insert(chain.get()); });
+  // A chain may come again before its connections are gone.
+  std::erase_if(leaving_, [&](const Leaving& one) { return present.contains(one.chain.get()); });
+  old->each_chain([&](const auto& chain) {
+    if (!present.contains(chain.get())) let_go(chain, grace_ms);
+  });
+}
+
+void Entrance::let_go(const std::shared_ptr<const ChainConfig>& chain, int64_t grace_ms) {
+  leaving_.push_back({chain, worker_.loop().now_ms() + grace_ms});
+  worker_.sweep_later();
+  const auto found = doors_.find(chain.get());
+  if (found != doors_.end()) found->second.door->drain(grace_ms);
+}
+
+bool Entrance::sweep(int64_t now_ms) {
+  std::erase_if(leaving_, [&](const Leaving& one) { return !sweep_one(one, now_ms); });
+  return !leaving_.empty();
+}
+
+// True: it has to stay.
+bool Entrance::sweep_one(const Leaving& leaving, int64_t now_ms) {
+  const bool over = now_ms >= leaving.close_at_ms;
+  if (const auto* tcp = std::get_if<std::shared_ptr<const TcpProxyConfig>>(&leaving.chain->app)) {
+    if (over) worker_.close_relays(*this, tcp->get());
+    return !over;
+  }
+  // A handshake that outlasts its chain opens the door again, until the time is over.
+  const auto found = doors_.find(leaving.chain.get());
+  if (found == doors_.end()) return !over;
+  HttpDoor& door = *found->second.door;
+  if (over) door.close_all();
+  if (door.connections() > 0) return true;
+  worker_.loop().retire(std::move(found->second.door));
+  doors_.erase(found);
+  return !over;
 }
 
 void Entrance::connection_closed() {
@@ -133,14 +182,13 @@ void Entrance::drain(int64_t grace_ms) {
   // From the end, because one that closes is replaced by the last one.
   for (size_t i = greeters_.size(); i > 0; --i)
     if (i <= greeters_.size()) greeters_[i - 1]->drain(grace_ms);
-  for (const auto& door : doors_)
-    if (door != nullptr) door->drain(grace_ms);
+  for (auto& [chain, entry] : doors_) entry.door->drain(grace_ms);
 }
 
 void Entrance::close_all() {
   while (!greeters_.empty()) greeters_.back()->close();
-  for (const auto& door : doors_)
-    if (door != nullptr) door->close_all();
+  for (auto& [chain, entry] : doors_) entry.door->close_all();
+  worker_.close_relays(*this, nullptr);
 }
 
 }  // namespace weir

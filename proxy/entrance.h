@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "proxy/greeter.h"
@@ -25,41 +26,67 @@ class Entrance {
   Entrance& operator=(const Entrance&) = delete;
 
   const ListenerConfig& config() const { return *config_; }
+  // Takes over another set of chains: connections of those that are in both stay, those of the
+  // others end with what they are doing, idle ones after the grace. `config` differs from the
+  // present one in chains alone.
+  void update(std::shared_ptr<const ListenerConfig> config, int64_t grace_ms);
   // Takes an accepted socket over.
   void admit(int fd, const net::Address& peer);
   // Connections end with what they are doing; idle ones after the grace.
   void drain(int64_t grace_ms);
+  // Those of TCP too.
   void close_all();
+  // Gives up what is left of chains that are gone: what is idle, and what had its time. True: there
+  // is more to come.
+  bool sweep(int64_t now_ms);
   // That are open: on their way, or with their applications.
   size_t connections() const { return connections_; }
 
   // ---- from greeters and applications ----
 
   // The chain for a connection; null is counted.
-  const ChainConfig* choose(const Approach& approach);
+  std::shared_ptr<const ChainConfig> choose(const Approach& approach);
   // Where every connection comes in; null when that differs.
   const net::Address* fixed_local() const { return local_ ? &*local_ : nullptr; }
   // The address that a socket was accepted on.
   net::Address local_of(int fd) const;
   // Gives a connection to its chain's application. Without `own_local` it gets the listener's.
-  void enter(const ChainConfig& chain, http::Arrival arrival, std::string server_name);
+  void enter(const std::shared_ptr<const ChainConfig>& chain, http::Arrival arrival,
+             std::string server_name);
   // It hands its connection over, or gave it up.
   void dismiss(Greeter& greeter);
   // A connection that was admitted is no more.
   void connection_closed();
 
  private:
+  // A chain that is gone; its connections have until then.
+  struct Leaving {
+    std::shared_ptr<const ChainConfig> chain;
+    int64_t close_at_ms;
+  };
+
   void set_up(int fd, const net::Address& peer) const;
+  void enter_plain(const std::shared_ptr<const ChainConfig>& chain, int fd,
+                   const net::Address& peer);
   void greet(int fd, const net::Address& peer);
-  HttpDoor& door_of(const ChainConfig& chain);
+  HttpDoor& door_of(const std::shared_ptr<const ChainConfig>& chain,
+                    const std::shared_ptr<const HcmConfig>& hcm);
+  void let_go(const std::shared_ptr<const ChainConfig>& chain, int64_t grace_ms);
+  bool sweep_one(const Leaving& leaving, int64_t now_ms);
 
   Worker& worker_;
   std::shared_ptr<const ListenerConfig> config_;
-  const ChainConfig* single_chain_;
+  std::shared_ptr<const ChainConfig> single_chain_;
   std::optional<net::Address> local_;
   size_t connections_ = 0;
   bool greets_;
-  std::vector<std::unique_ptr<HttpDoor>> doors_;  // one per chain, the default's last; null for TCP
+  // Where HTTP comes in: opened with a chain's first connection.
+  struct Door {
+    std::shared_ptr<const ChainConfig> chain;
+    std::unique_ptr<HttpDoor> door;
+  };
+  std::unordered_map<const ChainConfig*, Door> doors_;
+  std::vector<Leaving> leaving_;
   std::vector<std::unique_ptr<Greeter>> greeters_;
 };
 

@@ -128,10 +128,10 @@ void Greeter::stop_filters() {
 }
 
 void Greeter::filters_passed() {
-  const ChainConfig* chain = entrance_.choose(approach_);
+  auto chain = entrance_.choose(approach_);
   if (chain == nullptr) return close();
   stop_filters();
-  chain_ = chain;
+  chain_ = std::move(chain);
   if (chain_->tls != nullptr) return start_handshake();
   hand_over({std::exchange(fd_, -1)});
 }
@@ -140,11 +140,16 @@ void Greeter::filters_passed() {
 
 void Greeter::start_handshake() {
   net::Loop& loop = worker_.loop();
+  auto session = chain_->tls->new_session();
+  if (session == nullptr) {
+    worker_.stats().inc(entrance_.config().stats.secrets_not_ready);
+    return close();
+  }
   if (chain_->handshake_timeout_ms > 0)
     timer_.set(loop.timers(), loop.now_ms() + chain_->handshake_timeout_ms);
   net::Connection::Owner& owner = *this;
   handshake_ = std::make_unique<net::Connection>(loop, owner);
-  handshake_->adopt({std::exchange(fd_, -1), chain_->tls->new_session()});
+  handshake_->adopt({std::exchange(fd_, -1), std::move(session)});
 }
 
 void Greeter::on_connected(int error) {
@@ -169,7 +174,7 @@ void Greeter::hand_over(net::Socket socket) {
         net::ProxyRelay{approach_.direct_peer, std::move(approach_.tlvs)});
   // This object is retired, and lives until the end of the turn.
   entrance_.dismiss(*this);
-  entrance_.enter(*chain_, std::move(arrival), std::move(approach_.server_name));
+  entrance_.enter(chain_, std::move(arrival), std::move(approach_.server_name));
 }
 
 // ---- time ----

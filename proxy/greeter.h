@@ -61,7 +61,7 @@ class Greeter : private net::Watch::Owner,
   net::Watch watch_;
   net::Timer timer_;
   std::unique_ptr<net::Connection> handshake_;  // null before
-  const ChainConfig* chain_ = nullptr;          // null until it is chosen
+  std::shared_ptr<const ChainConfig> chain_;    // null until it is chosen
   int fd_;                                      // -1: given away
   uint32_t next_filter_ = 0;
   bool watching_ = false;

@@ -1,11 +1,8 @@
 #include "proxy/hcm_compile.h"
 
 #include <google/protobuf/any.pb.h>
-#include <google/protobuf/dynamic_message.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
 
 #include "envoy/config/accesslog/v3/accesslog.pb.h"
 #include "envoy/config/route/v3/route_components.pb.h"
@@ -13,8 +10,10 @@
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb.h"
 #include "proxy/base/duration.h"
+#include "proxy/filter_compile.h"
 #include "proxy/http/h1_compile.h"
 #include "proxy/http/h2_compile.h"
+#include "proxy/route_user.h"
 
 namespace weir {
 namespace {
@@ -29,168 +28,11 @@ using Hcm = hcmv3::HttpConnectionManager;
 // The head must fit in front of a read.
 constexpr uint32_t kMaxHeadersKb = 192;
 
-std::string_view type_name(const google::protobuf::Any& any) {
-  const std::string& url = any.type_url();
-  return std::string_view(url).substr(url.rfind('/') + 1);
-}
-
-// The message inside, of whatever type; the loader has made sure that it is known and well-formed.
-std::unique_ptr<google::protobuf::Message> unpack(const google::protobuf::Any& any) {
-  const auto* pool = google::protobuf::DescriptorPool::generated_pool();
-  const auto* type = pool->FindMessageTypeByName(std::string(type_name(any)));
-  if (type == nullptr) return nullptr;
-  const auto* prototype = google::protobuf::MessageFactory::generated_factory()->GetPrototype(type);
-  std::unique_ptr<google::protobuf::Message> message(prototype->New());
-  return message->ParseFromString(any.value()) ? std::move(message) : nullptr;
-}
-
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
-
-// ---- filters ----
-
-class FilterCompiler {
- public:
-  FilterCompiler(const AppBuild& build, std::string stat_prefix, const Hcm& hcm)
-      : build_(build), stat_prefix_(std::move(stat_prefix)) {
-    for (const hcmv3::HttpFilter& filter : hcm.http_filters())
-      type_of_[filter.name()] = find(type_name(filter.typed_config()));
-  }
-
-  const http::FilterType* find(std::string_view message) const {
-    for (const http::FilterType& type : build_.filter_types)
-      if (type.message == message) return &type;
-    return nullptr;
-  }
-  const http::FilterType* find_route(std::string_view message) const {
-    for (const http::FilterType& type : build_.filter_types)
-      if (type.route_message == message && !message.empty()) return &type;
-    return nullptr;
-  }
-
-  std::shared_ptr<const http::FilterConfig> compile(http::FilterType::Compile how,
-                                                    const google::protobuf::Any& any,
-                                                    const FieldPath& path) const {
-    const auto message = unpack(any);
-    if (message == nullptr || how == nullptr) {
-      build_.diagnostics.error(Code::kUnknownExtension, path,
-                               "'" + std::string(type_name(any)) + "' is not an HTTP filter here");
-      return nullptr;
-    }
-    http::FilterBuild build{.diagnostics = build_.diagnostics,
-                            .path = path,
-                            .stats = build_.stats,
-                            .stat_prefix = stat_prefix_,
-                            .workers = build_.workers,
-                            .health_check_failing = build_.health_check_failing,
-                            .kept = build_.kept_filter_state,
-                            .service_cluster = build_.service_cluster,
-                            .depends_on = build_.depends_on};
-    if (build_.runtime != nullptr)
-      build.runtime = [runtime = build_.runtime](std::string_view key, uint32_t fallback) {
-        return runtime->number(key, fallback);
-      };
-    return how(*message, build);
-  }
-
-  // All filters of a list; the terminal router is checked and left out.
-  bool compile_list(const google::protobuf::RepeatedPtrField<hcmv3::HttpFilter>& filters,
-                    const FieldPath& path, http::FilterList& out,
-                    envoy::extensions::filters::http::router::v3::Router& router) const {
-    if (filters.empty()) {
-      build_.diagnostics.error(Code::kSemantic, path,
-                               "a chain of HTTP filters must end with the router",
-                               "add envoy.filters.http.router as the last one");
-      return false;
-    }
-    std::set<std::string> names;
-    bool fine = true;
-    for (int i = 0; i < filters.size(); ++i) {
-      const FieldPath at = path.at(i);
-      if (!names.insert(filters[i].name()).second) {
-        build_.diagnostics.error(Code::kSemantic, at,
-                                 "the filter name '" + filters[i].name() + "' is used twice");
-        fine = false;
-      }
-      fine &= compile_one(filters[i], at, i + 1 == filters.size(), out, router);
-    }
-    return fine;
-  }
-
-  http::RouteFilter compile_route(const std::string& name, const google::protobuf::Any& any,
-                                  const FieldPath& path) const {
-    http::RouteFilter out;
-    out.name = name;
-    if (type_name(any) == "envoy.config.route.v3.FilterConfig") {
-      envoy::config::route::v3::FilterConfig wrapper;
-      any.UnpackTo(&wrapper);
-      out.disabled = wrapper.disabled();
-      if (wrapper.has_config() && !wrapper.config().type_url().empty())
-        out.config = compile_route(name, wrapper.config(), path.field("config")).config;
-      return out;
-    }
-    const http::FilterType* type = find_route(type_name(any));
-    if (type != nullptr && !is_of_type(name, *type, path)) return out;
-    out.config = compile(type == nullptr ? nullptr : type->compile_route, any, path);
-    return out;
-  }
-
- private:
-  // A filter takes its per-route config for one of its own type without asking.
-  bool is_of_type(const std::string& name, const http::FilterType& type,
-                  const FieldPath& path) const {
-    const auto found = type_of_.find(name);
-    if (found == type_of_.end() || found->second == nullptr || found->second == &type) return true;
-    const http::FilterType& wanted = *found->second;
-    build_.diagnostics.error(
-        Code::kSemantic, path,
-        "the filter '" + name + "' is a '" + std::string(wanted.message) + "'",
-        wanted.route_message.empty()
-            ? "that filter has no per-route configuration"
-            : "its per-route configuration is a '" + std::string(wanted.route_message) + "'");
-    return false;
-  }
-
-  bool compile_one(const hcmv3::HttpFilter& filter, const FieldPath& path, bool last,
-                   http::FilterList& out,
-                   envoy::extensions::filters::http::router::v3::Router& router) const {
-    if (!filter.has_typed_config()) {
-      build_.diagnostics.error(Code::kSemantic, path, "the filter has no typed_config");
-      return false;
-    }
-    const FieldPath config = path.field("typed_config");
-    const http::FilterType* type = find(type_name(filter.typed_config()));
-    if (type == nullptr) {
-      if (filter.is_optional()) return true;
-      build_.diagnostics.error(
-          Code::kNotSupported, config,
-          "Weir has no HTTP filter '" + std::string(type_name(filter.typed_config())) + "'");
-      return false;
-    }
-    if (type->terminal != last) {
-      build_.diagnostics.error(Code::kSemantic, path,
-                               last ? "the last HTTP filter must be the router"
-                                    : "the router must be the last HTTP filter");
-      return false;
-    }
-    if (type->terminal) {
-      filter.typed_config().UnpackTo(&router);
-      return true;
-    }
-    http::ConfiguredFilter made{
-        filter.name(), compile(type->compile, filter.typed_config(), config), filter.disabled()};
-    const bool fine = made.config != nullptr;
-    out.push_back(std::move(made));
-    return fine;
-  }
-
-  const AppBuild& build_;
-  std::string stat_prefix_;
-  std::map<std::string, const http::FilterType*> type_of_;  // by the name in the chain
-};
 
 // ---- the rest of the message, part by part ----
 
@@ -362,20 +204,25 @@ void read_router(const envoy::extensions::filters::http::router::v3::Router& rou
   out.suppress_grpc_failure_codes = router.suppress_grpc_request_failure_code_stats();
 }
 
-bool read_routes(const Hcm& in, const FilterCompiler& filters, const FieldPath& path,
+void read_routes(const Hcm& in, const FilterCompiler& filters, const FieldPath& path,
                  const AppBuild& build, HcmConfig& out) {
-  if (!in.has_route_config()) {
-    build.diagnostics.error(Code::kNotSupported, path,
-                            "the routes must stand in route_config: rds and scoped_routes come "
-                            "with the xDS client");
-    return false;
+  if (in.has_rds()) {
+    const FieldPath rds = path.field("rds");
+    const FieldPath source = rds.field("config_source");
+    if (!build.check_route_source)
+      return build.diagnostics.error(Code::kNotSupported, source, "there is no control plane here");
+    if (!build.check_route_source(in.rds().config_source(), source, build.diagnostics)) return;
+    out.rds = std::make_shared<const RouteUser>(filters, in.rds().config_source(),
+                                                in.rds().route_config_name());
+    out.routes = out.rds->feed();
+    return;
   }
-  http::RouteBuild routes{build.diagnostics,
-                          [&](const std::string& name, const google::protobuf::Any& any,
-                              const FieldPath& at) { return filters.compile_route(name, any, at); },
-                          build.has_cluster};
-  out.routes = http::RouteTable::compile(in.route_config(), path.field("route_config"), routes);
-  return out.routes != nullptr;
+  if (!in.has_route_config())
+    return build.diagnostics.error(Code::kNotSupported, path,
+                                   "the routes must stand in route_config or come by rds");
+  auto table =
+      compile_routes(in.route_config(), path.field("route_config"), filters, build.has_cluster);
+  out.routes = std::make_shared<RouteFeed>(build.workers, std::move(table));
 }
 
 }  // namespace
@@ -388,7 +235,7 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
   out->stat_prefix = in.stat_prefix();
   out->runtime = build.runtime;
   out->stats = HcmStats(build.stats, in.stat_prefix());
-  const FilterCompiler filters(build, "http." + in.stat_prefix() + ".", in);
+  const FilterCompiler filters(build, "http." + in.stat_prefix() + ".", in.http_filters());
   envoy::extensions::filters::http::router::v3::Router router;
   filters.compile_list(in.http_filters(), path.field("http_filters"), out->filters, router);
   read_router(router, *out);

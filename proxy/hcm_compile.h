@@ -18,6 +18,10 @@ namespace envoy::extensions::filters::network::http_connection_manager::v3 {
 class HttpConnectionManager;
 }
 
+namespace envoy::config::core::v3 {
+class ConfigSource;
+}
+
 namespace envoy::extensions::filters::network::tcp_proxy::v3 {
 class TcpProxy;
 }
@@ -30,9 +34,8 @@ class Secrets;
 
 struct TcpProxyConfig;
 
-// What compiling needs from the rest of the process. Main thread.
-struct AppBuild {
-  config::Diagnostics& diagnostics;
+// What compiling needs from the rest of the process, which outlives what is compiled. Main thread.
+struct AppParts {
   stats::Registry& stats;
   std::span<const http::FilterType> filter_types;
   std::function<bool(std::string_view)> has_cluster;
@@ -42,9 +45,22 @@ struct AppBuild {
   uint16_t listener_port = 0;
   http::KeptState* kept_filter_state = nullptr;
   std::string service_cluster;                                  // node.cluster
-  std::shared_ptr<const Runtime> runtime;                       // null: nothing is set
+  std::shared_ptr<const LiveRuntime> runtime;                   // null: nothing is set
   std::function<void(std::string_view bytes)> depends_on = {};  // http::FilterBuild
   tls::Secrets* secrets = nullptr;                              // null: TLS is refused
+  bool clusters_may_follow = false;                             // from a control plane
+  // Whether routes can be had from a source; if not, that is in the diagnostics. Empty: they
+  // cannot.
+  std::function<bool(const envoy::config::core::v3::ConfigSource& source,
+                     const config::FieldPath& path, config::Diagnostics& diagnostics)>
+      check_route_source = {};
+};
+
+// The same for one compilation, with the place for its errors.
+struct AppBuild : AppParts {
+  AppBuild(const AppParts& parts, config::Diagnostics& where)
+      : AppParts(parts), diagnostics(where) {}
+  config::Diagnostics& diagnostics;
 };
 
 // Null on errors, which are then in the diagnostics.

@@ -13,11 +13,13 @@
 #include "proxy/http/h2_options.h"
 #include "proxy/http/local_reply.h"
 #include "proxy/http/path.h"
-#include "proxy/http/route_table.h"
+#include "proxy/route_feed.h"
 #include "proxy/runtime.h"
 #include "proxy/stats/registry.h"
 
 namespace weir {
+
+class RouteUser;
 
 // The names under `http.<stat_prefix>.` that the data path counts.
 struct HcmStats {
@@ -54,8 +56,9 @@ struct HcmConfig {
   Codec codec = Codec::kAuto;
   http::H1ServerOptions h1;
   http::H2Options h2;
-  std::shared_ptr<const http::RouteTable> routes;
-  std::shared_ptr<const Runtime> runtime;  // null: nothing is set
+  std::shared_ptr<RouteFeed> routes;
+  std::shared_ptr<const RouteUser> rds;        // null: the routes stand in the configuration
+  std::shared_ptr<const LiveRuntime> runtime;  // null: nothing is set
   http::FilterList filters;
   std::shared_ptr<const http::AccessLogs> access_logs;  // null: none
   http::LocalReplies local_replies;

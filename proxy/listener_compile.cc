@@ -2,6 +2,9 @@
 
 #include <google/protobuf/any.pb.h>
 
+#include <unordered_map>
+
+#include "config/message_hash.h"
 #include "envoy/config/core/v3/address.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/listener/v3/listener_components.pb.h"
@@ -131,30 +134,40 @@ bool read_transport_socket(const listenerv3::FilterChain& in, const FieldPath& p
   return build.diagnostics.error_count() == errors_before;
 }
 
-bool read_chain(const listenerv3::FilterChain& in, const FieldPath& path, const AppBuild& build,
-                const std::string& stat_prefix, ChainConfig& out) {
-  out.name = in.name();
-  out.match =
+// Null on errors.
+std::shared_ptr<const ChainConfig> read_chain(const listenerv3::FilterChain& in,
+                                              const FieldPath& path, const AppBuild& listener_build,
+                                              const std::string& stat_prefix) {
+  auto out = std::make_shared<ChainConfig>();
+  AppBuild build = listener_build;
+  // The port, because a chain may strip it from hosts; the runtime, because there is one or not.
+  const uint64_t around = build.listener_port + (build.runtime != nullptr ? 1u << 16 : 0u);
+  out->hash = config::message_hash(in, xxhash64(stat_prefix, around));
+  build.depends_on = [&](std::string_view bytes) { out->hash = xxhash64(bytes, out->hash); };
+  out->name = in.name();
+  out->match =
       read_match(in.filter_chain_match(), path.field("filter_chain_match"), build.diagnostics);
-  if (!read_transport_socket(in, path, build, stat_prefix, out)) return false;
+  if (!read_transport_socket(in, path, build, stat_prefix, *out)) return nullptr;
   const FieldPath filters = path.field("filters");
   if (in.filters_size() != 1) {
     build.diagnostics.error(Code::kNotSupported, filters,
                             "a filter chain has exactly one network filter here",
                             "http_connection_manager or tcp_proxy");
-    return false;
+    return nullptr;
   }
   const FieldPath filter = filters.at(0);
-  return read_app(in.filters(0).typed_config(), filter.field("typed_config"), build, out);
+  if (!read_app(in.filters(0).typed_config(), filter.field("typed_config"), build, *out))
+    return nullptr;
+  return out;
 }
 
 void read_chains(const listenerv3::Listener& in, const FieldPath& path, const AppBuild& build,
                  const std::string& stat_prefix, ListenerConfig& out) {
   const FieldPath chains = path.field("filter_chains");
   for (int i = 0; i < in.filter_chains_size(); ++i) {
-    ChainConfig chain;
     const FieldPath at = chains.at(i);
-    if (!read_chain(in.filter_chains(i), at, build, stat_prefix, chain)) continue;
+    auto chain = read_chain(in.filter_chains(i), at, build, stat_prefix);
+    if (chain == nullptr) continue;
     // One chain that takes everything needs no look-up.
     const bool takes_all = in.filter_chains_size() == 1 && !in.has_default_filter_chain() &&
                            !in.filter_chains(i).has_filter_chain_match();
@@ -165,14 +178,40 @@ void read_chains(const listenerv3::Listener& in, const FieldPath& path, const Ap
     }
   }
   if (in.has_default_filter_chain()) {
-    ChainConfig chain;
     const FieldPath at = path.field("default_filter_chain");
-    if (read_chain(in.default_filter_chain(), at, build, stat_prefix, chain))
-      out.default_chain = std::move(chain);
+    out.default_chain = read_chain(in.default_filter_chain(), at, build, stat_prefix);
   }
   if (in.filter_chains_size() == 0 && !in.has_default_filter_chain())
     build.diagnostics.error(Code::kSemantic, path, "the listener has no filter chain",
                             "add filter_chains or default_filter_chain");
+}
+
+// Where a chain is as it was, the old object serves on: with its connections, its TLS tickets and
+// its routes.
+void keep_chains(const ListenerConfig& old, ListenerConfig& out) {
+  std::unordered_map<uint64_t, std::shared_ptr<const ChainConfig>> known;
+  old.each_chain([&](const auto& chain) { known[chain->hash] = chain; });
+  const auto keep = [&](std::shared_ptr<const ChainConfig>& chain) {
+    if (const auto found = known.find(chain->hash); found != known.end()) chain = found->second;
+  };
+  for (auto& chain : out.chains) keep(chain);
+  if (out.default_chain != nullptr) keep(out.default_chain);
+}
+
+// Everything that is not a chain: while that stays, sockets and connections do.
+uint64_t frame_hash_of(const listenerv3::Listener& in) {
+  listenerv3::Listener frame = in;
+  frame.clear_filter_chains();
+  frame.clear_default_filter_chain();
+  return config::message_hash(frame);
+}
+
+uint64_t hash_of(const ListenerConfig& listener) {
+  uint64_t hash = listener.frame_hash;
+  listener.each_chain([&](const auto& chain) {
+    hash = xxhash64({reinterpret_cast<const char*>(&chain->hash), sizeof(chain->hash)}, hash);
+  });
+  return hash;
 }
 
 // Of two chains that are equally right for a connection, neither can be meant.
@@ -181,7 +220,7 @@ void check_overlaps(const FieldPath& path, config::Diagnostics& diagnostics,
   const FieldPath chains = path.field("filter_chains");
   for (size_t i = 0; i < out.chains.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
-      if (!out.chains[i].match.overlaps(out.chains[j].match)) continue;
+      if (!out.chains[i]->match.overlaps(out.chains[j]->match)) continue;
       const FieldPath at = chains.at(static_cast<int>(i));
       const FieldPath match = at.field("filter_chain_match");
       diagnostics.error(
@@ -201,13 +240,13 @@ std::string stat_prefix_of(const listenerv3::Listener& in, const ListenerConfig&
 }  // namespace
 
 std::shared_ptr<const ListenerConfig> compile_listener(const listenerv3::Listener& in,
-                                                       const FieldPath& path,
-                                                       const AppBuild& build) {
+                                                       const FieldPath& path, const AppBuild& build,
+                                                       const ListenerConfig* old) {
   const size_t errors_before = build.diagnostics.error_count();
   auto out = std::make_shared<ListenerConfig>();
   if (!read_address(in.address(), path.field("address"), build.diagnostics, *out)) return nullptr;
   out->name = in.name().empty() ? out->addresses[0].text() : in.name();
-  out->hash = xxhash64(in.SerializeAsString());
+  out->frame_hash = frame_hash_of(in);
   if (in.has_per_connection_buffer_limit_bytes())
     out->buffer_limit_bytes = in.per_connection_buffer_limit_bytes().value();
   if (in.has_tcp_backlog_size()) out->backlog = in.tcp_backlog_size().value();
@@ -218,12 +257,10 @@ std::shared_ptr<const ListenerConfig> compile_listener(const listenerv3::Listene
     out->max_accepts_per_event = in.max_connections_to_accept_per_socket_event().value();
   out->transparent = in.transparent().value();
   out->freebind = in.freebind().value();
-  if (build.runtime != nullptr)
-    out->max_connections = build.runtime->limit(
-        "envoy.resource_limits.listener." + out->name + ".connection_limit", 0);
+  out->runtime = build.runtime;
+  out->limit_key = "envoy.resource_limits.listener." + out->name + ".connection_limit";
   AppBuild chain_build = build;
   chain_build.listener_port = out->addresses[0].port();
-  chain_build.depends_on = [&](std::string_view bytes) { out->hash = xxhash64(bytes, out->hash); };
   const std::string stat_prefix = stat_prefix_of(in, *out);
   out->stats = ListenerStats(build.stats, stat_prefix);
   read_chains(in, path, chain_build, stat_prefix, *out);
@@ -232,6 +269,8 @@ std::shared_ptr<const ListenerConfig> compile_listener(const listenerv3::Listene
     check_overlaps(path, build.diagnostics, *out);
   compile_listener_filters(in, path, build, *out);
   if (build.diagnostics.error_count() != errors_before) return nullptr;
+  out->hash = hash_of(*out);
+  if (old != nullptr) keep_chains(*old, *out);
   return out;
 }
 

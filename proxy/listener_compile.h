@@ -11,10 +11,11 @@ class Listener;
 
 namespace weir {
 
-// Null on errors, which are then in the diagnostics. Main thread.
+// Null on errors, which are then in the diagnostics. Chains that are as they were in `old`, which
+// may be null, are the same objects in what is returned. Main thread.
 std::shared_ptr<const ListenerConfig> compile_listener(
     const envoy::config::listener::v3::Listener& listener, const config::FieldPath& path,
-    const AppBuild& build);
+    const AppBuild& build, const ListenerConfig* old = nullptr);
 
 // Opens the listening sockets of one worker: one for each address, bound and listening. On failure
 // none stays open.

@@ -7,6 +7,7 @@
 #include "config/bootstrap.h"
 #include "config/message_check.h"
 #include "filters/registry.h"
+#include "proxy/control_planes.h"
 #include "proxy/plan.h"
 
 namespace weir {
@@ -59,10 +60,11 @@ static_resources:
     const auto message = config::load_bootstrap({.config_yaml = yaml}, check_, diagnostics);
     plan_ = nullptr;
     if (message != nullptr)
-      plan_ = compile_plan(*message, {.diagnostics = diagnostics,
-                                      .stats = registry_,
-                                      .filter_types = filters::http_filters(),
-                                      .logs = logs_});
+      plan_ = compile_plan(
+          *message,
+          AppBuild({.stats = registry_, .filter_types = filters::http_filters(), .logs = logs_},
+                   diagnostics),
+          {planes_, [](const std::string&) { return nullptr; }});
     said_.clear();
     for (const config::Diagnostic& d : diagnostics.items())
       said_ += d.field_path + ": " + d.message + "\n";
@@ -72,6 +74,9 @@ static_resources:
   bool said(const std::string& text) const { return said_.find(text) != std::string::npos; }
 
   stats::Registry registry_;
+  Logger log_;
+  net::Loop loop_;
+  ControlPlanes planes_{{loop_, log_, registry_, {}}};
   stats::LogWriters logs_;
   config::MessageCheck check_;
   std::unique_ptr<const Plan> plan_;
@@ -142,7 +147,7 @@ TEST_F(ListenerCompile, UseProxyProtoIsTheFilter) {
 
 TEST_F(ListenerCompile, ServerNames) {
   ASSERT_TRUE(compile("", chain("{server_names: [\"*.Example.com\", A.b]}"))) << said_;
-  EXPECT_EQ(listener().chains[0].match.server_names,
+  EXPECT_EQ(listener().chains[0]->match.server_names,
             (std::vector<std::string>{".example.com", "a.b"}));
   for (const std::string name : {"*", "*.", "w*.a.com", "a.*", "*.*.com", ""}) {
     EXPECT_FALSE(compile("", chain("{server_names: [\"" + name + "\"]}"))) << name;
@@ -189,8 +194,8 @@ TEST_F(ListenerCompile, HandshakesAreBounded) {
   ASSERT_TRUE(compile("", chain("{source_ports: [1]}") +
                               chain("{}", "      transport_socket_connect_timeout: 0.5s\n")))
       << said_;
-  EXPECT_EQ(listener().chains[0].handshake_timeout_ms, 15'000);
-  EXPECT_EQ(listener().chains[1].handshake_timeout_ms, 500);
+  EXPECT_EQ(listener().chains[0]->handshake_timeout_ms, 15'000);
+  EXPECT_EQ(listener().chains[1]->handshake_timeout_ms, 500);
 }
 
 }  // namespace

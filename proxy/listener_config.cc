@@ -1,7 +1,5 @@
 #include "proxy/listener_config.h"
 
-#include <algorithm>
-
 namespace weir {
 
 ListenerStats::ListenerStats(stats::Registry& registry, const std::string& prefix)
@@ -12,29 +10,29 @@ ListenerStats::ListenerStats(stats::Registry& registry, const std::string& prefi
       pre_cx_timeout(registry.counter(prefix + "downstream_pre_cx_timeout")),
       handshake_timeout(
           registry.counter(prefix + "downstream_cx_transport_socket_connect_timeout")),
+      secrets_not_ready(registry.counter(
+          prefix + "server_ssl_socket_factory.downstream_context_secrets_not_ready")),
       filter_error(registry.counter(prefix + "downstream_listener_filter_error")),
       filter_remote_close(registry.counter(prefix + "downstream_listener_filter_remote_close")),
       cx_active(registry.gauge(prefix + "downstream_cx_active")),
       pre_cx_active(registry.gauge(prefix + "downstream_pre_cx_active")) {}
 
 bool ListenerConfig::greets() const {
-  const auto speaks_tls = [](const ChainConfig& chain) { return chain.tls != nullptr; };
-  return !filters.empty() || std::any_of(chains.begin(), chains.end(), speaks_tls) ||
-         (default_chain && speaks_tls(*default_chain));
+  bool tls = false;
+  each_chain([&](const auto& chain) { tls |= chain->tls != nullptr; });
+  return tls || !filters.empty();
 }
 
-const ChainConfig* ListenerConfig::single_chain() const {
-  if (!chains.empty()) return nullptr;
-  return default_chain ? &*default_chain : nullptr;
+std::shared_ptr<const ChainConfig> ListenerConfig::single_chain() const {
+  return chains.empty() ? default_chain : nullptr;
 }
 
-const ChainConfig* ListenerConfig::chain_for(const Approach& approach) const {
+std::shared_ptr<const ChainConfig> ListenerConfig::chain_for(const Approach& approach) const {
   ChainChooser chooser(approach);
-  const ChainConfig* best = nullptr;
-  for (const ChainConfig& chain : chains)
-    if (chooser.offer(chain.match)) best = &chain;
-  if (chooser.holds()) return best;
-  return default_chain ? &*default_chain : nullptr;
+  const std::shared_ptr<const ChainConfig>* best = &default_chain;
+  for (const auto& chain : chains)
+    if (chooser.offer(chain->match)) best = &chain;
+  return chooser.holds() ? *best : default_chain;
 }
 
 }  // namespace weir

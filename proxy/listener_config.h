@@ -19,8 +19,11 @@ namespace tls {
 class ServerTls;
 }
 
+// Immutable. A chain that is the same in the next configuration of its listener is the same object
+// there, and its connections stay.
 struct ChainConfig {
   std::string name;
+  uint64_t hash = 0;  // of the message, and of what else it is made of
   ChainMatch match;
   std::variant<std::shared_ptr<const HcmConfig>, std::shared_ptr<const TcpProxyConfig>> app;
   std::shared_ptr<const tls::ServerTls> tls;  // null: in the clear
@@ -34,20 +37,21 @@ struct ListenerStats {
   ListenerStats(stats::Registry& registry, const std::string& prefix);
 
   stats::CounterId cx_total, cx_destroy, cx_overflow, no_chain_match, pre_cx_timeout,
-      handshake_timeout, filter_error, filter_remote_close;
+      handshake_timeout, secrets_not_ready, filter_error, filter_remote_close;
   stats::GaugeId cx_active, pre_cx_active;
 };
 
 // config.listener.v3.Listener, compiled. Immutable; shared by all workers.
 struct ListenerConfig {
   std::string name;
-  uint64_t hash = 0;                    // of the message
+  uint64_t hash = 0;                    // of the message, and of what else it is made of
+  uint64_t frame_hash = 0;              // the same without the chains
   std::vector<net::Address> addresses;  // address and additional_addresses
   std::vector<ConfiguredListenerFilter> filters;
   int64_t filters_timeout_ms = 15'000;  // 0: none
   bool continue_on_filters_timeout = false;
-  std::vector<ChainConfig> chains;
-  std::optional<ChainConfig> default_chain;
+  std::vector<std::shared_ptr<const ChainConfig>> chains;
+  std::shared_ptr<const ChainConfig> default_chain;  // may be null
   uint32_t buffer_limit_bytes = 1 << 20;
   uint32_t backlog = 4096;
   uint32_t fast_open_queue = 0;  // 0: off
@@ -58,21 +62,28 @@ struct ListenerConfig {
   bool v6_only = true;
   uint32_t max_accepts_per_event = 64;
   uint32_t unix_mode = 0;
-  // Of each worker's share, by the runtime key envoy.resource_limits.listener.<name>.
-  // connection_limit; 0: none.
-  uint64_t max_connections = 0;
+  std::shared_ptr<const LiveRuntime> runtime;  // null: there is none
+  std::string limit_key;                       // of max_connections
   bool tcp_keepalive = false;
   uint32_t keepalive_probes = 0;
   uint32_t keepalive_time_s = 0;
   uint32_t keepalive_interval_s = 0;
   ListenerStats stats;
 
+  // How many connections each worker may have of it at present; 0: as many as come.
+  uint64_t max_connections() const { return runtime == nullptr ? 0 : runtime->limit(limit_key, 0); }
   // Whether something has to be read of a connection before its application gets it.
   bool greets() const;
   // The only chain there is, when every connection belongs to it; else null.
-  const ChainConfig* single_chain() const;
+  std::shared_ptr<const ChainConfig> single_chain() const;
   // The chain for a connection, or null.
-  const ChainConfig* chain_for(const Approach& approach) const;
+  std::shared_ptr<const ChainConfig> chain_for(const Approach& approach) const;
+  // Each chain, the default one last.
+  template <class Visit>
+  void each_chain(Visit visit) const {
+    for (const auto& chain : chains) visit(chain);
+    if (default_chain != nullptr) visit(default_chain);
+  }
 };
 
 }  // namespace weir

@@ -133,9 +133,8 @@ void add_missing(const listenerv3::Listener& in, const FieldPath& path, const Ap
   if (in.filter_chains_size() > 0 && in.filter_chains(0).use_proxy_proto().value() &&
       !has<ProxyProtocolFilter>(out))
     out.filters.push_back({new_proxy_protocol({}, build.stats), nullptr});
-  const bool needed = std::any_of(out.chains.begin(), out.chains.end(), [](const ChainConfig& c) {
-    return c.match.needs_client_hello();
-  });
+  const bool needed = std::any_of(out.chains.begin(), out.chains.end(),
+                                  [](const auto& c) { return c->match.needs_client_hello(); });
   if (!needed || has<TlsInspector>(out)) return;
   out.filters.push_back({new_tls_inspector(build.stats), nullptr});
   build.diagnostics.warning(

@@ -3,7 +3,9 @@
 #include <set>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "proxy/control_planes.h"
 #include "proxy/listener_compile.h"
+#include "proxy/runtime_layers.h"
 #include "proxy/tls/secrets.h"
 
 namespace weir {
@@ -16,13 +18,12 @@ void read_clusters(const config::Bootstrap& bootstrap, const FieldPath& path, co
                    Plan& plan) {
   config::Diagnostics& diagnostics = build.diagnostics;
   const FieldPath clusters = path.field("clusters");
-  const upstream::DnsResolvers resolvers =
-      upstream::compile_default_resolvers(bootstrap, FieldPath::root(), diagnostics);
+  plan.resolvers = upstream::compile_default_resolvers(bootstrap, FieldPath::root(), diagnostics);
   for (int i = 0; i < bootstrap.static_resources().clusters_size(); ++i) {
     const FieldPath at = clusters.at(i);
     auto compiled =
         upstream::compile_cluster(bootstrap.static_resources().clusters(i), at, diagnostics,
-                                  resolvers, {build.secrets, &build.stats});
+                                  plan.resolvers, {build.secrets, &build.stats});
     if (compiled == nullptr) continue;
     const std::string name = compiled->name;
     if (!plan.clusters.emplace(name, std::move(compiled)).second)
@@ -30,13 +31,39 @@ void read_clusters(const config::Bootstrap& bootstrap, const FieldPath& path, co
   }
 }
 
+// Endpoints and control planes need each other's clusters, so this comes when those are known.
+void read_sources(const config::Bootstrap& bootstrap, const FieldPath& path, const AppBuild& build,
+                  ControlPlanes& planes) {
+  const auto has_cluster = [&](const std::string& name) { return build.has_cluster(name); };
+  planes.configure(bootstrap, has_cluster, build.diagnostics);
+  const FieldPath clusters = path.field("clusters");
+  const auto& all = bootstrap.static_resources().clusters();
+  for (int i = 0; i < all.size(); ++i) {
+    const auto& eds = all[i].eds_cluster_config();
+    if (!eds.has_eds_config()) continue;
+    const FieldPath at = clusters.at(i);
+    planes.check(eds.eds_config(), xds::ResourceType::kEndpoint,
+                 at.field("eds_cluster_config.eds_config"), has_cluster, build.diagnostics);
+  }
+  RuntimeLayers::check(bootstrap, planes, has_cluster, build.diagnostics);
+  const auto& dynamic = bootstrap.dynamic_resources();
+  const FieldPath root = FieldPath::root("dynamic_resources");
+  if (dynamic.has_cds_config())
+    planes.check(dynamic.cds_config(), xds::ResourceType::kCluster, root.field("cds_config"),
+                 has_cluster, build.diagnostics);
+  if (dynamic.has_lds_config())
+    planes.check(dynamic.lds_config(), xds::ResourceType::kListener, root.field("lds_config"),
+                 has_cluster, build.diagnostics);
+}
+
 void read_listeners(const config::Bootstrap& bootstrap, const FieldPath& path,
-                    const AppBuild& build, Plan& plan) {
+                    const AppBuild& build, const PlanBuild& more, Plan& plan) {
   const FieldPath listeners = path.field("listeners");
   std::set<std::string> names;
   for (int i = 0; i < bootstrap.static_resources().listeners_size(); ++i) {
     const FieldPath at = listeners.at(i);
-    auto compiled = compile_listener(bootstrap.static_resources().listeners(i), at, build);
+    const auto& listener = bootstrap.static_resources().listeners(i);
+    auto compiled = compile_listener(listener, at, build, more.old_listener(listener.name()));
     if (compiled == nullptr) continue;
     if (!names.insert(compiled->name).second)
       build.diagnostics.error(Code::kSemantic, at,
@@ -63,23 +90,27 @@ void read_admin(const config::Bootstrap& bootstrap, config::Diagnostics& diagnos
 
 }  // namespace
 
-std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, AppBuild build) {
+std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, AppBuild build,
+                                         const PlanBuild& more) {
   auto plan = std::make_unique<Plan>();
   const size_t errors_before = build.diagnostics.error_count();
   const FieldPath root = FieldPath::root("static_resources");
   plan->node_id = bootstrap.node().id();
   plan->node_cluster = bootstrap.node().cluster();
-  auto runtime = std::make_shared<Runtime>(Runtime::compile(bootstrap, build.diagnostics));
-  if (!runtime->empty()) plan->runtime = build.runtime = std::move(runtime);
   if (build.secrets != nullptr)
     for (const auto& secret : bootstrap.static_resources().secrets())
       build.secrets->set_static(secret);
   read_clusters(bootstrap, root, build, *plan);
   build.service_cluster = plan->node_cluster;
-  build.has_cluster = [&plan](std::string_view name) {
-    return plan->clusters.contains(std::string(name));
+  build.clusters_may_follow = bootstrap.dynamic_resources().has_cds_config();
+  // By value: who gets routes later asks again then.
+  auto names = std::make_shared<std::set<std::string, std::less<>>>();
+  for (const auto& [name, cluster] : plan->clusters) names->insert(name);
+  build.has_cluster = [names, known = std::move(build.has_cluster)](std::string_view name) {
+    return names->contains(name) || (known && known(name));
   };
-  read_listeners(bootstrap, root, build, *plan);
+  read_sources(bootstrap, root, build, more.planes);
+  read_listeners(bootstrap, root, build, more, *plan);
   read_admin(bootstrap, build.diagnostics, *plan);
   if (build.diagnostics.error_count() != errors_before) return nullptr;
   return plan;

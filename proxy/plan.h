@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,17 +14,28 @@
 
 namespace weir {
 
+class ControlPlanes;
+
 // A bootstrap configuration, compiled: everything that a running server needs of it. Immutable.
 struct Plan {
   std::map<std::string, std::shared_ptr<const upstream::ClusterConfig>> clusters;
   std::vector<std::shared_ptr<const ListenerConfig>> listeners;
   std::optional<net::Address> admin_address;
-  std::shared_ptr<const Runtime> runtime;  // null: nothing is set
+  upstream::DnsResolvers resolvers;  // of clusters that name none
   std::string node_id;
   std::string node_cluster;
 };
 
-// Null on errors, which are then in the diagnostics. `build.has_cluster` is filled in here.
-std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, AppBuild build);
+// What compiling a bootstrap needs besides. Main thread.
+struct PlanBuild {
+  ControlPlanes& planes;
+  // The config that a listener of that name has at present; null: there is none.
+  std::function<const ListenerConfig*(const std::string& name)> old_listener;
+};
+
+// Null on errors, which are then in the diagnostics. Clusters of the bootstrap count as those that
+// `build.has_cluster` knows.
+std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, AppBuild build,
+                                         const PlanBuild& more);
 
 }  // namespace weir

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "proxy/http/grpc.h"
 #include "proxy/request_headers.h"
@@ -41,6 +42,7 @@ void Request::recycle() {
   chain_.finish();
   forward_.recycle();
   timer_.cancel();
+  if (routes_ != nullptr) hcm_->routes->release(worker_.index(), *std::exchange(routes_, nullptr));
   head_ = http::RequestHead(arena_);
   response_ = http::ResponseHead(arena_);
   info_ = http::StreamInfo();
@@ -113,11 +115,13 @@ void Request::on_bad_request(uint16_t status, std::string_view details) {
 
 void Request::find_route() {
   http::RouteTable::Query query{head_, worker_.loop().random(), info_.tls != nullptr, {}};
-  if (const Runtime* runtime = hcm_->runtime.get())
+  if (const LiveRuntime* runtime = hcm_->runtime.get())
     query.runtime = [runtime](std::string_view key, uint32_t fallback) {
       return runtime->number(key, fallback);
     };
-  route_ = hcm_->routes->find(query);
+  if (routes_ == nullptr) routes_ = &hcm_->routes->acquire(worker_.index());
+  // By RDS, no table may have come.
+  route_ = routes_->table == nullptr ? nullptr : routes_->table->find(query);
   if (route_ == nullptr) return;
   info_.route_name = route_->name;
   info_.virtual_host = route_->host->name;
@@ -127,7 +131,8 @@ void Request::find_route() {
 
 // Before the filters, because the choice brings per-filter config of its own.
 void Request::pick_weighted(const http::ForwardAction& action) {
-  const Runtime* runtime = action.weighted_runtime_prefix.empty() ? nullptr : hcm_->runtime.get();
+  const LiveRuntime* runtime =
+      action.weighted_runtime_prefix.empty() ? nullptr : hcm_->runtime.get();
   const auto weight = [&](const http::WeightedCluster& entry) -> uint64_t {
     if (runtime == nullptr) return entry.weight;
     return runtime->number(action.weighted_runtime_prefix + "." + entry.cluster, entry.weight);

@@ -123,6 +123,7 @@ class Request : public http::ServerStreamEvents,
   http::ServerConnection* connection_ = nullptr;
   http::ServerStream* stream_ = nullptr;
   const HcmConfig* hcm_ = nullptr;
+  RouteUse* routes_ = nullptr;  // where `route_` was found; null before
   const http::Route* route_ = nullptr;
   const http::WeightedCluster* picked_ = nullptr;
   const http::HeaderMap* response_trailers_ = nullptr;

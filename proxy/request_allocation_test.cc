@@ -15,6 +15,7 @@
 #include "config/bootstrap.h"
 #include "config/support.h"
 #include "filters/registry.h"
+#include "proxy/control_planes.h"
 #include "proxy/net/testing/raw_socket.h"
 #include "proxy/plan.h"
 #include "proxy/stats/log_writers.h"
@@ -173,11 +174,13 @@ class RunningWorker {
     config::Diagnostics diagnostics;
     const auto message = config::load_bootstrap({.config_yaml = yaml}, check, diagnostics);
     if (message != nullptr)
-      plan_ = compile_plan(*message, {.diagnostics = diagnostics,
-                                      .stats = registry_,
-                                      .filter_types = filters::http_filters(),
-                                      .logs = logs_,
-                                      .kept_filter_state = &kept_});
+      plan_ = compile_plan(*message,
+                           AppBuild({.stats = registry_,
+                                     .filter_types = filters::http_filters(),
+                                     .logs = logs_,
+                                     .kept_filter_state = &kept_},
+                                    diagnostics),
+                           {planes_, [](const std::string&) { return nullptr; }});
     for (const config::Diagnostic& d : diagnostics.items())
       ADD_FAILURE() << d.field_path << ": " << d.message;
     if (plan_ == nullptr) std::abort();
@@ -224,6 +227,9 @@ class RunningWorker {
   }
 
   stats::Registry registry_;
+  Logger log_;
+  net::Loop loop_;
+  ControlPlanes planes_{{loop_, log_, registry_, {}}};
   stats::LogWriters logs_;
   http::KeptState kept_;
   std::unique_ptr<const Plan> plan_;

@@ -2,15 +2,14 @@
 
 #include <google/protobuf/struct.pb.h>
 
+#include <cstdio>
 #include <cstdlib>
-
-#include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 
 namespace weir {
 namespace {
 
 using google::protobuf::Value;
-using Values = std::map<std::string, std::string, std::less<>>;
+using Values = Runtime::Values;
 
 std::string number_text(double value) {
   char text[32];
@@ -51,19 +50,9 @@ void add(const std::string& key, const Value& value, Values& out) {
 
 }  // namespace
 
-Runtime Runtime::compile(const config::Bootstrap& bootstrap, config::Diagnostics& diagnostics) {
-  Runtime out;
-  const config::FieldPath layers = config::FieldPath::root("layered_runtime.layers");
-  for (int i = 0; i < bootstrap.layered_runtime().layers_size(); ++i) {
-    const auto& layer = bootstrap.layered_runtime().layers(i);
-    if (layer.has_rtds_layer() || layer.has_disk_layer()) {
-      diagnostics.error(config::Code::kNotSupported, layers.at(i),
-                        "Weir supports static_layer and admin_layer only",
-                        "put the values into a static_layer");
-      continue;
-    }
-    for (const auto& [name, value] : layer.static_layer().fields()) add(name, value, out.values_);
-  }
+Runtime::Values runtime_values(const google::protobuf::Struct& layer) {
+  Values out;
+  for (const auto& [name, value] : layer.fields()) add(name, value, out);
   return out;
 }
 

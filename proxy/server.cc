@@ -12,6 +12,7 @@
 
 #include "config/diagnostic_format.h"
 #include "config/resolve.h"
+#include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "filters/registry.h"
 #include "proxy/listener_compile.h"
 
@@ -100,7 +101,7 @@ class Server::DrainWatch : private net::Timer::Owner {
     timer_.set(server_.loop_.timers(), server_.loop_.now_ms() + kDrainPollMs);
     open_.store(0);
     answers_.store(0);
-    server_.on_each_worker([this](Worker& worker) {
+    server_.workers_.each([this](Worker& worker) {
       open_ += worker.connections();
       ++answers_;
     });
@@ -110,7 +111,7 @@ class Server::DrainWatch : private net::Timer::Owner {
     const bool all_answered = answers_.load() == server_.workers_.size();
     if (all_answered && open_.load() == 0) return server_.loop_.stop();
     if (server_.loop_.now_ms() >= deadline_ms_) {
-      server_.on_each_worker([](Worker& worker) { worker.close_connections(); });
+      server_.workers_.each([](Worker& worker) { worker.close_connections(); });
       return server_.loop_.stop();
     }
     if (!all_answered) {
@@ -127,7 +128,7 @@ class Server::DrainWatch : private net::Timer::Owner {
   std::atomic<size_t> answers_{0};
 };
 
-// ---- the start: listeners wait a while for names to be resolved ----
+// ---- the start: names of the bootstrap's clusters are waited for, but not for long ----
 
 class Server::ReadyTimer : private net::Timer::Owner {
  public:
@@ -137,7 +138,11 @@ class Server::ReadyTimer : private net::Timer::Owner {
 
  private:
   static constexpr int64_t kMaxWaitMs = 5'000;
-  void on_timer(net::Timer& /*timer*/) override { server_.start_serving(); }
+  void on_timer(net::Timer& /*timer*/) override {
+    if (server_.stage_ != Stage::kPrimaryClusters) return;
+    server_.clusters_.publish_primary();
+    server_.advance();
+  }
 
   Server& server_;
   net::Timer timer_;
@@ -151,7 +156,27 @@ Server::Server(Options options)
              options_.file_flush_interval_ms, !options_.validate_only},
             stats_),
       check_(supported()),
-      concurrency_(options_.concurrency != 0 ? options_.concurrency : processors()) {}
+      concurrency_(options_.concurrency != 0 ? options_.concurrency : processors()),
+      workers_(concurrency_, stats_, options_.drain_time_s * 1000),
+      reader_(check_, options_.reject_unknown_dynamic_fields, stats_, log_),
+      runtime_(loop_, workers_, reader_, planes_),
+      clusters_({loop_, log_, stats_, workers_, reader_, secrets_, planes_}),
+      routes_(workers_, reader_, planes_),
+      listeners_({log_, stats_, workers_, reader_, routes_, secrets_, planes_,
+                  [this] { return app_parts(); }}),
+      secret_feed_(secrets_, reader_, planes_,
+                   [this](const std::string& name) { return clusters_.has(name); }),
+      planes_({loop_, log_, stats_,
+               [this](const std::string& name) { return clusters_.on_main_loop(name); },
+               options_.reject_unknown_dynamic_fields}) {
+  clusters_.on_warm([this] { advance(); });
+  runtime_.on_loaded([this] { advance(); });
+  listeners_.on_warm([this] { advance(); });
+  secrets_.on_settled([this] {
+    clusters_.secrets_settled();
+    listeners_.activate_ready();
+  });
+}
 
 Server::~Server() = default;
 
@@ -177,33 +202,41 @@ void Server::print(config::Diagnostics& diagnostics) const {
   std::cerr << config::format_text(diagnostics, isatty(STDERR_FILENO) != 0) << std::flush;
 }
 
-AppBuild Server::app_build(config::Diagnostics& diagnostics) {
-  AppBuild build{diagnostics,  stats_, filters::http_filters(), {}, logs_,  &health_check_failing_,
-                 concurrency_, 0,      &kept_filter_state_,     {}, nullptr};
-  build.secrets = &secrets_;
-  return build;
+AppParts Server::app_parts() {
+  AppParts parts{.stats = stats_,
+                 .filter_types = filters::http_filters(),
+                 .has_cluster = [this](std::string_view name) { return clusters_.has(name); },
+                 .logs = logs_,
+                 .health_check_failing = &health_check_failing_,
+                 .workers = concurrency_,
+                 .kept_filter_state = &kept_filter_state_,
+                 .secrets = &secrets_,
+                 .clusters_may_follow = true};
+  parts.runtime = runtime_.live();
+  if (plan_ != nullptr) {
+    parts.service_cluster = plan_->node_cluster;
+  }
+  parts.check_route_source = [this, has_cluster = parts.has_cluster](
+                                 const envoy::config::core::v3::ConfigSource& source,
+                                 const config::FieldPath& path, config::Diagnostics& diagnostics) {
+    return planes_.check(source, xds::ResourceType::kRoute, path, has_cluster, diagnostics);
+  };
+  return parts;
 }
 
 Server::Loaded Server::load() {
   config::Diagnostics diagnostics;
   Loaded loaded;
   loaded.bootstrap = config::load_bootstrap(options_.load, check_, diagnostics);
+  const auto old_listener = [this](const std::string& name) { return listeners_.find(name); };
+  if (loaded.bootstrap != nullptr) runtime_.prepare(*loaded.bootstrap);
   if (loaded.bootstrap != nullptr)
-    loaded.plan = compile_plan(*loaded.bootstrap, app_build(diagnostics));
+    loaded.plan = compile_plan(*loaded.bootstrap, AppBuild(app_parts(), diagnostics),
+                               {planes_, old_listener});
   kept_filter_state_.sweep();
   print(diagnostics);
   malloc_trim(0);  // reading takes several times the memory of what it leaves; give that back
   return loaded;
-}
-
-void Server::on_each_worker(const std::function<void(Worker&)>& task) {
-  for (auto& worker : workers_) worker->loop().post([&worker = *worker, task] { task(worker); });
-}
-
-void Server::start_workers() {
-  for (uint32_t i = 0; i < concurrency_; ++i)
-    workers_.push_back(
-        std::make_unique<Worker>(i, stats_.new_shard(), options_.drain_time_s * 1000));
 }
 
 int Server::run() {
@@ -221,7 +254,6 @@ int Server::run() {
   }
   signals_ = std::make_unique<Signals>(*this);
   started_ms_ = loop_.now_ms();
-  start_workers();
   logs_.start();
   Result<void> ready = open_admin(*loaded.plan);
   if (ready) ready = apply(std::move(loaded));
@@ -230,49 +262,69 @@ int Server::run() {
     logs_.stop();
     return 1;
   }
-  serve_when_ready();
+  ready_timer_ = std::make_unique<ReadyTimer>(*this);
+  advance();
   secrets_.watch(loop_);
   loop_.run();
-  for (auto& worker : workers_) worker->loop().stop();
-  for (auto& worker : workers_) worker->join();
+  workers_.stop();
   admin_.reset();
-  discovery_.reset();
   logs_.stop();
   return 0;
 }
 
 // ---- start ----
 
-void Server::serve_when_ready() {
-  if (discovery_ == nullptr || discovery_->initialised()) return start_serving();
-  ready_timer_ = std::make_unique<ReadyTimer>(*this);
+// Called whenever something came that a stage may wait for.
+void Server::advance() {
+  if (stage_ == Stage::kPrimaryClusters && clusters_.primary_warm()) ask_for_clusters();
+  if (stage_ == Stage::kClusters && runtime_.loaded() && clusters_loaded_ && clusters_.warm())
+    ask_for_listeners();
+  if (stage_ == Stage::kListeners && listeners_loaded_ && listeners_.warm()) start_serving();
+}
+
+void Server::ask_for_clusters() {
+  stage_ = Stage::kClusters;
+  runtime_.subscribe();
+  const auto& dynamic = bootstrap_->dynamic_resources();
+  clusters_loaded_ = !dynamic.has_cds_config();
+  if (!clusters_loaded_) {
+    const auto& from = dynamic.cds_config();
+    clusters_.subscribe(*planes_.source(from, xds::ResourceType::kCluster), fetch_timeout_ms(from),
+                        [this] {
+                          clusters_loaded_ = true;
+                          advance();
+                        });
+  }
+  planes_.start();
+}
+
+void Server::ask_for_listeners() {
+  stage_ = Stage::kListeners;
+  const auto& dynamic = bootstrap_->dynamic_resources();
+  listeners_loaded_ = !dynamic.has_lds_config();
+  if (listeners_loaded_) return;
+  const auto& from = dynamic.lds_config();
+  listeners_.subscribe(*planes_.source(from, xds::ResourceType::kListener), fetch_timeout_ms(from),
+                       [this] {
+                         listeners_loaded_ = true;
+                         advance();
+                       });
 }
 
 // What was posted to the workers until now, clusters first, runs when their loops start.
 void Server::start_serving() {
-  if (serving_) return;
-  serving_ = true;
-  for (auto& worker : workers_) worker->start();
+  if (stage_ == Stage::kServing) return;
+  stage_ = Stage::kServing;
+  ready_timer_.reset();
+  workers_.start();
   log_.info(Component::kMain, "serving with ", concurrency_, " workers");
-}
-
-void Server::discover(std::shared_ptr<const upstream::ClusterConfig> config) {
-  if (discovery_ == nullptr) {
-    upstream::DiscoveryEvents events;
-    events.publish = [this](const std::string& name, auto hosts) { publish_hosts(name, hosts); };
-    events.initialised = [this](const std::string&) {
-      if (ready_timer_ != nullptr && discovery_->initialised()) start_serving();
-    };
-    discovery_ = std::make_unique<upstream::Discovery>(loop_, std::move(events));
-  }
-  discovery_->add(std::move(config));
 }
 
 void Server::begin_drain() {
   if (drain_watch_ != nullptr) return drain_watch_->hurry();
   log_.info(Component::kMain, "draining");
   start_serving();
-  on_each_worker([](Worker& worker) { worker.drain(); });
+  workers_.each([](Worker& worker) { worker.drain(); });
   drain_watch_ = std::make_unique<DrainWatch>(*this);
 }
 
@@ -295,101 +347,15 @@ bool Server::reload() {
 
 // What may fail comes first, so that nothing is half applied.
 Result<void> Server::apply(Loaded loaded) {
-  const std::unique_ptr<const Plan>& plan = loaded.plan;
-  OpenedSockets opened;
-  for (const auto& listener : plan->listeners) {
-    const auto old = listeners_.find(listener->name);
-    if (old != listeners_.end() && old->second->addresses == listener->addresses) continue;
-    auto sockets = sockets_for_workers(*listener);
-    if (!sockets) {
-      for (auto& [name, per_worker] : opened)
-        for (auto& fds : per_worker)
-          for (int fd : fds) close(fd);
-      return sockets.error();
-    }
-    opened[listener->name] = sockets.take();
-  }
-  apply_clusters(*plan);
-  apply_listeners(*plan, opened);
+  Result<Listeners::OpenedSockets> opened = listeners_.open_static(loaded.plan->listeners);
+  if (!opened) return opened.error();
   plan_ = std::move(loaded.plan);
   bootstrap_ = std::move(loaded.bootstrap);
+  runtime_.set(*bootstrap_);
+  clusters_.set_static(plan_->clusters, plan_->resolvers);
+  listeners_.set_static(plan_->listeners, *opened);
   config_updated_s_ = loop_.wall_us() / 1'000'000;
   return {};
-}
-
-void Server::apply_clusters(const Plan& plan) {
-  for (const auto& [name, config] : plan.clusters) {
-    const auto old = clusters_.find(name);
-    if (old != clusters_.end() && old->second->config->hash == config->hash) continue;
-    publish_cluster(config);
-  }
-  std::erase_if(clusters_, [&](const auto& entry) {
-    if (plan.clusters.contains(entry.first)) return false;
-    if (discovery_ != nullptr) discovery_->remove(entry.first);
-    on_each_worker([name = entry.first](Worker& worker) { worker.remove_cluster(name); });
-    return true;
-  });
-}
-
-void Server::publish_cluster(std::shared_ptr<const upstream::ClusterConfig> config) {
-  PublishedCluster published;
-  published.cluster = std::make_shared<upstream::Cluster>(config, stats_, concurrency_);
-  published.hosts = std::make_shared<upstream::HostSet>(config->hosts);
-  published.plan = upstream::plan_balancing(config->balancing, published.hosts);
-  clusters_[config->name] = published.cluster;
-  on_each_worker([published](Worker& worker) { worker.set_cluster(published); });
-  if (!config->targets.empty()) discover(std::move(config));
-}
-
-void Server::publish_hosts(const std::string& name,
-                           std::shared_ptr<const upstream::HostSet> hosts) {
-  const auto found = clusters_.find(name);
-  if (found == clusters_.end()) return;
-  auto plan = upstream::plan_balancing(found->second->config->balancing, hosts);
-  on_each_worker([=](Worker& worker) { worker.update_hosts(name, hosts, plan); });
-}
-
-void Server::apply_listeners(const Plan& plan, OpenedSockets& opened) {
-  std::map<std::string, std::shared_ptr<const ListenerConfig>> present;
-  for (const auto& listener : plan.listeners) {
-    present[listener->name] = listener;
-    const auto old = listeners_.find(listener->name);
-    const auto sockets = opened.find(listener->name);
-    if (old != listeners_.end() && sockets == opened.end() && old->second->hash == listener->hash) {
-      present[listener->name] = old->second;
-      continue;
-    }
-    for (size_t i = 0; i < workers_.size(); ++i) {
-      std::vector<int> fds;
-      if (sockets != opened.end()) fds = sockets->second[i];
-      Worker& worker = *workers_[i];
-      worker.loop().post([&worker, listener, fds] { worker.set_listener(listener, fds); });
-    }
-  }
-  for (const auto& [name, listener] : listeners_)
-    if (!present.contains(name))
-      on_each_worker([name = name](Worker& worker) { worker.remove_listener(name); });
-  listeners_ = std::move(present);
-}
-
-Result<std::vector<std::vector<int>>> Server::sockets_for_workers(const ListenerConfig& config) {
-  std::vector<std::vector<int>> all(workers_.size());
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    // Where the kernel does not share an address among sockets, the workers share one socket.
-    const bool share = i > 0 && (!config.reuse_port || !config.addresses[0].is_ip());
-    if (share) {
-      for (int fd : all[0]) all[i].push_back(dup(fd));
-      continue;
-    }
-    Result<std::vector<int>> opened = open_sockets(config);
-    if (!opened) {
-      for (auto& fds : all)
-        for (int fd : fds) close(fd);
-      return opened.error();
-    }
-    all[i] = opened.take();
-  }
-  return all;
 }
 
 }  // namespace weir

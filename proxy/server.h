@@ -10,16 +10,21 @@
 #include "proxy/admin/hooks.h"
 #include "proxy/admin_server.h"
 #include "proxy/base/log.h"
+#include "proxy/clusters.h"
+#include "proxy/control_planes.h"
 #include "proxy/http/kept_state.h"
+#include "proxy/listeners.h"
 #include "proxy/net/loop.h"
 #include "proxy/options.h"
 #include "proxy/plan.h"
+#include "proxy/resource_reader.h"
+#include "proxy/routes.h"
+#include "proxy/runtime_layers.h"
+#include "proxy/secret_feed.h"
 #include "proxy/stats/log_writers.h"
 #include "proxy/stats/registry.h"
 #include "proxy/tls/secrets.h"
-#include "proxy/upstream/cluster.h"
-#include "proxy/upstream/discovery.h"
-#include "proxy/worker.h"
+#include "proxy/workers.h"
 
 namespace weir {
 
@@ -44,6 +49,13 @@ class Server {
   class Signals;
   class DrainWatch;
   class ReadyTimer;
+  // What the process is waiting for before it serves.
+  enum class Stage : uint8_t {
+    kPrimaryClusters,  // names of the bootstrap's clusters
+    kClusters,         // CDS, and the endpoints of all clusters
+    kListeners,        // LDS, and the routes of all listeners
+    kServing,
+  };
   struct Loaded {
     std::shared_ptr<const config::Bootstrap> bootstrap;
     std::unique_ptr<const Plan> plan;
@@ -51,25 +63,20 @@ class Server {
 
   Loaded load();
   void print(config::Diagnostics& diagnostics) const;
-  AppBuild app_build(config::Diagnostics& diagnostics);
-  void start_workers();
+  AppParts app_parts();
   Result<void> apply(Loaded loaded);
-  void apply_clusters(const Plan& plan);
-  using OpenedSockets = std::map<std::string, std::vector<std::vector<int>>>;
-  void apply_listeners(const Plan& plan, OpenedSockets& opened);
-  Result<std::vector<std::vector<int>>> sockets_for_workers(const ListenerConfig& config);
-  void publish_cluster(std::shared_ptr<const upstream::ClusterConfig> config);
-  void publish_hosts(const std::string& name, std::shared_ptr<const upstream::HostSet> hosts);
-  void on_each_worker(const std::function<void(Worker&)>& task);
   Result<void> set_up_log();
-  void discover(std::shared_ptr<const upstream::ClusterConfig> config);
-  // Listeners open when every name was asked for once, or after a while.
-  void serve_when_ready();
+  // The next stage of the start, when what it waits for is there.
+  void advance();
+  void ask_for_clusters();
+  void ask_for_listeners();
   void start_serving();
   Result<void> open_admin(const Plan& plan);
   admin::AdminHooks admin_hooks();
   admin::ServerFacts facts();
   std::vector<admin::ClusterState> cluster_states();
+  std::vector<admin::ControlPlaneState> control_plane_states() const;
+  std::vector<admin::DynamicResource> dynamic_resources() const;
 
   Options options_;
   Logger log_;
@@ -83,17 +90,23 @@ class Server {
   http::KeptState kept_filter_state_;
   tls::Secrets secrets_{stats_, log_};
   uint32_t concurrency_;
-  std::vector<std::unique_ptr<Worker>> workers_;
+  Workers workers_;
+  ResourceReader reader_;
+  RuntimeLayers runtime_;
+  Clusters clusters_;
+  Routes routes_;
+  Listeners listeners_;
+  SecretFeed secret_feed_;
+  ControlPlanes planes_;  // after the clusters that its streams use
   std::shared_ptr<const config::Bootstrap> bootstrap_;
   std::unique_ptr<const Plan> plan_;
   int64_t config_updated_s_ = 0;
   int64_t started_ms_ = 0;
-  std::map<std::string, std::shared_ptr<upstream::Cluster>> clusters_;
-  std::map<std::string, std::shared_ptr<const ListenerConfig>> listeners_;
-  std::unique_ptr<upstream::Discovery> discovery_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<ReadyTimer> ready_timer_;
-  bool serving_ = false;
+  Stage stage_ = Stage::kPrimaryClusters;
+  bool clusters_loaded_ = false;   // CDS has answered, or will not
+  bool listeners_loaded_ = false;  // the same of LDS
 };
 
 }  // namespace weir

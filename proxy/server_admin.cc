@@ -1,4 +1,5 @@
 #include <latch>
+#include <map>
 
 #include "filters/registry.h"
 #include "proxy/listener_compile.h"
@@ -71,8 +72,8 @@ admin::ServerFacts Server::facts() {
   admin::ServerFacts facts;
   facts.version = version_text();
   facts.state = drain_watch_ != nullptr || health_check_failing_ ? admin::ServerState::kDraining
-                : serving_                                       ? admin::ServerState::kLive
-                           : admin::ServerState::kInitializing;
+                : stage_ == Stage::kServing                      ? admin::ServerState::kLive
+                                            : admin::ServerState::kInitializing;
   facts.uptime_s = (loop_.now_ms() - started_ms_) / 1000;
   facts.concurrency = concurrency_;
   facts.config_path = options_.load.config_path;
@@ -94,31 +95,73 @@ admin::ServerFacts Server::facts() {
 // Asks each worker in turn and waits: a worker answers within a turn of its loop.
 std::vector<admin::ClusterState> Server::cluster_states() {
   std::map<std::string, std::vector<EndpointReport>> reports;
-  if (serving_) {
-    for (auto& worker : workers_) {
-      std::latch answered(1);
-      worker->loop().post([&worker = *worker, &reports, &answered] {
-        worker.report(reports);
-        answered.count_down();
-      });
-      answered.wait();
-    }
+  for (uint32_t i = 0; stage_ == Stage::kServing && i < workers_.size(); ++i) {
+    Worker& worker = workers_.at(i);
+    std::latch answered(1);
+    worker.loop().post([&] {
+      worker.report(reports);
+      answered.count_down();
+    });
+    answered.wait();
   }
   std::vector<admin::ClusterState> states;
-  for (const auto& [name, cluster] : clusters_) {
+  for (const Clusters::State& cluster : clusters_.states()) {
+    const upstream::ClusterConfig& config = *cluster.config;
     admin::ClusterState state;
-    state.name = name;
-    state.observability_name = cluster->config->stat_name;
-    state.default_priority = breaker_state(cluster->config->thresholds[0]);
-    state.high_priority = breaker_state(cluster->config->thresholds[1]);
-    const auto& localities = cluster->config->hosts.localities.empty()
-                                 ? cluster->config->target_localities
-                                 : cluster->config->hosts.localities;
-    for (const EndpointReport& report : reports[name])
-      state.endpoints.push_back(endpoint_state(report, localities));
+    state.name = config.name;
+    state.observability_name = config.stat_name;
+    state.eds_service_name = config.eds_service_name;
+    state.added_via_api = cluster.dynamic;
+    state.default_priority = breaker_state(config.thresholds[0]);
+    state.high_priority = breaker_state(config.thresholds[1]);
+    for (const EndpointReport& report : reports[config.name])
+      state.endpoints.push_back(endpoint_state(report, cluster.hosts->localities));
     states.push_back(std::move(state));
   }
   return states;
+}
+
+std::vector<admin::ControlPlaneState> Server::control_plane_states() const {
+  std::vector<admin::ControlPlaneState> out;
+  for (const ControlPlanes::Plane& plane : planes_.status()) {
+    admin::ControlPlaneState state{plane.name, plane.connected, plane.identifier, {}};
+    for (const xds::ResourceStatus& one : plane.resources)
+      state.resources.push_back({std::string(xds::short_name(one.type)), one.name,
+                                 std::string(state_name(one.state)), one.version,
+                                 one.rejected_version, one.error, one.since_ms, one.updated_ms});
+    out.push_back(std::move(state));
+  }
+  return out;
+}
+
+std::vector<admin::DynamicResource> Server::dynamic_resources() const {
+  std::vector<DynamicResource> resources;
+  clusters_.describe(resources);
+  listeners_.describe(resources);
+  routes_.describe(resources);
+  secret_feed_.describe(resources);
+  runtime_.describe(resources);
+  using Key = std::pair<xds::ResourceType, std::string>;
+  std::map<Key, xds::ResourceStatus> rejected;
+  for (const ControlPlanes::Plane& plane : planes_.status())
+    for (const xds::ResourceStatus& one : plane.resources)
+      if (!one.error.empty()) rejected[{one.type, one.name}] = one;
+  std::vector<admin::DynamicResource> out;
+  for (DynamicResource& one : resources) {
+    admin::DynamicResource entry{std::move(one.name),
+                                 std::move(one.version),
+                                 one.updated_s,
+                                 std::move(one.content),
+                                 one.warming,
+                                 {},
+                                 {}};
+    if (const auto found = rejected.find({one.type, entry.name}); found != rejected.end()) {
+      entry.error = found->second.error;
+      entry.rejected_version = found->second.rejected_version;
+    }
+    out.push_back(std::move(entry));
+  }
+  return out;
 }
 
 admin::AdminHooks Server::admin_hooks() {
@@ -129,14 +172,15 @@ admin::AdminHooks Server::admin_hooks() {
   hooks.clusters = [this] { return cluster_states(); };
   hooks.listeners = [this] {
     std::vector<admin::ListenerState> states;
-    for (const auto& [name, listener] : listeners_) states.push_back({name, listener->addresses});
+    for (Listeners::State& one : listeners_.states())
+      states.push_back({std::move(one.name), std::move(one.addresses)});
     return states;
   };
   hooks.runtime = [this] {
-    admin::RuntimeLayer layer{"static", {}};
-    if (plan_ != nullptr && plan_->runtime != nullptr)
-      layer.values.assign(plan_->runtime->values().begin(), plan_->runtime->values().end());
-    return std::vector<admin::RuntimeLayer>{std::move(layer)};
+    std::vector<admin::RuntimeLayer> layers;
+    for (const RuntimeLayers::Layer& layer : runtime_.layers())
+      layers.push_back({layer.name, {layer.values.begin(), layer.values.end()}});
+    return layers;
   };
   hooks.certificates = [this] {
     std::vector<admin::CertificateState> states;
@@ -145,10 +189,13 @@ admin::AdminHooks Server::admin_hooks() {
     return states;
   };
   hooks.bootstrap = [this] { return bootstrap_; };
+  hooks.dynamic_resources = [this] { return dynamic_resources(); };
+  hooks.control_planes = [this] { return control_plane_states(); };
   hooks.config_updated_s = [this] { return config_updated_s_; };
   hooks.drain_listeners = [this](const admin::DrainRequest&) {
-    on_each_worker([](Worker& worker) { worker.drain(); });
+    workers_.each([](Worker& worker) { worker.drain(); });
   };
+  hooks.modify_runtime = [this](const auto& values) { return runtime_.modify(values); };
   hooks.fail_health_checks = [this](bool failing) { health_check_failing_ = failing; };
   hooks.reopen_logs = [this] { reopen_logs(); };
   hooks.quit = [this] { begin_drain(); };

@@ -17,7 +17,7 @@ std::shared_ptr<const TcpProxyConfig> compile_tcp_proxy(
     out->total_weight += entry.weight();
   }
   const auto check = [&](const std::string& name, const config::FieldPath& at) {
-    if (name.empty() || build.has_cluster(name)) return;
+    if (name.empty() || build.clusters_may_follow || build.has_cluster(name)) return;
     build.diagnostics.error(config::Code::kReference, at, "there is no cluster '" + name + "'");
   };
   check(out->cluster, path.field("cluster"));

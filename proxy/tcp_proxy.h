@@ -49,6 +49,8 @@ class TcpRelay : private net::Timer::Owner {
   void close();
 
   uint32_t slot = 0;  // the worker's
+  const Entrance& entrance() const { return entrance_; }
+  const TcpProxyConfig& config() const { return *config_; }
 
  private:
   // One of the two sides.

@@ -36,10 +36,10 @@ void Worker::set_cluster(const PublishedCluster& published) {
   if (place != nullptr) {
     place->drain();
     old_clusters_.push_back(std::move(place));
+    sweep_later();
   }
   place = std::make_unique<upstream::WorkerCluster>(published.cluster, published.plan,
                                                     published.hosts, loop_, stats_);
-  sweep();
 }
 
 void Worker::remove_cluster(const std::string& name) {
@@ -49,7 +49,7 @@ void Worker::remove_cluster(const std::string& name) {
   found->second->drain();
   old_clusters_.push_back(std::move(found->second));
   clusters_.erase(found);
-  sweep();
+  sweep_later();
 }
 
 void Worker::update_hosts(const std::string& name, std::shared_ptr<const upstream::HostSet> hosts,
@@ -102,15 +102,27 @@ void Worker::remove_listener(const std::string& name) {
 
 void Worker::retire_entrance(std::unique_ptr<Entrance> entrance) {
   entrance->drain(drain_ms_);
-  old_entrances_.push_back(std::move(entrance));
+  old_entrances_.push_back({std::move(entrance), loop_.now_ms() + drain_ms_});
+  sweep_later();
+}
+
+void Worker::sweep_later() {
+  if (!sweep_timer_.armed()) sweep_timer_.set(loop_.timers(), loop_.now_ms() + kSweepMs);
+}
+
+void Worker::on_timer(net::Timer& /*timer*/) {
   sweep();
 }
 
-// What was replaced goes when nothing needs it any more.
+// What was replaced goes when nothing needs it any more, or when its time is over.
 void Worker::sweep() {
-  std::erase_if(old_entrances_, [this](auto& entrance) {
-    if (entrance->connections() > 0) return false;
-    loop_.retire(std::move(entrance));
+  const int64_t now_ms = loop_.now_ms();
+  bool more = false;
+  for (auto& [name, listener] : listeners_) more |= listener->sweep(now_ms);
+  std::erase_if(old_entrances_, [&](OldEntrance& old) {
+    if (now_ms >= old.close_at_ms) old.entrance->close_all();
+    if (old.entrance->connections() > 0) return false;
+    loop_.retire(std::move(old.entrance));
     return true;
   });
   std::erase_if(old_clusters_, [this](auto& cluster) {
@@ -118,6 +130,17 @@ void Worker::sweep() {
     loop_.retire(std::move(cluster));
     return true;
   });
+  if (more || !old_entrances_.empty() || !old_clusters_.empty()) sweep_later();
+}
+
+void Worker::close_relays(const Entrance& entrance, const TcpProxyConfig* only) {
+  // From the end, because one that closes is replaced by the last one.
+  for (size_t i = relays_.size(); i > 0; --i) {
+    if (i > relays_.size()) continue;
+    TcpRelay& relay = *relays_[i - 1];
+    if (&relay.entrance() == &entrance && (only == nullptr || &relay.config() == only))
+      relay.close();
+  }
 }
 
 void Worker::drain() {
@@ -126,19 +149,19 @@ void Worker::drain() {
     listener->stop_accepting();
     listener->drain();
   }
-  for (auto& entrance : old_entrances_) entrance->drain(0);
+  for (auto& old : old_entrances_) old.entrance->drain(0);
 }
 
 void Worker::close_connections() {
   for (auto& [name, listener] : listeners_) listener->close_connections();
-  for (auto& entrance : old_entrances_) entrance->close_all();
+  for (auto& old : old_entrances_) old.entrance->close_all();
   while (!relays_.empty()) relays_.back()->close();
 }
 
 size_t Worker::connections() const {
   size_t sum = 0;
   for (const auto& [name, listener] : listeners_) sum += listener->connections();
-  for (const auto& entrance : old_entrances_) sum += entrance->connections();
+  for (const auto& old : old_entrances_) sum += old.entrance->connections();
   return sum;
 }
 

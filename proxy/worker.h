@@ -39,11 +39,11 @@ struct PublishedCluster {
 
 // One thread of the data path, with a loop, listening sockets, upstream pools and counters of its
 // own. What others want of it they post to its loop.
-class Worker {
+class Worker : private net::Timer::Owner {
  public:
   // `drain_ms`: how long idle connections of a replaced config may stay.
   Worker(uint32_t index, stats::Shard& stats, int64_t drain_ms);
-  ~Worker();
+  ~Worker() override;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -71,6 +71,7 @@ class Worker {
   uint32_t index() const { return index_; }
   upstream::WorkerCluster* cluster(std::string_view name);
   bool draining() const { return draining_; }
+  int64_t drain_ms() const { return drain_ms_; }
   uint64_t next_connection_id() { return ++connection_ids_ * kIdStride + index_; }
   uint64_t next_stream_id() { return ++stream_ids_ * kIdStride + index_; }
   std::string_view date();
@@ -90,10 +91,21 @@ class Worker {
 
   // Entrances whose config was replaced live until their last connection is gone.
   void retire_entrance(std::unique_ptr<Entrance> entrance);
-  void sweep();
+  // Something that was replaced will be idle, or over its time, some time soon.
+  void sweep_later();
+  // Ends an entrance's relays, or those of one chain of it.
+  void close_relays(const Entrance& entrance, const TcpProxyConfig* only);
 
  private:
   static constexpr uint64_t kIdStride = 1024;
+  static constexpr int64_t kSweepMs = 500;
+  struct OldEntrance {
+    std::unique_ptr<Entrance> entrance;
+    int64_t close_at_ms;
+  };
+
+  void on_timer(net::Timer& timer) override;
+  void sweep();
 
   struct NameHash {
     using is_transparent = void;
@@ -111,7 +123,8 @@ class Worker {
   upstream::WorkerCluster* last_cluster_ = nullptr;  // that was asked for; null after a change
   std::vector<std::unique_ptr<upstream::WorkerCluster>> old_clusters_;
   std::unordered_map<std::string, std::unique_ptr<WorkerListener>> listeners_;
-  std::vector<std::unique_ptr<Entrance>> old_entrances_;
+  std::vector<OldEntrance> old_entrances_;
+  net::Timer sweep_timer_{*this};
   std::vector<std::unique_ptr<Request>> requests_;
   std::vector<Request*> free_requests_;
   std::vector<std::unique_ptr<TcpRelay>> relays_;

@@ -74,6 +74,8 @@ void WorkerListener::on_timer(net::Timer& /*timer*/) {
 }
 
 void WorkerListener::replace(std::shared_ptr<const ListenerConfig> config) {
+  if (config->frame_hash == entrance_->config().frame_hash)
+    return entrance_->update(std::move(config), worker_.drain_ms());
   worker_.retire_entrance(
       std::exchange(entrance_, std::make_unique<Entrance>(worker_, std::move(config))));
 }

@@ -21,7 +21,8 @@ class WorkerListener : private net::Timer::Owner {
   ~WorkerListener() override;
 
   const ListenerConfig& config() const { return entrance_->config(); }
-  // Later connections get the new config; open ones keep theirs and drain.
+  // Later connections get the new config. Where only chains differ, open ones of those that stay
+  // stay too; else they keep their config and drain.
   void replace(std::shared_ptr<const ListenerConfig> config);
   void stop_accepting();
   // Gives the entrance to the worker, which keeps it until its connections are gone. The end of
@@ -30,6 +31,7 @@ class WorkerListener : private net::Timer::Owner {
   void drain() { entrance_->drain(0); }
   void close_connections() { entrance_->close_all(); }
   size_t connections() const { return entrance_->connections(); }
+  bool sweep(int64_t now_ms) { return entrance_->sweep(now_ms); }
 
  private:
   class Socket : public net::Watch::Owner {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "xds/source.h"
 #include "xds/status.h"
 #include "xds/types.h"
 #include "xds/wire.h"
@@ -38,16 +39,16 @@ struct ClientOptions {
 // one. Keeps the subscriptions, connects again when the stream breaks off, and holds no more than
 // it must: of each resource its name, version and a hash. Follows the xDS protocol of
 // envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol. Main thread.
-class Client {
+class Client : public Source {
  public:
   // What is passed in outlives the client.
   Client(Wire& wire, ClientOptions options);
-  ~Client();
+  ~Client() override;
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
   // Before the first subscription of the type.
-  void set_handler(ResourceType type, ResourceHandler& handler);
+  void set_handler(ResourceType type, ResourceHandler& handler) override;
 
   // Opens the stream, with what is subscribed to by then.
   void start();
@@ -55,19 +56,20 @@ class Client {
   // Name "*": all there are. A name may be subscribed to by several; each has to unsubscribe. The
   // handler is told on_absent when nothing came within the time; 0: it may take for ever. What has
   // come already does not come again: the handler keeps it.
-  void subscribe(ResourceType type, const std::string& name, int64_t initial_fetch_timeout_ms);
-  void unsubscribe(ResourceType type, const std::string& name);
+  void subscribe(ResourceType type, const std::string& name,
+                 int64_t initial_fetch_timeout_ms) override;
+  void unsubscribe(ResourceType type, const std::string& name) override;
 
   // While paused no request of the type is sent, ACKs included. Nests. Requests that became due are
   // sent on the last resume, gathered into one.
-  void pause(ResourceType type);
-  void resume(ResourceType type);
+  void pause(ResourceType type) override;
+  void resume(ResourceType type) override;
 
   // The wire's wake_at.
   void tick();
 
   bool connected() const;  // a message has come over the present stream
-  std::vector<ResourceStatus> status() const;
+  std::vector<ResourceStatus> status() const override;
   // The version of the last answer of that type that was taken over; empty: none.
   std::string version(ResourceType type) const;
   // What the control plane calls itself (control_plane.identifier).

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <google/protobuf/any.pb.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,6 +7,10 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+namespace google::protobuf {
+class Any;
+}
 
 namespace weir::xds {
 

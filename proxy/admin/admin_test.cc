@@ -26,6 +26,12 @@ class AdminTest : public testing::Test {
     hooks_.server = [this] { return facts_; };
     hooks_.clusters = [this] { return clusters_; };
     hooks_.listeners = [this] { return listeners_; };
+    hooks_.modify_runtime = [this](const auto& values) {
+      notes_ += "runtime";
+      for (const auto& [key, value] : values) notes_ += " " + key + "=" + value;
+      notes_ += ";";
+      return true;
+    };
     hooks_.runtime = [] {
       return std::vector<RuntimeLayer>{{"base", {{"a", "1"}, {"b", "\"x\""}}},
                                        {"top", {{"a", "2"}}}};
@@ -144,8 +150,11 @@ TEST_F(AdminTest, ChangesReachTheProcess) {
   post("/healthcheck/fail");
   post("/healthcheck/ok");
   post("/reopen_logs");
+  EXPECT_EQ(post("/runtime_modify").status, 400);
+  EXPECT_EQ(post("/runtime_modify?a.b=1&c=").body, "OK\n");
   post("/quitquitquit");
-  EXPECT_EQ(notes_, "drain;drain graceful skip_exit inbound;fail;pass;reopen;quit;");
+  EXPECT_EQ(notes_,
+            "drain;drain graceful skip_exit inbound;fail;pass;reopen;runtime a.b=1 c=;quit;");
 }
 
 TEST_F(AdminTest, Logging) {

@@ -2,6 +2,7 @@
 
 #include <re2/re2.h>
 
+#include <map>
 #include <vector>
 
 #include "envoy/admin/v3/config_dump.pb.h"
@@ -28,8 +29,9 @@ using google::protobuf::Timestamp;
 // Gathers the parts of one dump.
 class Dumper {
  public:
-  Dumper(const Bootstrap& bootstrap, int64_t updated_s, const re2::RE2* names)
-      : bootstrap_(bootstrap), names_(names) {
+  Dumper(const Bootstrap& bootstrap, int64_t updated_s, std::span<const DynamicResource> dynamic,
+         const re2::RE2* names)
+      : bootstrap_(bootstrap), dynamic_(dynamic), names_(names) {
     updated_.set_seconds(updated_s);
   }
 
@@ -48,6 +50,13 @@ class Dumper {
       entry.mutable_cluster()->PackFrom(cluster);
       *entry.mutable_last_updated() = updated_;
     }
+    each<envoy::config::cluster::v3::Cluster>([&](const DynamicResource& one) {
+      auto& entry =
+          one.warming ? *out.add_dynamic_warming_clusters() : *out.add_dynamic_active_clusters();
+      fill(one, entry, *entry.mutable_cluster());
+      fill_error(one, *entry.mutable_error_state());
+      if (one.error.empty()) entry.clear_error_state();
+    });
     return out;
   }
 
@@ -59,6 +68,10 @@ class Dumper {
       entry.mutable_endpoint_config()->PackFrom(cluster.load_assignment());
       *entry.mutable_last_updated() = updated_;
     }
+    each<envoy::config::endpoint::v3::ClusterLoadAssignment>([&](const DynamicResource& one) {
+      auto& entry = *out.add_dynamic_endpoint_configs();
+      fill(one, entry, *entry.mutable_endpoint_config());
+    });
     return out;
   }
 
@@ -70,6 +83,15 @@ class Dumper {
       entry.mutable_listener()->PackFrom(listener);
       *entry.mutable_last_updated() = updated_;
     }
+    std::map<std::string, ListenersConfigDump::DynamicListener*> by_name;
+    each<envoy::config::listener::v3::Listener>([&](const DynamicResource& one) {
+      auto*& entry = by_name[one.name];
+      if (entry == nullptr) entry = out.add_dynamic_listeners();
+      entry->set_name(one.name);
+      auto& state = one.warming ? *entry->mutable_warming_state() : *entry->mutable_active_state();
+      fill(one, state, *state.mutable_listener());
+      if (!one.error.empty()) fill_error(one, *entry->mutable_error_state());
+    });
     return out;
   }
 
@@ -82,6 +104,11 @@ class Dumper {
       entry.mutable_secret()->PackFrom(secret);
       *entry.mutable_last_updated() = updated_;
     }
+    each<envoy::extensions::transport_sockets::tls::v3::Secret>([&](const DynamicResource& one) {
+      auto& entry = *out.add_dynamic_active_secrets();
+      entry.set_name(one.name);
+      fill(one, entry, *entry.mutable_secret());
+    });
     return out;
   }
 
@@ -91,6 +118,10 @@ class Dumper {
       for (const auto& chain : listener.filter_chains()) add_routes(chain, out);
       if (listener.has_default_filter_chain()) add_routes(listener.default_filter_chain(), out);
     }
+    each<envoy::config::route::v3::RouteConfiguration>([&](const DynamicResource& one) {
+      auto& entry = *out.add_dynamic_route_configs();
+      fill(one, entry, *entry.mutable_route_config());
+    });
     return out;
   }
 
@@ -112,7 +143,27 @@ class Dumper {
     }
   }
 
+  // Those of one type.
+  template <class Type, class Visit>
+  void each(Visit visit) const {
+    for (const DynamicResource& one : dynamic_)
+      if (one.content->Is<Type>() && wanted(one.name)) visit(one);
+  }
+
+  template <class Entry>
+  static void fill(const DynamicResource& one, Entry& entry, google::protobuf::Any& content) {
+    content = *one.content;
+    entry.set_version_info(one.version);
+    entry.mutable_last_updated()->set_seconds(one.updated_s);
+  }
+
+  static void fill_error(const DynamicResource& one, envoy::admin::v3::UpdateFailureState& state) {
+    state.set_details(one.error);
+    state.set_version_info(one.rejected_version);
+  }
+
   const Bootstrap& bootstrap_;
+  std::span<const DynamicResource> dynamic_;
   Timestamp updated_;
   const re2::RE2* names_;
 };
@@ -152,11 +203,12 @@ class Selection {
 }  // namespace
 
 Result<std::string> config_dump_json(const Bootstrap& bootstrap, int64_t updated_s,
+                                     std::span<const DynamicResource> dynamic,
                                      const ConfigDumpQuery& query) {
   const re2::RE2 names(query.name_regex, re2::RE2::Quiet);
   if (!names.ok())
     return Error{"bad-query", "'name_regex' is no regular expression: " + names.error()};
-  const Dumper dumper(bootstrap, updated_s, query.name_regex.empty() ? nullptr : &names);
+  const Dumper dumper(bootstrap, updated_s, dynamic, query.name_regex.empty() ? nullptr : &names);
   ConfigDump out;
   Selection selection(query, out);
   selection.add(dumper.bootstrap());
@@ -169,7 +221,10 @@ Result<std::string> config_dump_json(const Bootstrap& bootstrap, int64_t updated
     return Error{"bad-query", "'" + query.resource +
                                   "' is no list of the configuration dump; there are bootstrap, "
                                   "static_clusters, static_listeners, static_route_configs, "
-                                  "static_secrets and, with include_eds, static_endpoint_configs"};
+                                  "static_secrets, with include_eds static_endpoint_configs, "
+                                  "dynamic_active_clusters, dynamic_warming_clusters, "
+                                  "dynamic_listeners, dynamic_route_configs, "
+                                  "dynamic_endpoint_configs and dynamic_active_secrets"};
   redact(out);
   return message_json(out);
 }

@@ -3,7 +3,10 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
@@ -69,7 +72,7 @@ Bootstrap example() {
 }
 
 json dump(const ConfigDumpQuery& query) {
-  const Result<std::string> text = config_dump_json(example(), 1'767'323'045, query);
+  const Result<std::string> text = config_dump_json(example(), 1'767'323'045, {}, query);
   EXPECT_TRUE(text.ok()) << (text.ok() ? "" : text.error().message);
   return text ? json::parse(*text) : json();
 }
@@ -98,12 +101,12 @@ TEST(ConfigDumpTest, ResourcesNamesAndEndpoints) {
 }
 
 TEST(ConfigDumpTest, BadQueriesAreErrors) {
-  EXPECT_EQ(config_dump_json(example(), 0, {.resource = "nothing"}).error().code, "bad-query");
-  EXPECT_EQ(config_dump_json(example(), 0, {.name_regex = "("}).error().code, "bad-query");
+  EXPECT_EQ(config_dump_json(example(), 0, {}, {.resource = "nothing"}).error().code, "bad-query");
+  EXPECT_EQ(config_dump_json(example(), 0, {}, {.name_regex = "("}).error().code, "bad-query");
 }
 
 TEST(ConfigDumpTest, NoSecretIsPrintedAnywhere) {
-  const std::string text = config_dump_json(example(), 0, {}).value();
+  const std::string text = config_dump_json(example(), 0, {}, {}).value();
   EXPECT_EQ(text.find("TOP-SECRET"), std::string::npos);
   EXPECT_EQ(text.find("VE9QLVNFQ1JFVA"), std::string::npos) << "as base64";
   EXPECT_NE(text.find("[redacted]"), std::string::npos);
@@ -116,6 +119,41 @@ TEST(RedactTest, UnknownContentIsEmptied) {
   any.set_value("TOP-SECRET");
   redact(any);
   EXPECT_EQ(any.ByteSizeLong(), 0u);
+}
+
+DynamicResource resource(const google::protobuf::Message& message, std::string name) {
+  auto content = std::make_shared<google::protobuf::Any>();
+  content->PackFrom(message);
+  return {.name = std::move(name), .version = "v7", .updated_s = 60, .content = content};
+}
+
+TEST(ConfigDump, ShowsWhatControlPlanesSent) {
+  envoy::config::cluster::v3::Cluster cluster;
+  cluster.set_name("sent");
+  envoy::config::listener::v3::Listener listener;
+  listener.set_name("front");
+  envoy::extensions::transport_sockets::tls::v3::Secret secret;
+  secret.mutable_tls_certificate()->mutable_private_key()->set_inline_string("TOP-SECRET");
+  std::vector<DynamicResource> sent = {resource(cluster, "sent"), resource(cluster, "sent"),
+                                       resource(listener, "front"), resource(secret, "cert")};
+  sent[1].warming = true;
+  sent[2].error = "address: the listener has no address";
+  sent[2].rejected_version = "v8";
+  const std::string text = config_dump_json(example(), 0, sent, {}).value();
+  EXPECT_EQ(text.find("TOP-SECRET"), std::string::npos);
+  const json configs = json::parse(text)["configs"];
+  const auto list = [&](const std::string& name) {
+    for (const json& dump : configs)
+      if (dump.contains(name)) return dump[name];
+    return json();
+  };
+  EXPECT_EQ(list("dynamic_active_clusters")[0]["version_info"], "v7");
+  EXPECT_EQ(list("dynamic_warming_clusters")[0]["cluster"]["name"], "sent");
+  EXPECT_EQ(list("dynamic_active_secrets")[0]["name"], "cert");
+  const json front = list("dynamic_listeners")[0];
+  EXPECT_EQ(front["active_state"]["last_updated"], "1970-01-01T00:01:00Z");
+  EXPECT_EQ(front["error_state"]["details"], "address: the listener has no address");
+  EXPECT_EQ(front["error_state"]["version_info"], "v8");
 }
 
 }  // namespace

@@ -39,6 +39,15 @@ AdminResponse reopen_logs(const AdminHooks& hooks, const AdminRequest& request) 
   return ok();
 }
 
+AdminResponse runtime_modify(const AdminHooks& hooks, const AdminRequest& request) {
+  if (!hooks.modify_runtime) return not_available(request.path);
+  if (request.query.empty())
+    return error_response(400, "name a value: /runtime_modify?key=value; key= takes it back");
+  if (!hooks.modify_runtime({request.query.begin(), request.query.end()}))
+    return error_response(503, "there is no admin_layer in layered_runtime");
+  return ok();
+}
+
 AdminResponse quit(const AdminHooks& hooks, const AdminRequest& request) {
   if (!hooks.quit) return not_available(request.path);
   hooks.quit();
@@ -67,7 +76,7 @@ Result<void> change_level(Logger& log, const std::string& name, const std::strin
   return {};
 }
 
-constexpr std::array<Endpoint, 6> kEndpoints = {{
+constexpr std::array<Endpoint, 7> kEndpoints = {{
     {"/drain_listeners", true, "drain listeners", "graceful&skip_exit&inboundonly",
      drain_listeners},
     {"/healthcheck/fail", true, "cause the server to fail health checks", "", healthcheck_fail},
@@ -76,6 +85,8 @@ constexpr std::array<Endpoint, 6> kEndpoints = {{
      "level=debug or upstream=trace", handle_logging},
     {"/quitquitquit", true, "exit the server", "", quit},
     {"/reopen_logs", true, "reopen log files", "", reopen_logs},
+    {"/runtime_modify", true, "set values of the runtime's admin layer", "key=value",
+     runtime_modify},
 }};
 
 }  // namespace

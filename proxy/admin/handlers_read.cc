@@ -47,7 +47,14 @@ AdminResponse config_dump(const AdminHooks& hooks, const AdminRequest& request) 
   const ConfigDumpQuery query{request.has("include_eds"), request.param("resource"),
                               request.param("name_regex")};
   const int64_t updated_s = hooks.config_updated_s ? hooks.config_updated_s() : 0;
-  return json_or_error(config_dump_json(*bootstrap, updated_s, query));
+  std::vector<DynamicResource> dynamic;
+  if (hooks.dynamic_resources) dynamic = hooks.dynamic_resources();
+  return json_or_error(config_dump_json(*bootstrap, updated_s, dynamic, query));
+}
+
+AdminResponse config_status(const AdminHooks& hooks, const AdminRequest& request) {
+  if (!hooks.control_planes) return not_available(request.path);
+  return json_response(control_planes_json(hooks.control_planes()));
 }
 
 AdminResponse hot_restart_version(const AdminHooks&, const AdminRequest&) {
@@ -101,11 +108,13 @@ AdminResponse stats_page(const AdminHooks& hooks, const AdminRequest& request) {
   return text_response(stats::stats_text(*hooks.stats, *filter));
 }
 
-constexpr std::array<Endpoint, 11> kEndpoints = {{
+constexpr std::array<Endpoint, 12> kEndpoints = {{
     {"/certs", false, "print certs on machine", "", certs},
     {"/clusters", false, "upstream cluster status", "format=json", clusters},
     {"/config_dump", false, "dump current configs; secrets are redacted",
      "resource=static_clusters, name_regex=, include_eds", config_dump},
+    {"/config_status", false, "where each resource of a control plane stands, and why", "",
+     config_status},
     {"/hot_restart_version", false, "print the hot restart compatibility version", "",
      hot_restart_version},
     {"/listeners", false, "print listener info", "format=json", listeners},

@@ -15,6 +15,9 @@
 namespace envoy::config::bootstrap::v3 {
 class Bootstrap;
 }
+namespace google::protobuf {
+class Any;
+}
 
 namespace weir::admin {
 
@@ -100,6 +103,36 @@ struct RuntimeLayer {
   std::vector<std::pair<std::string, std::string>> values;
 };
 
+// A resource that a control plane sent, as it came.
+struct DynamicResource {
+  std::string name;
+  std::string version;
+  int64_t updated_s = 0;  // since 1970
+  std::shared_ptr<const google::protobuf::Any> content;
+  bool warming = false;          // waits for what it needs
+  std::string error;             // why a later version was refused; empty: none was
+  std::string rejected_version;  // of that one
+};
+
+// Where a resource of a control plane stands.
+struct ResourceState {
+  std::string type;  // "CDS", ...
+  std::string name;
+  std::string state;    // "REQUESTED", "ACCEPTED", "REJECTED", "DOES_NOT_EXIST", "TIMEOUT"
+  std::string version;  // in force; empty: none
+  std::string rejected_version;
+  std::string error;
+  int64_t since_ms = 0;    // 1970, of the last change of `state`
+  int64_t updated_ms = 0;  // the same, when `version` came; 0: it did not
+};
+
+struct ControlPlaneState {
+  std::string name;  // "ads", or what the source is
+  bool connected = false;
+  std::string identifier;  // what it calls itself
+  std::vector<ResourceState> resources;
+};
+
 struct DrainRequest {
   bool graceful = false;
   bool skip_exit = false;
@@ -120,9 +153,13 @@ struct AdminHooks {
   // The bootstrap in force; null: not known.
   std::function<std::shared_ptr<const envoy::config::bootstrap::v3::Bootstrap>()> bootstrap;
   std::function<int64_t()> config_updated_s;  // seconds since 1970 of the bootstrap's load
+  std::function<std::vector<DynamicResource>()> dynamic_resources;
+  std::function<std::vector<ControlPlaneState>()> control_planes;
 
   std::function<void(const DrainRequest&)> drain_listeners;
   std::function<void(bool failing)> fail_health_checks;
+  // Sets values of the runtime's admin layer; empty ones are taken back. False: there is no layer.
+  std::function<bool(const std::vector<std::pair<std::string, std::string>>&)> modify_runtime;
   std::function<void()> reopen_logs;
   std::function<void()> quit;  // called before the response is written
 

@@ -31,6 +31,9 @@ Result<std::string> server_info_json(const ServerFacts& facts,
 // envoy.admin.v3.Memory, of the C library's allocator.
 Result<std::string> memory_json();
 
+// Ours: control planes, with each resource's state, version and last error.
+std::string control_planes_json(const std::vector<ControlPlaneState>& planes);
+
 std::string runtime_json(const std::vector<RuntimeLayer>& layers);
 
 // A message as JSON with line breaks and the fields' own names.

@@ -107,14 +107,15 @@ class ConnectionTlsTest : public testing::Test {
     });
   }
 
-  void join(Peer& server, Peer& client, std::string_view written_at_once = {}) {
+  // `then` runs before the handshake begins.
+  void join(Peer& server, Peer& client, const std::function<void()>& then = {}) {
     int fds[2];
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
     t_.run([&] {
       server.connection.adopt({fds[0], server_session(*server_context_)});
       client.connection.adopt({fds[1], client_session(*client_context_, "example.com")});
       EXPECT_TRUE(server.connection.connecting());
-      client.connection.write(written_at_once);
+      if (then) then();
     });
   }
   void meet() {
@@ -392,7 +393,7 @@ TEST_F(ConnectionTlsTest, EverySplitOfTheBytesWorks) {
 }
 
 TEST_F(ConnectionTlsTest, WhatIsWrittenBeforeTheHandshakeIsDropped) {
-  join(*server_, *client_, "too early");
+  join(*server_, *client_, [&] { client_->connection.write("too early"); });
   ASSERT_TRUE(eventually([&] { return server_->connected == 0 && client_->connected == 0; }));
   t_.run([&] { client_->connection.write("in time"); });
   EXPECT_TRUE(eventually([&] { return !server_->text.empty(); }));

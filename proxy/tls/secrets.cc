@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <ctime>
 #include <map>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "config/nearest.h"
@@ -26,6 +28,14 @@ struct Secrets::State : net::Timer::Owner {
     std::string fingerprint;
   };
 
+  // A secret of a control plane.
+  struct Remote {
+    std::shared_ptr<const RemoteSecrets::ConfigSource> source;
+    std::string name;
+    std::optional<Secret> secret;
+    bool absent = false;
+  };
+
   static constexpr int64_t kSoonMs = 1000;
   static constexpr int64_t kRecordMs = 3'600'000;
 
@@ -39,6 +49,10 @@ struct Secrets::State : net::Timer::Owner {
   config::MessageCheck check{config::default_support()};
   std::map<std::string, Secret, std::less<>> fixed;
   std::map<std::string, Watched, std::less<>> files;
+  // By what stands for them among the files of users.
+  std::map<std::string, Remote, std::less<>> remotes;
+  RemoteSecrets remote;
+  std::function<void()> told_settled;
   std::vector<User> users;
   std::unique_ptr<net::FileWatch> watch;
   stats::GaugeId first_expiry;
@@ -54,6 +68,9 @@ struct Secrets::State : net::Timer::Owner {
   void forget_unused();
   bool update(Watched& watched);
   bool rebuild_users(const std::string& path);
+  bool rebuild_waiting(const std::string& key, Diagnostics& diagnostics);
+  bool settled(const User& user) const;
+  void settle();
   void log_errors(const Diagnostics& diagnostics, std::string_view what);
   void count(const SecretFile& file, bool good);
 };
@@ -78,6 +95,15 @@ SecretFile* Secrets::State::open(const std::string& path, Diagnostics& diagnosti
   watch_directories(added.file);
   return &added.file;
 }
+
+namespace {
+
+// No path of a file looks like that.
+std::string remote_key(const RemoteSecrets::ConfigSource& source, const std::string& name) {
+  return std::string(1, '\0') + source.SerializeAsString() + '/' + name;
+}
+
+}  // namespace
 
 Secrets::Secrets(stats::Registry& stats, Logger& log)
     : state_(std::make_unique<State>(stats, log)) {}
@@ -106,9 +132,11 @@ const Secrets::Secret* Secrets::find(const SdsSecretConfig& wanted, const FieldP
   const std::string& file_path =
       source.has_path_config_source() ? source.path_config_source().path() : source.path();
   if (file_path.empty()) {
-    diagnostics.error(Code::kNotSupported, path.field("sds_config"),
-                      "Weir reads secrets from files only", "give path_config_source");
-    return nullptr;
+    const std::string key = remote_key(source, wanted.name());
+    files.push_back(key);
+    const auto found = state_->remotes.find(key);
+    return found == state_->remotes.end() || !found->second.secret ? nullptr
+                                                                   : &*found->second.secret;
   }
   SecretFile* file = state_->open(file_path, diagnostics);
   if (file == nullptr) return nullptr;
@@ -139,6 +167,7 @@ void Secrets::watch_in_place(const Secret& secret, std::vector<std::string>& fil
 void Secrets::add_user(const std::shared_ptr<SecretUser>& user, std::vector<std::string> files) {
   std::erase_if(state_->users, [](const State::User& one) { return one.user.expired(); });
   state_->users.push_back({user, std::move(files)});
+  user->settled_ = state_->settled(state_->users.back());
   state_->record_in(State::kSoonMs);
 }
 
@@ -217,6 +246,101 @@ void Secrets::State::count(const SecretFile& file, bool good) {
     const std::string prefix = "sds." + name + ".";
     stats.main_shard().inc(stats.counter(prefix + "update_attempt"));
     stats.main_shard().inc(stats.counter(prefix + (good ? "update_success" : "update_rejected")));
+  }
+}
+
+// ---- secrets of control planes ----
+
+void Secrets::set_remote(RemoteSecrets remote) {
+  state_->remote = std::move(remote);
+}
+
+void Secrets::on_settled(std::function<void()> told) {
+  state_->told_settled = std::move(told);
+}
+
+bool Secrets::waits_for(const SdsSecretConfig& wanted, const FieldPath& path,
+                        Diagnostics& diagnostics, std::vector<std::string>& files) {
+  const auto& source = wanted.sds_config();
+  if (!wanted.has_sds_config() || source.has_path_config_source() || !source.path().empty())
+    return false;
+  const FieldPath field = path.field("sds_config");
+  if (!state_->remote.check) {
+    diagnostics.error(Code::kNotSupported, field, "there is no control plane here");
+    return false;
+  }
+  if (!state_->remote.check(source, field, diagnostics)) return false;
+  const std::string key = remote_key(source, wanted.name());
+  files.push_back(key);
+  State::Remote& remote = state_->remotes[key];
+  if (remote.source == nullptr) {
+    remote.source = std::make_shared<const RemoteSecrets::ConfigSource>(source);
+    remote.name = wanted.name();
+    state_->remote.subscribe(source, remote.name);
+  }
+  return !remote.secret.has_value();
+}
+
+bool Secrets::put(const RemoteSecrets::ConfigSource& source, const Secret& secret,
+                  Diagnostics& diagnostics) {
+  const std::string key = remote_key(source, secret.name());
+  const auto found = state_->remotes.find(key);
+  if (found == state_->remotes.end()) return true;
+  State::Remote& remote = found->second;
+  std::optional<Secret> old = std::exchange(remote.secret, secret);
+  if (!state_->rebuild_waiting(key, diagnostics)) {
+    // Some may have taken the new one over.
+    remote.secret = std::move(old);
+    Diagnostics ignored;
+    state_->rebuild_waiting(key, ignored);
+    return false;
+  }
+  remote.absent = false;
+  state_->settle();
+  state_->record_in(State::kSoonMs);
+  return true;
+}
+
+void Secrets::set_absent(const RemoteSecrets::ConfigSource& source, const std::string& name) {
+  const auto found = state_->remotes.find(remote_key(source, name));
+  if (found == state_->remotes.end()) return;
+  found->second.absent = true;
+  state_->settle();
+}
+
+bool Secrets::State::rebuild_waiting(const std::string& key, Diagnostics& diagnostics) {
+  bool good = true;
+  for (const User& one : users) {
+    if (std::find(one.files.begin(), one.files.end(), key) == one.files.end()) continue;
+    if (const auto user = one.user.lock()) good &= user->rebuild(diagnostics);
+  }
+  return good;
+}
+
+bool Secrets::State::settled(const User& user) const {
+  return std::none_of(user.files.begin(), user.files.end(), [&](const std::string& key) {
+    const auto found = remotes.find(key);
+    return found != remotes.end() && !found->second.secret && !found->second.absent;
+  });
+}
+
+void Secrets::State::settle() {
+  for (const User& one : users)
+    if (const auto user = one.user.lock()) user->settled_ = settled(one);
+  if (told_settled) told_settled();
+}
+
+void Secrets::sweep() {
+  std::erase_if(state_->users, [](const State::User& one) { return one.user.expired(); });
+  std::set<std::string_view> used;
+  for (const State::User& one : state_->users) used.insert(one.files.begin(), one.files.end());
+  for (auto at = state_->remotes.begin(); at != state_->remotes.end();) {
+    if (used.contains(at->first)) {
+      ++at;
+      continue;
+    }
+    state_->remote.unsubscribe(*at->second.source, at->second.name);
+    at = state_->remotes.erase(at);
   }
 }
 

@@ -14,6 +14,9 @@
 #include "proxy/net/loop.h"
 #include "proxy/stats/registry.h"
 
+namespace envoy::config::core::v3 {
+class ConfigSource;
+}
 namespace envoy::extensions::transport_sockets::tls::v3 {
 class SdsSecretConfig;
 class Secret;
@@ -39,10 +42,27 @@ class SecretUser {
   // On errors, which are then in `diagnostics`, everything stays as it was.
   virtual bool rebuild(config::Diagnostics& diagnostics) = 0;
   virtual std::vector<CertificateEntry> certificates() const = 0;
+  // Whether every secret is there, or known not to come.
+  bool settled() const { return settled_; }
+
+ private:
+  friend class Secrets;
+  bool settled_ = true;
 };
 
-// Secrets by name: those of the bootstrap, and those of files that are watched (SDS by
-// `path_config_source`). Main thread. Outlives nobody: users are only known as long as they live.
+// Who has secrets of control planes: asked for each ConfigSource and name once, and told when
+// nobody needs it any more. Main thread.
+struct RemoteSecrets {
+  using ConfigSource = envoy::config::core::v3::ConfigSource;
+  // Whether secrets can be had from there; if not, that is in the diagnostics.
+  std::function<bool(const ConfigSource&, const config::FieldPath&, config::Diagnostics&)> check;
+  std::function<void(const ConfigSource&, const std::string& name)> subscribe;
+  std::function<void(const ConfigSource&, const std::string& name)> unsubscribe;
+};
+
+// Secrets by name: those of the bootstrap, those of files that are watched (SDS by
+// `path_config_source`), and those of control planes. Main thread. Outlives nobody: users are only
+// known as long as they live.
 //
 // A file that changes is read again, with the files that its secrets name; then whoever uses it is
 // rebuilt. What cannot be used is logged, counted as `sds.<name>.update_rejected`, and the old one
@@ -59,6 +79,23 @@ class Secrets {
 
   // One of static_resources.secrets; replaces what had its name. The message is copied.
   void set_static(const Secret& secret);
+
+  // Before the first configuration; without it, secrets of control planes are refused.
+  void set_remote(RemoteSecrets remote);
+  // True when the secret is a control plane's and has not come. It is asked for then, and whoever
+  // waits for it is rebuilt when it comes: what it waits for is added to `files`.
+  bool waits_for(const SdsSecretConfig& wanted, const config::FieldPath& path,
+                 config::Diagnostics& diagnostics, std::vector<std::string>& files);
+  // A control plane's secret has come. False on errors, which are then in the diagnostics:
+  // everything stays as it was, for all users.
+  bool put(const envoy::config::core::v3::ConfigSource& source, const Secret& secret,
+           config::Diagnostics& diagnostics);
+  // It will not come, or is gone: whoever waits goes on without, and serves nobody.
+  void set_absent(const envoy::config::core::v3::ConfigSource& source, const std::string& name);
+  // Forgets secrets of control planes that nobody uses.
+  void sweep();
+  // Called when a user may have become settled.
+  void on_settled(std::function<void()> told);
 
   // Null on errors, which are then in the diagnostics. The file it comes from, if it does, is added
   // to `files`. Valid until the next call.

@@ -264,7 +264,40 @@ void read_ocsp_policy(const DownstreamTlsContext& in, const FieldPath& path, Set
           "give its ocsp_staple");
 }
 
+// All are asked for at once.
+bool waits_for_common(const CommonTlsContext& in, const FieldPath& path, SettingsRead& read) {
+  bool waits = false;
+  const auto ask = [&](const SdsSecretConfig& wanted, const FieldPath& field) {
+    waits |= read.secrets.waits_for(wanted, field, read.diagnostics, read.files);
+  };
+  const FieldPath certificates = path.field("tls_certificate_sds_secret_configs");
+  for (int i = 0; i < in.tls_certificate_sds_secret_configs_size(); ++i)
+    ask(in.tls_certificate_sds_secret_configs(i), certificates.at(i));
+  if (in.has_validation_context_sds_secret_config())
+    ask(in.validation_context_sds_secret_config(),
+        path.field("validation_context_sds_secret_config"));
+  if (in.has_combined_validation_context())
+    ask(in.combined_validation_context().validation_context_sds_secret_config(),
+        path.field("combined_validation_context.validation_context_sds_secret_config"));
+  return waits;
+}
+
 }  // namespace
+
+bool waits_for_secrets(const DownstreamTlsContext& in, const FieldPath& path, SettingsRead& read) {
+  const FieldPath common = path.field("common_tls_context");
+  bool waits = waits_for_common(in.common_tls_context(), common, read);
+  if (in.has_session_ticket_keys_sds_secret_config())
+    waits |= read.secrets.waits_for(in.session_ticket_keys_sds_secret_config(),
+                                    path.field("session_ticket_keys_sds_secret_config"),
+                                    read.diagnostics, read.files);
+  return waits;
+}
+
+bool waits_for_secrets(const UpstreamTlsContext& in, const FieldPath& path, SettingsRead& read) {
+  const FieldPath common = path.field("common_tls_context");
+  return waits_for_common(in.common_tls_context(), common, read);
+}
 
 std::optional<ServerSettings> read_settings(const DownstreamTlsContext& in, const FieldPath& path,
                                             SettingsRead& read) {

@@ -24,6 +24,14 @@ struct SettingsRead {
   std::vector<std::string> files;  // of the secrets that were looked up
 };
 
+// Whether a secret of a control plane has not come yet: then there is nothing to read. `read.files`
+// says what is waited for.
+bool waits_for_secrets(
+    const envoy::extensions::transport_sockets::tls::v3::DownstreamTlsContext& in,
+    const config::FieldPath& path, SettingsRead& read);
+bool waits_for_secrets(const envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext& in,
+                       const config::FieldPath& path, SettingsRead& read);
+
 // Nothing on errors, which are then in the diagnostics, each at its field.
 std::optional<ServerSettings> read_settings(
     const envoy::extensions::transport_sockets::tls::v3::DownstreamTlsContext& in,

@@ -18,10 +18,13 @@ using config::FieldPath;
 using envoy::config::core::v3::TransportSocket;
 using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
 
-// A context from its message. Null on errors.
+// A context from its message. Null on errors, and while secrets are waited for.
 template <class Context, class Config>
 std::shared_ptr<const Context> make(const Config& config, const FieldPath& path,
                                     SettingsRead& read) {
+  const size_t errors_before = read.diagnostics.error_count();
+  const bool waits = waits_for_secrets(config, path, read);
+  if (waits || read.diagnostics.error_count() != errors_before) return nullptr;
   auto settings = read_settings(config, path, read);
   if (!settings) return nullptr;
   Result<std::shared_ptr<const Context>> context = Context::make(std::move(*settings));
@@ -35,8 +38,9 @@ template <class Context, class Config>
 bool make_anew(const Config& config, const std::string& where, Secrets& secrets,
                Diagnostics& diagnostics, CurrentContext<Context>& current) {
   SettingsRead read{secrets, diagnostics, {}};
+  const size_t errors_before = diagnostics.error_count();
   auto context = make<Context>(config, FieldPath::root(where), read);
-  if (context == nullptr) return false;
+  if (context == nullptr) return diagnostics.error_count() == errors_before;
   current.set(std::move(context));
   return true;
 }
@@ -56,8 +60,9 @@ std::shared_ptr<const Tls> compile(const TransportSocket& socket, const FieldPat
     return nullptr;
   }
   SettingsRead read{build.secrets, build.diagnostics, {}};
+  const size_t errors_before = build.diagnostics.error_count();
   auto context = make<Context>(*config, field, read);
-  if (context == nullptr) return nullptr;
+  if (build.diagnostics.error_count() != errors_before) return nullptr;
   auto out =
       std::make_shared<Tls>(std::move(config), field.str(), build, stat_prefix, std::move(context));
   build.secrets.add_user(out, std::move(read.files));
@@ -100,6 +105,7 @@ bool ServerTls::rebuild(Diagnostics& diagnostics) {
 std::vector<CertificateEntry> ServerTls::certificates() const {
   std::vector<CertificateEntry> out;
   const auto context = context_.get();
+  if (context == nullptr) return out;
   for (const Identity& identity : context->identities()) add(identity, out);
   add(context->verifier(), out);
   return out;
@@ -124,6 +130,7 @@ bool ClientTls::rebuild(Diagnostics& diagnostics) {
 std::vector<CertificateEntry> ClientTls::certificates() const {
   std::vector<CertificateEntry> out;
   const auto context = context_.get();
+  if (context == nullptr) return out;
   if (context->identity()) add(*context->identity(), out);
   add(&context->verifier(), out);
   return out;

@@ -55,8 +55,11 @@ class ServerTls : public SecretUser {
  public:
   using Config = envoy::extensions::transport_sockets::tls::v3::DownstreamTlsContext;
 
-  // Any thread.
-  std::unique_ptr<net::TlsSession> new_session() const { return context_.get()->new_session(); }
+  // Any thread. Null while its secrets have not come: nobody can be served then.
+  std::unique_ptr<net::TlsSession> new_session() const {
+    const auto context = context_.get();
+    return context == nullptr ? nullptr : context->new_session();
+  }
   std::shared_ptr<const ServerContext> context() const { return context_.get(); }
   const TlsStats& stats() const { return stats_; }
 
@@ -79,6 +82,8 @@ class ClientTls : public SecretUser {
  public:
   using Config = envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext;
 
+  // Whether its secrets have come; before, there is no context.
+  bool ready() const { return context_.get() != nullptr; }
   // Any thread; the cache is its worker's.
   std::unique_ptr<net::TlsSession> new_session(const ClientWanted& wanted) const {
     return context_.get()->new_session(wanted);

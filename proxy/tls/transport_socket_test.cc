@@ -393,7 +393,7 @@ TEST_F(TransportSocketTest, StaticSecretsByName) {
   wanted.mutable_sds_config()->mutable_ads();
   EXPECT_EQ(refusal(in),
             "common_tls_context.tls_certificate_sds_secret_configs[0].sds_config: "
-            "Weir reads secrets from files only");
+            "there is no control plane here");
 }
 
 TEST_F(TransportSocketTest, ListsWhatExpires) {

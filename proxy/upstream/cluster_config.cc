@@ -1,12 +1,9 @@
 #include "proxy/upstream/cluster_config.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-
 #include <string>
 #include <utility>
 
-#include "proxy/base/hash.h"
+#include "config/message_hash.h"
 #include "proxy/upstream/cluster_config_parts.h"
 
 namespace weir::upstream {
@@ -20,7 +17,6 @@ namespace {
 void refuse_unread(ClusterBuild& build) {
   const Cluster& c = build.proto;
   const std::pair<bool, std::string_view> unread[] = {
-      {c.has_eds_cluster_config(), "eds_cluster_config"},
       {c.health_checks_size() > 0, "health_checks"},
       {c.has_outlier_detection(), "outlier_detection"},
       {c.has_lb_subset_config(), "lb_subset_config"},
@@ -35,18 +31,6 @@ void refuse_unread(ClusterBuild& build) {
   for (const auto& [present, name] : unread) {
     if (present) refuse(build.diagnostics, build.path.field(name), name);
   }
-}
-
-// Equal for equal messages, whatever the order of their map entries.
-uint64_t hash_of(const Cluster& cluster) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    cluster.SerializeToCodedStream(&coded);
-  }
-  return xxhash64(bytes);
 }
 
 // Dots separate the parts of a stat's name; colons separate tags in some sinks, hence Envoy's rule.
@@ -77,7 +61,7 @@ std::shared_ptr<const ClusterConfig> compile_cluster(const Cluster& cluster, con
   auto out = std::make_shared<ClusterConfig>();
   out->name = cluster.name();
   out->stat_name = stat_name_of(cluster);
-  out->hash = hash_of(cluster);
+  out->hash = config::message_hash(cluster);
   out->resolvers = default_resolvers;
   ClusterBuild build{cluster, path, diagnostics, *out, tls};
   refuse_unread(build);

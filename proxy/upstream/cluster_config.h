@@ -24,6 +24,12 @@ class Bootstrap;
 namespace cluster::v3 {
 class Cluster;
 }
+namespace core::v3 {
+class ConfigSource;
+}
+namespace endpoint::v3 {
+class ClusterLoadAssignment;
+}
 }  // namespace envoy::config
 
 namespace weir::tls {
@@ -65,7 +71,7 @@ struct DnsResolvers {
 
 // config.cluster.v3.Cluster, compiled. Immutable.
 struct ClusterConfig {
-  enum class Discovery : uint8_t { kStatic, kStrictDns, kLogicalDns, kOriginalDst };
+  enum class Discovery : uint8_t { kStatic, kStrictDns, kLogicalDns, kOriginalDst, kEds };
 
   std::string name;
   std::string stat_name;  // alt_stat_name, or name
@@ -118,6 +124,10 @@ struct ClusterConfig {
   uint32_t keepalive_interval_s = 0;
   std::optional<net::Address> bind_address;  // upstream_bind_config
 
+  // EDS: who is asked for endpoints, by which name.
+  std::shared_ptr<const envoy::config::core::v3::ConfigSource> eds_source;
+  std::string eds_service_name;
+
   HostSet hosts;                   // static endpoints; empty for the others
   std::vector<DnsTarget> targets;  // DNS
   std::vector<LocalityInfo> target_localities;
@@ -148,6 +158,15 @@ std::shared_ptr<const ClusterConfig> compile_cluster(
     const envoy::config::cluster::v3::Cluster& cluster, const config::FieldPath& path,
     config::Diagnostics& diagnostics, const DnsResolvers& default_resolvers = {},
     const TlsBuild& tls = {});
+
+// The endpoints of an EDS cluster from an assignment of its own; null on errors, which are then in
+// `diagnostics`. Endpoints of `old` that come up again keep the time at which they were added;
+// `old` may be null. Main thread.
+std::shared_ptr<const HostSet> compile_assignment(
+    const ClusterConfig& cluster,
+    const envoy::config::endpoint::v3::ClusterLoadAssignment& assignment,
+    const config::FieldPath& path, const HostSet* old, int64_t now_ms,
+    config::Diagnostics& diagnostics);
 
 // The resolvers that a bootstrap names for its clusters. `path` is the bootstrap's.
 DnsResolvers compile_default_resolvers(const envoy::config::bootstrap::v3::Bootstrap& bootstrap,

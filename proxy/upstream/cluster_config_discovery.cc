@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "envoy/config/core/v3/config_source.pb.h"
 #include "envoy/extensions/clusters/dns/v3/dns_cluster.pb.h"
 #include "proxy/upstream/cluster_config_parts.h"
 
@@ -108,6 +109,19 @@ void read_original_dst(ClusterBuild& build) {
            "metadata_key");
 }
 
+void read_eds(ClusterBuild& build) {
+  const auto& eds = build.proto.eds_cluster_config();
+  const FieldPath path = build.path.field("eds_cluster_config");
+  build.out.discovery = Discovery::kEds;
+  build.out.eds_service_name = eds.service_name().empty() ? build.proto.name() : eds.service_name();
+  if (!eds.has_eds_config())
+    return build.diagnostics.error(Code::kSemantic, path,
+                                   "an EDS cluster says who knows its endpoints",
+                                   "set eds_cluster_config.eds_config, e.g. to {ads: {}}");
+  build.out.eds_source =
+      std::make_shared<const envoy::config::core::v3::ConfigSource>(eds.eds_config());
+}
+
 void read_type(ClusterBuild& build, Cluster::DiscoveryType type) {
   switch (type) {
     case Cluster::STRICT_DNS:
@@ -119,7 +133,7 @@ void read_type(ClusterBuild& build, Cluster::DiscoveryType type) {
     case Cluster::ORIGINAL_DST:
       return read_original_dst(build);
     case Cluster::EDS:
-      return refuse(build.diagnostics, build.path.field("type"), "EDS");
+      return read_eds(build);
     default:
       build.out.discovery = Discovery::kStatic;
   }
@@ -131,6 +145,7 @@ void read_named_type(ClusterBuild& build, const std::string& name, const FieldPa
   if (name == "envoy.cluster.strict_dns") return read_type(build, Cluster::STRICT_DNS);
   if (name == "envoy.cluster.logical_dns") return read_type(build, Cluster::LOGICAL_DNS);
   if (name == "envoy.cluster.original_dst") return read_type(build, Cluster::ORIGINAL_DST);
+  if (name == "envoy.cluster.eds") return read_type(build, Cluster::EDS);
   refuse(build.diagnostics, path.field("name"), "the cluster type '" + name + "'");
 }
 

@@ -3,6 +3,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
@@ -43,12 +44,18 @@ std::string hash_key_in(const core::Metadata& metadata) {
 // Walks a load assignment.
 class AssignmentReader {
  public:
-  AssignmentReader(ClusterBuild& build, std::vector<LocalityInfo>& localities)
-      : build_(build), localities_(localities) {}
+  // Endpoints with an address go to `hosts`, names to `targets`.
+  AssignmentReader(const ClusterConfig& cluster, config::Diagnostics& diagnostics, HostSet& hosts,
+                   std::vector<LocalityInfo>& localities, std::vector<DnsTarget>& targets)
+      : cluster_(cluster),
+        diagnostics_(diagnostics),
+        hosts_(hosts),
+        localities_(localities),
+        targets_(targets) {}
 
   void read(const ep::ClusterLoadAssignment& assignment, const FieldPath& path) {
     if (assignment.named_endpoints_size() > 0)
-      refuse(build_.diagnostics, path.field("named_endpoints"), "named_endpoints");
+      refuse(diagnostics_, path.field("named_endpoints"), "named_endpoints");
     read_policy(assignment.policy(), path.field("policy"));
     for (int i = 0; i < assignment.endpoints_size(); ++i)
       read_locality(assignment.endpoints(i), path.field("endpoints", i));
@@ -57,21 +64,20 @@ class AssignmentReader {
 
  private:
   bool dns() const {
-    return build_.out.discovery == Discovery::kStrictDns ||
-           build_.out.discovery == Discovery::kLogicalDns;
+    return cluster_.discovery == Discovery::kStrictDns ||
+           cluster_.discovery == Discovery::kLogicalDns;
   }
 
   void error(const FieldPath& path, std::string message, std::string hint = {}) {
-    build_.diagnostics.error(Code::kSemantic, path, std::move(message), std::move(hint));
+    diagnostics_.error(Code::kSemantic, path, std::move(message), std::move(hint));
   }
 
   void read_policy(const ep::ClusterLoadAssignment::Policy& policy, const FieldPath& path) {
     if (policy.drop_overloads_size() > 0)
-      refuse(build_.diagnostics, path.field("drop_overloads"), "drop_overloads");
-    HostSet& hosts = build_.out.hosts;
+      refuse(diagnostics_, path.field("drop_overloads"), "drop_overloads");
     if (policy.has_overprovisioning_factor())
-      hosts.overprovisioning_factor = policy.overprovisioning_factor().value();
-    hosts.weighted_priority_health = policy.weighted_priority_health();
+      hosts_.overprovisioning_factor = policy.overprovisioning_factor().value();
+    hosts_.weighted_priority_health = policy.weighted_priority_health();
   }
 
   // Endpoints of the same locality and priority are one group, however often it is listed.
@@ -91,10 +97,10 @@ class AssignmentReader {
 
   void read_locality(const ep::LocalityLbEndpoints& group, const FieldPath& path) {
     if (group.has_leds_cluster_locality_config())
-      refuse(build_.diagnostics, path.field("leds_cluster_locality_config"),
+      refuse(diagnostics_, path.field("leds_cluster_locality_config"),
              "leds_cluster_locality_config");
     if (group.has_load_balancer_endpoints())
-      refuse(build_.diagnostics, path.field("load_balancer_endpoints"), "load_balancer_endpoints");
+      refuse(diagnostics_, path.field("load_balancer_endpoints"), "load_balancer_endpoints");
     const uint32_t locality = locality_index(group);
     uint64_t& weight_sum = endpoint_weights_[locality];
     for (int i = 0; i < group.lb_endpoints_size(); ++i) {
@@ -111,33 +117,32 @@ class AssignmentReader {
   void read_endpoint(const ep::LbEndpoint& from, Endpoint endpoint, const FieldPath& path,
                      uint64_t& weight_sum) {
     if (!from.has_endpoint())
-      return refuse(build_.diagnostics, path.field("endpoint_name"), "an endpoint by name");
+      return refuse(diagnostics_, path.field("endpoint_name"), "an endpoint by name");
     endpoint.health = health_of(from.health_status());
     endpoint.hash_key = hash_key_in(from.metadata());
-    endpoint.transport = transport_of(build_.out, from.metadata());
+    endpoint.transport = transport_of(cluster_, from.metadata());
     if (from.has_load_balancing_weight())
       endpoint.weight = std::max<uint32_t>(1, from.load_balancing_weight().value());
     weight_sum += endpoint.weight;
     endpoint.hostname = from.endpoint().hostname();
     const FieldPath at = path.field("endpoint");
     if (from.endpoint().additional_addresses_size() > 0)
-      refuse(build_.diagnostics, at.field("additional_addresses"), "additional_addresses");
+      refuse(diagnostics_, at.field("additional_addresses"), "additional_addresses");
     read_address(from.endpoint().address(), std::move(endpoint), at.field("address"));
   }
 
   void read_address(const core::Address& address, Endpoint endpoint, const FieldPath& path) {
     if (address.has_envoy_internal_address())
-      return refuse(build_.diagnostics, path.field("envoy_internal_address"),
-                    "envoy_internal_address");
+      return refuse(diagnostics_, path.field("envoy_internal_address"), "envoy_internal_address");
     if (address.has_pipe()) return read_pipe(address.pipe(), std::move(endpoint), path);
     if (!address.has_socket_address())
       return error(path, "the endpoint has no address", "add socket_address or pipe");
     const FieldPath at = path.field("socket_address");
     if (!address.socket_address().resolver_name().empty())
-      return refuse(build_.diagnostics, at.field("resolver_name"), "resolver_name");
+      return refuse(diagnostics_, at.field("resolver_name"), "resolver_name");
     if (dns()) return read_name(address.socket_address(), std::move(endpoint), at);
     const auto read =
-        read_socket_address(build_.diagnostics, address.socket_address(), at,
+        read_socket_address(diagnostics_, address.socket_address(), at,
                             "a name needs a cluster of type STRICT_DNS or LOGICAL_DNS");
     if (!read) return;
     endpoint.address = *read;
@@ -157,16 +162,16 @@ class AssignmentReader {
 
   void add_static(Endpoint endpoint) {
     endpoint.address_text = endpoint.address.text();
-    build_.out.hosts.endpoints.push_back(std::move(endpoint));
+    hosts_.endpoints.push_back(std::move(endpoint));
   }
 
   void read_name(const core::SocketAddress& address, Endpoint endpoint, const FieldPath& path) {
     if (address.protocol() != core::SocketAddress::TCP)
-      return refuse(build_.diagnostics, path.field("protocol"), "an UDP upstream");
+      return refuse(diagnostics_, path.field("protocol"), "an UDP upstream");
     if (!address.named_port().empty())
       return error(path.field("named_port"), "a port must be given as a number", "use port_value");
     if (endpoint.hostname.empty()) endpoint.hostname = address.address();
-    build_.out.targets.push_back(
+    targets_.push_back(
         {address.address(), static_cast<uint16_t>(address.port_value()), std::move(endpoint)});
   }
 
@@ -180,8 +185,11 @@ class AssignmentReader {
     }
   }
 
-  ClusterBuild& build_;
+  const ClusterConfig& cluster_;
+  config::Diagnostics& diagnostics_;
+  HostSet& hosts_;
   std::vector<LocalityInfo>& localities_;
+  std::vector<DnsTarget>& targets_;
   std::map<uint32_t, uint64_t> endpoint_weights_;  // sum per locality
 };
 
@@ -197,8 +205,16 @@ void compile_endpoints(ClusterBuild& build) {
                             "leave load_assignment out");
     return;
   }
+  if (out.discovery == Discovery::kEds) {
+    if (given)
+      build.diagnostics.error(Code::kSemantic, path,
+                              "the endpoints of an EDS cluster come from its control plane",
+                              "leave load_assignment out, or use type STATIC");
+    return;
+  }
   const bool is_static = out.discovery == Discovery::kStatic;
-  AssignmentReader(build, is_static ? out.hosts.localities : out.target_localities)
+  AssignmentReader(out, build.diagnostics, out.hosts,
+                   is_static ? out.hosts.localities : out.target_localities, out.targets)
       .read(build.proto.load_assignment(), path);
   const ep::ClusterLoadAssignment& assignment = build.proto.load_assignment();
   const bool one =
@@ -207,6 +223,37 @@ void compile_endpoints(ClusterBuild& build) {
     build.diagnostics.error(Code::kSemantic, path,
                             "a LOGICAL_DNS cluster has exactly one locality with one endpoint",
                             "use STRICT_DNS for several names");
+}
+
+namespace {
+
+// Slow start counts from when an endpoint came first.
+void keep_times(HostSet& hosts, const HostSet* old, int64_t now_ms) {
+  std::unordered_map<net::Address, int64_t, AddressHash> times;
+  if (old != nullptr)
+    for (const Endpoint& endpoint : old->endpoints) times[endpoint.address] = endpoint.added_ms;
+  for (Endpoint& endpoint : hosts.endpoints) {
+    const auto known = times.find(endpoint.address);
+    endpoint.added_ms = known == times.end() ? now_ms : known->second;
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const HostSet> compile_assignment(const ClusterConfig& cluster,
+                                                  const ep::ClusterLoadAssignment& assignment,
+                                                  const FieldPath& path, const HostSet* old,
+                                                  int64_t now_ms,
+                                                  config::Diagnostics& diagnostics) {
+  const size_t errors_before = diagnostics.error_count();
+  auto hosts = std::make_shared<HostSet>();
+  std::vector<DnsTarget> no_targets;
+  AssignmentReader(cluster, diagnostics, *hosts, hosts->localities, no_targets)
+      .read(assignment, path);
+  if (diagnostics.error_count() != errors_before) return nullptr;
+  hosts->version = old == nullptr ? 1 : old->version + 1;
+  keep_times(*hosts, old, now_ms);
+  return hosts;
 }
 
 }  // namespace weir::upstream

@@ -91,7 +91,7 @@ void choose_auto(ClusterBuild& build, const HttpProtocolOptions::AutoHttpConfig&
 // Names prove nothing when anybody may have signed them.
 void check_san_validation(ClusterBuild& build) {
   const auto check = [&](const tls::ClientTls* tls, const FieldPath& path) {
-    if (tls == nullptr || tls->context()->checks_chain()) return;
+    if (tls == nullptr || !tls->ready() || tls->context()->checks_chain()) return;
     build.diagnostics.error(Code::kSemantic, path, "auto_san_validation needs authorities to trust",
                             "add validation_context.trusted_ca");
   };

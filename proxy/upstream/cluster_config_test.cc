@@ -260,7 +260,19 @@ TEST(ClusterDiscovery, OtherClusterTypes) {
   expect_problem(
       "cluster_type { name: 'x' typed_config { " + any("filters.http.router.v3.Router") + " } }",
       "not-supported", "cluster_type.typed_config", "router.v3.Router");
-  expect_problem("type: EDS", "not-supported", "type", "EDS");
+}
+
+TEST(ClusterDiscovery, EdsAsksByTheServicesName) {
+  const std::string source = "eds_cluster_config { eds_config { ads {} } ";
+  const Compiled plain("type: EDS " + source + "}");
+  EXPECT_EQ(plain->discovery, Discovery::kEds);
+  EXPECT_EQ(plain->eds_service_name, plain->name);
+  EXPECT_EQ(Compiled("type: EDS " + source + "service_name: 'other' }")->eds_service_name, "other");
+  EXPECT_EQ(Compiled("cluster_type { name: 'envoy.cluster.eds' } " + source + "}")->discovery,
+            Discovery::kEds);
+  expect_problem("type: EDS", "semantic", "eds_cluster_config", "who knows its endpoints");
+  expect_problem("type: EDS load_assignment {} " + source + "}", "semantic", "load_assignment",
+                 "come from its control plane");
 }
 
 TEST(ClusterDiscovery, Resolvers) {
@@ -480,9 +492,8 @@ TEST(ClusterConfig, WhatIsRefusedAlreadyIsNotRefusedAgain) {
 }
 
 TEST(ClusterConfig, WhatWouldChangeTheRequestIsNeverSilentlyLeftOut) {
-  for (const std::string field :
-       {"health_checks", "outlier_detection", "lb_subset_config", "eds_cluster_config",
-        "preconnect_policy", "upstream_config", "filters"})
+  for (const std::string field : {"health_checks", "outlier_detection", "lb_subset_config",
+                                  "preconnect_policy", "upstream_config", "filters"})
     expect_problem(field + " { }", "not-supported", field, field);
 }
 

@@ -9,6 +9,10 @@
 
 namespace weir::upstream {
 
+struct AddressHash {
+  size_t operator()(const net::Address& address) const { return address.hash(); }
+};
+
 enum class Health : uint8_t { kHealthy, kDegraded, kUnhealthy };
 
 struct Locality {

@@ -100,10 +100,6 @@ class Host {
   size_t sweep_at_ = 16;
 };
 
-struct AddressHash {
-  size_t operator()(const net::Address& address) const { return address.hash(); }
-};
-
 // One cluster as one worker knows it. One loop.
 class WorkerCluster {
  public:

@@ -1,0 +1,353 @@
+#include "proxy/clusters.h"
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/core/v3/config_source.pb.h"
+#include "envoy/config/endpoint/v3/endpoint.pb.h"
+#include "proxy/control_planes.h"
+#include "proxy/tls/transport_socket.h"
+
+namespace weir {
+
+using upstream::ClusterConfig;
+using upstream::HostSet;
+using xds::ResourceType;
+
+namespace {
+
+template <class Holds>
+bool all_tls(const ClusterConfig& config, Holds holds) {
+  if (config.tls != nullptr && !holds(*config.tls)) return false;
+  return std::all_of(config.transport_matches.begin(), config.transport_matches.end(),
+                     [&](const auto& match) { return match.tls == nullptr || holds(*match.tls); });
+}
+
+}  // namespace
+
+Clusters::Clusters(const Needs& needs)
+    : needs_(needs),
+      handlers_([this](auto& source, auto& update) { return apply(source, update); },
+                [this](auto&, auto, auto&) { loaded(); }),
+      assignments_(
+          needs.reader,
+          {.compile = [this](auto& name, auto& message,
+                             auto& errors) { return compile_assignment(name, message, errors); },
+           .publish = [this](auto& name, auto hosts) { set_hosts(name, std::move(hosts)); },
+           .absent = [this](auto& name) { set_hosts(name, std::make_shared<const HostSet>()); }}),
+      added_(needs.stats.counter("cluster_manager.cluster_added")),
+      modified_(needs.stats.counter("cluster_manager.cluster_modified")),
+      removed_(needs.stats.counter("cluster_manager.cluster_removed")),
+      active_gauge_(needs.stats.gauge("cluster_manager.active_clusters")),
+      warming_gauge_(needs.stats.gauge("cluster_manager.warming_clusters")) {}
+
+Clusters::~Clusters() = default;
+
+// ---- what there is to be ----
+
+void Clusters::set_static(const Configs& configs, upstream::DnsResolvers resolvers) {
+  resolvers_ = std::move(resolvers);
+  std::vector<std::string> gone;
+  for (const auto& [name, entry] : entries_)
+    if (!entry.dynamic && !configs.contains(name)) gone.push_back(name);
+  for (const std::string& name : gone) remove(name);
+  for (const auto& [name, config] : configs) {
+    const auto old = entries_.find(name);
+    if (old != entries_.end() && old->second.dynamic) remove(name);  // the file's word counts
+    put(config, false, {});
+  }
+  count();
+}
+
+void Clusters::put(std::shared_ptr<const ClusterConfig> config, bool dynamic,
+                   xds::Resource resource) {
+  const std::string name = config->name;
+  const bool known = entries_.contains(name);
+  Entry& entry = entries_[name];
+  const ClusterConfig* newest = entry.next != nullptr      ? entry.next.get()
+                                : entry.cluster != nullptr ? entry.cluster->config.get()
+                                                           : nullptr;
+  if (newest != nullptr && newest->hash == config->hash) {
+    (entry.next != nullptr ? entry.next_resource : entry.resource) = std::move(resource);
+    return;
+  }
+  needs_.stats.main_shard().inc(known ? modified_ : added_);
+  entry.dynamic = dynamic;
+  if (entry.next == nullptr) ++warming_;
+  entry.next = config;
+  entry.next_hosts = nullptr;
+  entry.next_resource = std::move(resource);
+  find_endpoints(name, *config);
+}
+
+// May publish the cluster at once.
+void Clusters::find_endpoints(const std::string& name, const ClusterConfig& config) {
+  if (discovery_ != nullptr && config.targets.empty()) discovery_->remove(name);
+  if (config.discovery == ClusterConfig::Discovery::kEds) {
+    const auto& eds = *config.eds_source;
+    xds::Source* source = needs_.planes.source(eds, ResourceType::kEndpoint);
+    return assignments_.use(name, *source, config.eds_service_name, fetch_timeout_ms(eds));
+  }
+  assignments_.drop(name);
+  if (!config.targets.empty()) return discover(entries_[name].next);
+  set_hosts(name, std::make_shared<const HostSet>(config.hosts));
+}
+
+void Clusters::discover(std::shared_ptr<const ClusterConfig> config) {
+  if (discovery_ == nullptr) {
+    upstream::DiscoveryEvents events;
+    events.publish = [this](const std::string& name, auto hosts) {
+      const auto found = entries_.find(name);
+      if (found == entries_.end()) return;
+      // A cluster that warms waits for all of its names.
+      if (found->second.next != nullptr)
+        found->second.next_hosts = std::move(hosts);
+      else
+        publish_hosts(found->second, std::move(hosts));
+    };
+    events.initialised = [this](const std::string& name) {
+      const auto found = entries_.find(name);
+      if (found == entries_.end() || found->second.next == nullptr) return;
+      auto hosts = found->second.next_hosts;
+      set_hosts(name, hosts != nullptr ? std::move(hosts) : std::make_shared<const HostSet>());
+    };
+    discovery_ = std::make_unique<upstream::Discovery>(needs_.loop, std::move(events));
+  }
+  discovery_->add(std::move(config));
+}
+
+void Clusters::remove(const std::string& name) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return;
+  if (found->second.next != nullptr) --warming_;
+  if (discovery_ != nullptr) discovery_->remove(name);
+  assignments_.drop(name);
+  if (found->second.cluster != nullptr)
+    needs_.workers.each([name](Worker& worker) { worker.remove_cluster(name); });
+  if (const auto main = main_clusters_.find(name);
+      main != main_clusters_.end() && main->second.cluster != nullptr) {
+    main->second.cluster->drain();
+    main->second.old.push_back(std::move(main->second.cluster));
+    sweep_main(main->second);
+  }
+  entries_.erase(found);
+  needs_.stats.main_shard().inc(removed_);
+  if (told_warm_) told_warm_();
+}
+
+// ---- warming ----
+
+void Clusters::set_hosts(const std::string& name, std::shared_ptr<const HostSet> hosts) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return;
+  if (found->second.next == nullptr) return publish_hosts(found->second, std::move(hosts));
+  found->second.next_hosts = std::move(hosts);
+  publish_if_warm(name);
+}
+
+void Clusters::publish_if_warm(const std::string& name) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return;
+  Entry& entry = found->second;
+  if (entry.next == nullptr || entry.next_hosts == nullptr) return;
+  if (!all_tls(*entry.next, [](const tls::ClientTls& tls) { return tls.settled(); })) return;
+  publish(entry);
+  if (told_warm_) told_warm_();
+}
+
+bool Clusters::primary_warm() const {
+  return std::none_of(entries_.begin(), entries_.end(), [](const auto& item) {
+    const auto& next = item.second.next;
+    return next != nullptr && next->discovery != ClusterConfig::Discovery::kEds;
+  });
+}
+
+void Clusters::publish_primary() {
+  for (auto& [name, entry] : entries_) {
+    if (entry.next == nullptr || entry.cluster != nullptr ||
+        entry.next->discovery == ClusterConfig::Discovery::kEds)
+      continue;
+    if (entry.next_hosts == nullptr) entry.next_hosts = std::make_shared<const HostSet>();
+    publish(entry);
+  }
+}
+
+void Clusters::publish(Entry& entry) {
+  --warming_;
+  PublishedCluster published;
+  published.cluster = std::make_shared<upstream::Cluster>(std::move(entry.next), needs_.stats,
+                                                          needs_.workers.size());
+  entry.cluster = published.cluster;
+  entry.next = nullptr;
+  entry.hosts = std::exchange(entry.next_hosts, nullptr);
+  published.hosts = usable_hosts(entry);
+  published.plan = upstream::plan_balancing(published.cluster->config->balancing, published.hosts);
+  entry.resource = std::exchange(entry.next_resource, {});
+  entry.updated_s = std::time(nullptr);
+  needs_.workers.each([published](Worker& worker) { worker.set_cluster(published); });
+  const std::string& name = entry.cluster->config->name;
+  const auto main = main_clusters_.find(name);
+  if (main != main_clusters_.end() && main->second.cluster != nullptr) {
+    main->second.cluster->drain();
+    main->second.old.push_back(std::move(main->second.cluster));
+  }
+  count();
+}
+
+void Clusters::publish_hosts(Entry& entry, std::shared_ptr<const HostSet> hosts) {
+  if (entry.cluster == nullptr) return;
+  entry.hosts = std::move(hosts);
+  hosts = usable_hosts(entry);
+  const std::string& name = entry.cluster->config->name;
+  auto plan = upstream::plan_balancing(entry.cluster->config->balancing, hosts);
+  needs_.workers.each([=](Worker& worker) { worker.update_hosts(name, hosts, plan); });
+  const auto main = main_clusters_.find(name);
+  if (main != main_clusters_.end() && main->second.cluster != nullptr)
+    main->second.cluster->update(std::move(plan), std::move(hosts));
+}
+
+// Without its secrets, none of a cluster's endpoints can be talked to: it has none for the workers.
+std::shared_ptr<const HostSet> Clusters::usable_hosts(Entry& entry) {
+  const bool ready =
+      all_tls(*entry.cluster->config, [](const tls::ClientTls& tls) { return tls.ready(); });
+  entry.withheld = !ready;
+  return ready ? entry.hosts : std::make_shared<const HostSet>();
+}
+
+void Clusters::secrets_settled() {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_)
+    if (entry.next != nullptr || entry.withheld) names.push_back(name);
+  for (const std::string& name : names) {
+    publish_if_warm(name);
+    const auto found = entries_.find(name);
+    if (found != entries_.end() && found->second.withheld)
+      publish_hosts(found->second, found->second.hosts);
+  }
+}
+
+std::shared_ptr<const HostSet> Clusters::compile_assignment(
+    const std::string& name, const envoy::config::endpoint::v3::ClusterLoadAssignment& message,
+    config::Diagnostics& diagnostics) const {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return nullptr;
+  const Entry& entry = found->second;
+  const ClusterConfig& config = entry.next != nullptr ? *entry.next : *entry.cluster->config;
+  return upstream::compile_assignment(config, message, config::FieldPath::root(), entry.hosts.get(),
+                                      needs_.loop.now_ms(), diagnostics);
+}
+
+// ---- on the main thread's loop ----
+
+upstream::WorkerCluster* Clusters::on_main_loop(const std::string& name) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end() || found->second.cluster == nullptr) return nullptr;
+  Entry& entry = found->second;
+  MainCluster& main = main_clusters_[name];
+  sweep_main(main);
+  const auto hosts = usable_hosts(entry);
+  if (main.cluster == nullptr)
+    main.cluster = std::make_unique<upstream::WorkerCluster>(
+        entry.cluster, upstream::plan_balancing(entry.cluster->config->balancing, hosts), hosts,
+        needs_.loop, needs_.stats.main_shard());
+  return main.cluster.get();
+}
+
+void Clusters::sweep_main(MainCluster& main) {
+  std::erase_if(main.old, [this](auto& cluster) {
+    if (!cluster->unused()) return false;
+    needs_.loop.retire(std::move(cluster));
+    return true;
+  });
+}
+
+// ---- CDS ----
+
+void Clusters::subscribe(xds::Source& source, int64_t initial_fetch_timeout_ms,
+                         std::function<void()> loaded) {
+  told_loaded_ = std::move(loaded);
+  handlers_.attach(source, ResourceType::kCluster);
+  source.subscribe(ResourceType::kCluster, "*", initial_fetch_timeout_ms);
+}
+
+void Clusters::loaded() {
+  if (told_loaded_) std::exchange(told_loaded_, {})();
+}
+
+// Endpoints and secrets are asked for when all clusters of the answer are known.
+std::vector<xds::Rejection> Clusters::apply(xds::Source& source, const xds::Update& update) {
+  std::vector<xds::Rejection> rejections;
+  for (const ResourceType type : {ResourceType::kEndpoint, ResourceType::kSecret})
+    source.pause(type);
+  for (const xds::Resource& resource : update.added) {
+    std::string errors = add(resource);
+    if (!errors.empty()) rejections.push_back({resource.name, std::move(errors)});
+  }
+  // Last, so that endpoints which another cluster takes over are asked for all the time.
+  for (const std::string& name : update.removed) {
+    const auto found = entries_.find(name);
+    if (found != entries_.end() && found->second.dynamic) remove(name);
+  }
+  for (const ResourceType type : {ResourceType::kEndpoint, ResourceType::kSecret})
+    source.resume(type);
+  count();
+  loaded();
+  return rejections;
+}
+
+std::string Clusters::add(const xds::Resource& resource) {
+  const auto old = entries_.find(resource.name);
+  if (old != entries_.end() && !old->second.dynamic)
+    return "the bootstrap has a cluster of this name, which a control plane cannot change";
+  envoy::config::cluster::v3::Cluster message;
+  config::Diagnostics diagnostics;
+  if (!needs_.reader.read(*resource.content, message, diagnostics)) return error_text(diagnostics);
+  const config::FieldPath root = config::FieldPath::root();
+  auto config = upstream::compile_cluster(message, root, diagnostics, resolvers_,
+                                          {&needs_.secrets, &needs_.stats});
+  if (config != nullptr && config->eds_source != nullptr) {
+    const config::FieldPath eds = root.field("eds_cluster_config");
+    if (!needs_.planes.check(
+            *config->eds_source, ResourceType::kEndpoint, eds.field("eds_config"),
+            [this](const std::string& name) { return has(name); }, diagnostics))
+      config = nullptr;
+  }
+  if (config == nullptr) return error_text(diagnostics);
+  put(std::move(config), true, resource);
+  return {};
+}
+
+// ---- what is told ----
+
+void Clusters::count() {
+  size_t active = 0;
+  for (const auto& [name, entry] : entries_) active += entry.cluster != nullptr ? 1 : 0;
+  needs_.stats.set(active_gauge_, static_cast<int64_t>(active));
+  needs_.stats.set(warming_gauge_, static_cast<int64_t>(warming_));
+}
+
+std::vector<Clusters::State> Clusters::states() const {
+  std::vector<State> out;
+  for (const auto& [name, entry] : entries_)
+    if (entry.cluster != nullptr)
+      out.push_back({entry.cluster->config, entry.hosts, entry.dynamic});
+  return out;
+}
+
+void Clusters::describe(std::vector<DynamicResource>& out) const {
+  for (const auto& [name, entry] : entries_) {
+    if (!entry.dynamic) continue;
+    const auto add = [&](const xds::Resource& resource, bool warming) {
+      if (resource.content != nullptr)
+        out.push_back({ResourceType::kCluster, name, resource.version, entry.updated_s,
+                       resource.content, warming});
+    };
+    add(entry.resource, false);
+    if (entry.next != nullptr) add(entry.next_resource, true);
+  }
+  assignments_.describe(out);
+}
+
+}  // namespace weir

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/assignments.h"
+#include "proxy/base/log.h"
+#include "proxy/dynamic_resource.h"
+#include "proxy/resource_reader.h"
+#include "proxy/source_handlers.h"
+#include "proxy/tls/secrets.h"
+#include "proxy/upstream/cluster.h"
+#include "proxy/upstream/discovery.h"
+#include "proxy/workers.h"
+
+namespace weir {
+
+class ControlPlanes;
+
+// The clusters of the process: those of the bootstrap, and those that a control plane sends (CDS).
+// A cluster is published to the workers when it is warm, that is, when its endpoints were found for
+// the first time and its secrets are there; until then the version before it serves. Main thread.
+class Clusters {
+ public:
+  using Configs = std::map<std::string, std::shared_ptr<const upstream::ClusterConfig>>;
+
+  struct Needs {
+    net::Loop& loop;
+    Logger& log;
+    stats::Registry& stats;
+    Workers& workers;
+    ResourceReader& reader;
+    tls::Secrets& secrets;
+    ControlPlanes& planes;
+  };
+  explicit Clusters(const Needs& needs);
+  ~Clusters();
+  Clusters(const Clusters&) = delete;
+  Clusters& operator=(const Clusters&) = delete;
+
+  // The clusters of the bootstrap, in place of those that it had before. What is the same stays.
+  // `resolvers` are asked for names by clusters that name none, those that come later too.
+  void set_static(const Configs& configs, upstream::DnsResolvers resolvers = {});
+  // Asks for further ones. `loaded` is called once, when something has come or will not.
+  void subscribe(xds::Source& source, int64_t initial_fetch_timeout_ms,
+                 std::function<void()> loaded);
+
+  // Whether there is such a cluster, warm or not.
+  bool has(std::string_view name) const { return entries_.contains(name); }
+  // The cluster as users on the main thread's loop have it; null: there is none, or it is not warm.
+  upstream::WorkerCluster* on_main_loop(const std::string& name);
+
+  // Whether every cluster is warm; those that no control plane is needed for.
+  bool warm() const { return warming_ == 0; }
+  bool primary_warm() const;
+  // Called when warm() may have become true.
+  void on_warm(std::function<void()> told) { told_warm_ = std::move(told); }
+  // Some secrets may have come.
+  void secrets_settled();
+  // Enough waited for names: what has never been published is, with the endpoints that it has.
+  void publish_primary();
+
+  struct State {
+    std::shared_ptr<const upstream::ClusterConfig> config;
+    std::shared_ptr<const upstream::HostSet> hosts;
+    bool dynamic = false;
+  };
+  // Those that were published.
+  std::vector<State> states() const;
+  void describe(std::vector<DynamicResource>& out) const;
+
+ private:
+  struct Entry {
+    bool dynamic = false;
+    std::shared_ptr<upstream::Cluster> cluster;  // published; null before
+    std::shared_ptr<const upstream::HostSet> hosts;
+    bool withheld = false;  // from the workers, because secrets are missing
+    xds::Resource resource;
+    int64_t updated_s = 0;
+    // The version that warms, if one does.
+    std::shared_ptr<const upstream::ClusterConfig> next;
+    std::shared_ptr<const upstream::HostSet> next_hosts;  // null: not found yet
+    xds::Resource next_resource;
+  };
+  struct MainCluster {
+    std::unique_ptr<upstream::WorkerCluster> cluster;
+    std::vector<std::unique_ptr<upstream::WorkerCluster>> old;
+  };
+
+  void put(std::shared_ptr<const upstream::ClusterConfig> config, bool dynamic,
+           xds::Resource resource);
+  void find_endpoints(const std::string& name, const upstream::ClusterConfig& config);
+  void discover(std::shared_ptr<const upstream::ClusterConfig> config);
+  void remove(const std::string& name);
+  void set_hosts(const std::string& name, std::shared_ptr<const upstream::HostSet> hosts);
+  void publish_if_warm(const std::string& name);
+  void publish(Entry& entry);
+  static std::shared_ptr<const upstream::HostSet> usable_hosts(Entry& entry);
+  void publish_hosts(Entry& entry, std::shared_ptr<const upstream::HostSet> hosts);
+  std::shared_ptr<const upstream::HostSet> compile_assignment(
+      const std::string& name, const envoy::config::endpoint::v3::ClusterLoadAssignment& message,
+      config::Diagnostics& diagnostics) const;
+  std::vector<xds::Rejection> apply(xds::Source& source, const xds::Update& update);
+  std::string add(const xds::Resource& resource);
+  void loaded();
+  void sweep_main(MainCluster& main);
+  void count();
+
+  Needs needs_;
+  upstream::DnsResolvers resolvers_;
+  std::map<std::string, Entry, std::less<>> entries_;
+  std::map<std::string, MainCluster> main_clusters_;
+  SourceHandlers handlers_;
+  Assignments assignments_;
+  std::unique_ptr<upstream::Discovery> discovery_;  // null until a cluster has names
+  size_t warming_ = 0;
+  std::function<void()> told_warm_;
+  std::function<void()> told_loaded_;
+  stats::CounterId added_, modified_, removed_;
+  stats::GaugeId active_gauge_, warming_gauge_;
+};
+
+}  // namespace weir

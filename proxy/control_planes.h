@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/bootstrap.h"
+#include "config/diagnostic.h"
+#include "config/field_path.h"
+#include "proxy/base/log.h"
+#include "proxy/file_link.h"
+#include "proxy/grpc_wire.h"
+#include "proxy/stats/registry.h"
+#include "xds/client.h"
+#include "xds/source.h"
+
+namespace envoy::config::core::v3 {
+class ApiConfigSource;
+class ConfigSource;
+}  // namespace envoy::config::core::v3
+
+namespace weir {
+
+// initial_fetch_timeout; 0: for ever.
+int64_t fetch_timeout_ms(const envoy::config::core::v3::ConfigSource& source);
+
+// The sources of resources that the configuration names: the aggregated one (ADS), and one for each
+// other ConfigSource and type of resource. Main thread.
+class ControlPlanes {
+ public:
+  struct Needs {
+    net::Loop& loop;
+    Logger& log;
+    stats::Registry& stats;
+    GrpcWire::FindCluster find_cluster;
+    bool reject_unknown_fields = false;
+  };
+  explicit ControlPlanes(Needs needs);
+  ~ControlPlanes();
+  ControlPlanes(const ControlPlanes&) = delete;
+  ControlPlanes& operator=(const ControlPlanes&) = delete;
+
+  // Takes the node and ads_config of a bootstrap; the first time only. False on errors.
+  // `has_cluster` tells which clusters a service can be called on.
+  using HasCluster = std::function<bool(const std::string&)>;
+  bool configure(const config::Bootstrap& bootstrap, const HasCluster& has_cluster,
+                 config::Diagnostics& diagnostics);
+
+  // Whether resources of that type can be had from there; if not, the reason is in `diagnostics`.
+  bool check(const envoy::config::core::v3::ConfigSource& source, xds::ResourceType type,
+             const config::FieldPath& path, const HasCluster& has_cluster,
+             config::Diagnostics& diagnostics) const;
+  // Of a source that was checked.
+  xds::Source* source(const envoy::config::core::v3::ConfigSource& source, xds::ResourceType type);
+
+  // From now on streams are open.
+  void start();
+
+  struct Plane {
+    std::string name;  // "ads", or what the source is
+    bool connected = false;
+    std::string identifier;
+    std::vector<xds::ResourceStatus> resources;
+  };
+  std::vector<Plane> status() const;
+
+ private:
+  // A control plane that is called, or a file.
+  struct Link {
+    std::string name;
+    std::unique_ptr<GrpcWire> wire;
+    std::unique_ptr<xds::Client> client;  // null: it is a file
+    std::unique_ptr<FileLink> file;
+  };
+
+  std::unique_ptr<Link> make(const envoy::config::core::v3::ApiConfigSource& api, bool aggregated,
+                             std::string name);
+  std::unique_ptr<Link> make_file(const envoy::config::core::v3::ConfigSource& source,
+                                  xds::ResourceType type);
+  static bool check_api(const envoy::config::core::v3::ApiConfigSource& api,
+                        const config::FieldPath& path, const HasCluster& has_cluster,
+                        config::Diagnostics& diagnostics);
+  void count(xds::ResourceType type, xds::Event event);
+
+  Needs needs_;
+  std::shared_ptr<const envoy::config::core::v3::Node> node_;
+  std::unique_ptr<Link> ads_;
+  std::map<std::string, std::unique_ptr<Link>> others_;  // by the source's bytes and the type
+  stats::GaugeId connected_;
+  int64_t connected_count_ = 0;
+  bool configured_ = false;
+  bool started_ = false;
+};
+
+}  // namespace weir

@@ -1,0 +1,319 @@
+// Stores of the main thread, fed from files. The workers do not run: what is posted to them waits.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "config/bootstrap.h"
+#include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "filters/registry.h"
+#include "proxy/clusters.h"
+#include "proxy/control_planes.h"
+#include "proxy/listeners.h"
+#include "proxy/net/testing/loop_thread.h"
+#include "proxy/routes.h"
+#include "proxy/runtime_layers.h"
+
+namespace weir {
+namespace {
+
+namespace core = envoy::config::core::v3;
+
+config::MessageCheck new_check() {
+  config::Support support = config::default_support();
+  support.add(filters::own_messages());
+  return config::MessageCheck(std::move(support));
+}
+
+// A folder of its own, gone at the end.
+class Folder {
+ public:
+  Folder() {
+    // A socket's path is short.
+    std::string name = "/tmp/weir-dynamic-XXXXXX";
+    path_ = mkdtemp(name.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+
+  std::string path(const std::string& name) const { return path_ + "/" + name; }
+  // Moved into place, as a file that is watched has to be.
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(path("new")) << text;
+    std::rename(path("new").c_str(), path(name).c_str());
+  }
+
+ private:
+  std::string path_;
+};
+
+// The stores, as the server puts them together.
+struct Stores {
+  explicit Stores(net::Loop& main_loop) : loop(main_loop) {}
+
+  AppParts parts() {
+    return {.stats = stats,
+            .filter_types = filters::http_filters(),
+            .has_cluster = [this](std::string_view name) { return clusters.has(name); },
+            .logs = logs,
+            .clusters_may_follow = true,
+            .check_route_source =
+                [this](const auto& source, const auto& path, auto& errors) {
+                  return planes.check(source, xds::ResourceType::kRoute, path, {}, errors);
+                }};
+  }
+
+  net::Loop& loop;
+  Logger log;
+  stats::Registry stats;
+  stats::LogWriters logs{{}, stats};
+  config::MessageCheck check = new_check();
+  tls::Secrets secrets{stats, log};
+  Workers workers{1, stats, 1000};
+  ResourceReader reader{check, false, stats, log};
+  Clusters clusters{{loop, log, stats, workers, reader, secrets, planes}};
+  Routes routes{workers, reader, planes};
+  Listeners listeners{
+      {log, stats, workers, reader, routes, secrets, planes, [this] { return parts(); }}};
+  ControlPlanes planes{{loop, log, stats, {}}};
+  RuntimeLayers layers{loop, workers, reader, planes};
+};
+
+// Everything of the stores happens on the loop's thread.
+class Dynamic : public testing::Test {
+ protected:
+  Dynamic() {
+    t_.run([&] { stores_ = std::make_unique<Stores>(t_.loop()); });
+  }
+  ~Dynamic() override {
+    t_.run([&] { stores_.reset(); });
+  }
+
+  core::ConfigSource file(const std::string& name) const {
+    core::ConfigSource out;
+    out.mutable_path_config_source()->set_path(folder_.path(name));
+    return out;
+  }
+  std::string source_yaml(const std::string& name) const {
+    return "{path_config_source: {path: " + folder_.path(name) + "}}";
+  }
+
+  void subscribe_clusters() {
+    t_.run([&] {
+      stores_->clusters.subscribe(
+          *stores_->planes.source(file("cds.yaml"), xds::ResourceType::kCluster), 0, {});
+    });
+  }
+  void subscribe_listeners() {
+    t_.run([&] {
+      stores_->listeners.subscribe(
+          *stores_->planes.source(file("lds.yaml"), xds::ResourceType::kListener), 0, {});
+    });
+  }
+
+  // False: it never holds.
+  bool eventually(const std::function<bool(Stores&)>& holds) {
+    for (int i = 0; i < 1000; ++i) {
+      if (t_.run([&] { return holds(*stores_); })) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+
+  static const Clusters::State* find(const std::vector<Clusters::State>& states,
+                                     const std::string& name) {
+    for (const Clusters::State& one : states)
+      if (one.config->name == name) return &one;
+    return nullptr;
+  }
+  static bool has_cluster(const Stores& s, const std::string& name) {
+    return find(s.clusters.states(), name) != nullptr;
+  }
+  static size_t endpoints_of(const Stores& s, const std::string& name) {
+    const auto states = s.clusters.states();
+    const Clusters::State* found = find(states, name);
+    return found == nullptr ? 0 : found->hosts->endpoints.size();
+  }
+  // Where a resource stands, and why.
+  static std::string status_of(const Stores& s, const std::string& name) {
+    for (const auto& plane : s.planes.status())
+      for (const xds::ResourceStatus& one : plane.resources)
+        if (one.name == name) return std::string(state_name(one.state)) + " " + one.error;
+    return {};
+  }
+  std::string status_of(const std::string& name) {
+    return t_.run([&] { return status_of(*stores_, name); });
+  }
+
+  Folder folder_;
+  net::LoopThread t_;
+  std::unique_ptr<Stores> stores_;
+};
+
+std::string cluster(const std::string& name, const std::string& rest) {
+  return "- \"@type\": type.googleapis.com/envoy.config.cluster.v3.Cluster\n  name: " + name +
+         "\n  " + rest + "\n";
+}
+
+std::string endpoints(const std::string& name, const std::vector<int>& ports) {
+  std::string out =
+      "- \"@type\": type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment\n"
+      "  cluster_name: " +
+      name + "\n  endpoints:\n  - lb_endpoints:\n";
+  for (int port : ports)
+    out += "    - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: " +
+           std::to_string(port) + "}}}\n";
+  return out;
+}
+
+TEST_F(Dynamic, ValidSiblingsAreAppliedAndTheOthersNamed) {
+  folder_.write("cds.yaml", "resources:\n" + cluster("good", "type: STATIC") +
+                                cluster("bad", "connect_timeout: -1s"));
+  subscribe_clusters();
+  ASSERT_TRUE(eventually([](Stores& s) { return has_cluster(s, "good"); }));
+  EXPECT_TRUE(eventually([](Stores& s) { return !has_cluster(s, "bad"); }));
+  EXPECT_NE(status_of("bad").find("connect_timeout"), std::string::npos) << status_of("bad");
+  EXPECT_TRUE(status_of("good").starts_with("ACKED")) << status_of("good");
+}
+
+TEST_F(Dynamic, TheLastGoodVersionStays) {
+  folder_.write("cds.yaml", "resources:\n" + cluster("app", "connect_timeout: 3s"));
+  subscribe_clusters();
+  ASSERT_TRUE(eventually([](Stores& s) { return has_cluster(s, "app"); }));
+  folder_.write("cds.yaml", "resources:\n" + cluster("app", "connect_timeout: 0s"));
+  ASSERT_TRUE(eventually([](Stores& s) { return status_of(s, "app").starts_with("NACKED"); }));
+  EXPECT_TRUE(eventually(
+      [](Stores& s) { return s.clusters.states()[0].config->connect_timeout_ms == 3000; }));
+  folder_.write("cds.yaml", "resources: []\n");
+  EXPECT_TRUE(eventually([](Stores& s) { return !has_cluster(s, "app"); })) << "absence removes";
+}
+
+TEST_F(Dynamic, WhatTheBootstrapDefinesCannotBeChanged) {
+  auto fixed = std::make_shared<upstream::ClusterConfig>();
+  fixed->name = "app";
+  t_.run([&] { stores_->clusters.set_static({{"app", fixed}}); });
+  folder_.write("cds.yaml", "resources:\n" + cluster("app", "connect_timeout: 3s"));
+  subscribe_clusters();
+  ASSERT_TRUE(eventually([](Stores& s) { return status_of(s, "app").starts_with("NACKED"); }));
+  EXPECT_NE(status_of("app").find("bootstrap"), std::string::npos) << status_of("app");
+  EXPECT_TRUE(eventually([&](Stores& s) { return s.clusters.states()[0].config == fixed; }));
+}
+
+TEST_F(Dynamic, EndpointsComeByTheServicesName) {
+  const auto eds = [&](const std::string& name) {
+    return "resources:\n" + cluster(name,
+                                    "type: EDS\n  eds_cluster_config: {service_name: service, "
+                                    "eds_config: " +
+                                        source_yaml("eds.yaml") + "}");
+  };
+  folder_.write("eds.yaml", "resources:\n" + endpoints("service", {1, 2}));
+  folder_.write("cds.yaml", eds("app"));
+  subscribe_clusters();
+  ASSERT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "app") == 2; }));
+  EXPECT_TRUE(eventually([](Stores& s) { return s.clusters.warm(); }));
+  folder_.write("eds.yaml", "resources:\n" + endpoints("service", {2, 3, 4}));
+  ASSERT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "app") == 3; }));
+  // Another cluster gets what is known, without another answer.
+  folder_.write("cds.yaml", eds("other"));
+  ASSERT_TRUE(
+      eventually([](Stores& s) { return has_cluster(s, "other") && !has_cluster(s, "app"); }));
+  EXPECT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "other") == 3; }));
+}
+
+std::string chain(const std::string& source, const std::string& routes) {
+  return "  - filter_chain_match: {source_ports: [" + source +
+         "]}\n    filters:\n    - name: http\n      typed_config:\n"
+         "        \"@type\": type.googleapis.com/envoy.extensions.filters.network."
+         "http_connection_manager.v3.HttpConnectionManager\n"
+         "        stat_prefix: front\n        " +
+         routes +
+         "\n        http_filters:\n        - name: router\n          typed_config:\n"
+         "            \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3."
+         "Router\n";
+}
+
+const char* const kInline = "route_config: {virtual_hosts: [{name: all, domains: [\"*\"]}]}";
+
+// Listens on a socket of the folder's.
+std::string listener(const Folder& folder, const std::string& chains) {
+  return "resources:\n- \"@type\": type.googleapis.com/envoy.config.listener.v3.Listener\n"
+         "  name: front\n  address: {pipe: {path: " +
+         folder.path("socket") + "}}\n  filter_chains:\n" + chains;
+}
+
+TEST_F(Dynamic, AListenerWaitsForItsRoutes) {
+  folder_.write("lds.yaml",
+                listener(folder_, chain("1", "rds: {route_config_name: main, config_source: " +
+                                                 source_yaml("rds.yaml") + "}")));
+  folder_.write("rds.yaml",
+                "resources:\n- \"@type\": type.googleapis.com/envoy.config.route.v3."
+                "RouteConfiguration\n  name: main\n  virtual_hosts:\n"
+                "  - {name: all, domains: [\"*\"]}\n");
+  subscribe_listeners();
+  ASSERT_TRUE(eventually([](Stores& s) { return !s.listeners.states().empty(); }));
+  EXPECT_TRUE(eventually([](Stores& s) {
+    std::vector<DynamicResource> resources;
+    s.routes.describe(resources);
+    return resources.size() == 1 && resources[0].name == "main";
+  }));
+}
+
+TEST_F(Dynamic, ChainsThatStayAreTheSameObjects) {
+  using Chain = std::shared_ptr<const ChainConfig>;
+  folder_.write("lds.yaml", listener(folder_, chain("1", kInline) + chain("2", kInline)));
+  subscribe_listeners();
+  ASSERT_TRUE(eventually([](Stores& s) { return !s.listeners.states().empty(); }));
+  const auto chains = [&] {
+    return t_.run([&] { return std::vector<Chain>(stores_->listeners.find("front")->chains); });
+  };
+  const std::vector<Chain> before = chains();
+  folder_.write("lds.yaml", listener(folder_, chain("3", kInline) + chain("2", kInline)));
+  ASSERT_TRUE(eventually([](Stores& s) {
+    return s.listeners.find("front")->chains[0]->match.source_ports == std::vector<uint16_t>{3};
+  }));
+  EXPECT_EQ(chains()[1], before[1]);
+  EXPECT_NE(chains()[0], before[0]);
+}
+
+TEST_F(Dynamic, RuntimeValuesChangeWhileTheyAreRead) {
+  config::Bootstrap bootstrap;
+  auto& base = *bootstrap.mutable_layered_runtime()->add_layers();
+  base.set_name("base");
+  (*base.mutable_static_layer()->mutable_fields())["a"].set_number_value(1);
+  auto& sent = *bootstrap.mutable_layered_runtime()->add_layers();
+  sent.set_name("sent");
+  sent.mutable_rtds_layer()->set_name("layer");
+  *sent.mutable_rtds_layer()->mutable_rtds_config() = file("rtds.yaml");
+  auto& admin = *bootstrap.mutable_layered_runtime()->add_layers();
+  admin.set_name("admin");
+  admin.mutable_admin_layer();
+  folder_.write("rtds.yaml",
+                "resources:\n- \"@type\": type.googleapis.com/envoy.service.runtime.v3.Runtime\n"
+                "  name: layer\n  layer: {a: 2, b: {c: 3}}\n");
+  std::shared_ptr<const LiveRuntime> live;
+  t_.run([&] {
+    stores_->layers.prepare(bootstrap);
+    stores_->layers.set(bootstrap);
+    live = stores_->layers.live();
+    EXPECT_EQ(live->number("a", 0), 1u);
+    EXPECT_FALSE(stores_->layers.loaded());
+    stores_->layers.subscribe();
+  });
+  ASSERT_TRUE(eventually([](Stores& s) { return s.layers.loaded(); }));
+  EXPECT_EQ(live->number("a", 0), 2u);
+  EXPECT_EQ(live->number("b.c", 0), 3u);
+  t_.run([&] { EXPECT_TRUE(stores_->layers.modify({{"a", "7"}})); });
+  EXPECT_EQ(live->number("a", 0), 7u);
+  t_.run([&] { EXPECT_TRUE(stores_->layers.modify({{"a", ""}})); });
+  EXPECT_EQ(live->number("a", 0), 2u);
+}
+
+}  // namespace
+}  // namespace weir

@@ -1,0 +1,289 @@
+#include "proxy/listeners.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+#include "envoy/config/core/v3/config_source.pb.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "proxy/control_planes.h"
+#include "proxy/listener_compile.h"
+#include "proxy/tls/transport_socket.h"
+
+namespace weir {
+
+using xds::ResourceType;
+
+namespace {
+
+void close_all(const std::vector<std::vector<int>>& sockets) {
+  for (const auto& of_worker : sockets)
+    for (int fd : of_worker) close(fd);
+}
+
+template <class Visit>
+void each_route_user(const ListenerConfig& listener, Visit visit) {
+  listener.each_chain([&](const auto& chain) {
+    const auto* hcm = std::get_if<std::shared_ptr<const HcmConfig>>(&chain->app);
+    if (hcm != nullptr && (*hcm)->rds != nullptr) visit((*hcm)->rds);
+  });
+}
+
+}  // namespace
+
+Listeners::Listeners(const Needs& needs)
+    : needs_(needs),
+      handlers_([this](auto& source, auto& update) { return apply(source, update); },
+                [this](auto&, auto, auto&) { loaded(); }),
+      added_(needs.stats.counter("listener_manager.listener_added")),
+      modified_(needs.stats.counter("listener_manager.listener_modified")),
+      removed_(needs.stats.counter("listener_manager.listener_removed")),
+      in_place_(needs.stats.counter("listener_manager.listener_in_place_updated")),
+      created_(needs.stats.counter("listener_manager.listener_create_success")),
+      failed_(needs.stats.counter("listener_manager.listener_create_failure")),
+      active_gauge_(needs.stats.gauge("listener_manager.total_listeners_active")),
+      warming_gauge_(needs.stats.gauge("listener_manager.total_listeners_warming")) {
+  needs_.routes.on_ready([this] { activate_ready(); });
+}
+
+// ---- what there is to be ----
+
+Result<Listeners::OpenedSockets> Listeners::open_static(const Configs& configs) const {
+  OpenedSockets opened;
+  for (const ConfigPtr& config : configs) {
+    const ListenerConfig* old = find(config->name);
+    if (old != nullptr && old->addresses == config->addresses) continue;
+    Result<Sockets> sockets = open_for_workers(*config);
+    if (!sockets) {
+      for (const auto& [name, some] : opened) close_all(some);
+      return sockets.error();
+    }
+    opened[config->name] = sockets.take();
+  }
+  return opened;
+}
+
+void Listeners::set_static(const Configs& configs, const OpenedSockets& opened) {
+  std::vector<std::string> gone;
+  for (const auto& [name, entry] : entries_) {
+    const auto same = [&name = name](const ConfigPtr& config) { return config->name == name; };
+    if (!entry.dynamic && std::none_of(configs.begin(), configs.end(), same)) gone.push_back(name);
+  }
+  for (const std::string& name : gone) remove(name);
+  for (const ConfigPtr& config : configs) {
+    const auto sockets = opened.find(config->name);
+    if (sockets == opened.end()) {
+      put(config, false, {});
+      continue;
+    }
+    // Open already; connections wait there until the routes have come.
+    Entry& entry = entries_[config->name];
+    needs_.stats.main_shard().inc(entry.active == nullptr ? added_ : modified_);
+    entry = Entry{.active = config, .updated_s = std::time(nullptr)};
+    use_routes(*config);
+    hand_over(config, &sockets->second);
+  }
+  activate_ready();
+  needs_.routes.sweep();
+  needs_.secrets.sweep();
+}
+
+// False: it was there already.
+bool Listeners::put(const ConfigPtr& config, bool dynamic, xds::Resource resource) {
+  Entry& entry = entries_[config->name];
+  const ListenerConfig* newest = entry.next != nullptr ? entry.next.get() : entry.active.get();
+  if (newest != nullptr && newest->hash == config->hash) {
+    (entry.next != nullptr ? entry.next_resource : entry.resource) = std::move(resource);
+    return false;
+  }
+  needs_.stats.main_shard().inc(newest == nullptr ? added_ : modified_);
+  entry.dynamic = dynamic;
+  entry.next = config;
+  entry.next_resource = std::move(resource);
+  use_routes(*config);
+  return true;
+}
+
+void Listeners::use_routes(const ListenerConfig& config) {
+  each_route_user(config, [&](const auto& user) { needs_.routes.use(user); });
+}
+
+bool Listeners::ready(const ListenerConfig& config) {
+  bool all = true;
+  config.each_chain(
+      [&](const auto& chain) { all &= chain->tls == nullptr || chain->tls->settled(); });
+  each_route_user(config, [&](const auto& user) { all &= user->ready(); });
+  return all;
+}
+
+void Listeners::activate_ready() {
+  for (auto& [name, entry] : entries_) {
+    if (entry.next == nullptr || !ready(*entry.next)) continue;
+    if (Result<void> done = activate(entry); !done)
+      needs_.log.error(Component::kConfig, done.error().message);
+  }
+  count();
+  if (told_warm_ && warm()) told_warm_();
+}
+
+bool Listeners::warm() const {
+  const auto waits = [](const ConfigPtr& config) { return config != nullptr && !ready(*config); };
+  return std::none_of(entries_.begin(), entries_.end(), [&](const auto& item) {
+    return waits(item.second.next) || waits(item.second.active);
+  });
+}
+
+// On an error the version before goes on.
+Result<void> Listeners::activate(Entry& entry) {
+  const bool moved = entry.active == nullptr || entry.active->addresses != entry.next->addresses;
+  Result<Sockets> sockets = Sockets();
+  if (moved) sockets = open_for_workers(*entry.next);
+  if (!sockets) {
+    entry.next = nullptr;
+    entry.failure = sockets.error().message;
+    needs_.stats.main_shard().inc(failed_);
+    return sockets.error();
+  }
+  if (!moved && entry.active->frame_hash == entry.next->frame_hash)
+    needs_.stats.main_shard().inc(in_place_);
+  needs_.stats.main_shard().inc(created_, needs_.workers.size());
+  entry.active = std::exchange(entry.next, nullptr);
+  entry.resource = std::exchange(entry.next_resource, {});
+  entry.updated_s = std::time(nullptr);
+  entry.failure.clear();
+  hand_over(entry.active, moved ? &*sockets : nullptr);
+  return {};
+}
+
+void Listeners::hand_over(const ConfigPtr& config, const Sockets* sockets) {
+  for (uint32_t i = 0; i < needs_.workers.size(); ++i) {
+    std::vector<int> fds;
+    if (sockets != nullptr) fds = (*sockets)[i];
+    Worker& worker = needs_.workers.at(i);
+    worker.loop().post([&worker, config, fds] { worker.set_listener(config, fds); });
+  }
+}
+
+void Listeners::remove(const std::string& name) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return;
+  if (found->second.active != nullptr)
+    needs_.workers.each([name](Worker& worker) { worker.remove_listener(name); });
+  entries_.erase(found);
+  needs_.stats.main_shard().inc(removed_);
+}
+
+const ListenerConfig* Listeners::find(const std::string& name) const {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return nullptr;
+  return found->second.next != nullptr ? found->second.next.get() : found->second.active.get();
+}
+
+Result<Listeners::Sockets> Listeners::open_for_workers(const ListenerConfig& config) const {
+  Sockets all(needs_.workers.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    // Where the kernel does not share an address among sockets, the workers share one socket.
+    const bool share = i > 0 && (!config.reuse_port || !config.addresses[0].is_ip());
+    if (share) {
+      for (int fd : all[0]) all[i].push_back(dup(fd));
+      continue;
+    }
+    Result<std::vector<int>> opened = open_sockets(config);
+    if (!opened) {
+      close_all(all);
+      return opened.error();
+    }
+    all[i] = opened.take();
+  }
+  return all;
+}
+
+// ---- LDS ----
+
+void Listeners::subscribe(xds::Source& source, int64_t initial_fetch_timeout_ms,
+                          std::function<void()> loaded) {
+  told_loaded_ = std::move(loaded);
+  handlers_.attach(source, ResourceType::kListener);
+  source.subscribe(ResourceType::kListener, "*", initial_fetch_timeout_ms);
+}
+
+void Listeners::loaded() {
+  if (told_loaded_) std::exchange(told_loaded_, {})();
+}
+
+// Routes and secrets are asked for when all listeners of the answer are known.
+std::vector<xds::Rejection> Listeners::apply(xds::Source& source, const xds::Update& update) {
+  std::vector<xds::Rejection> rejections;
+  for (const ResourceType type : {ResourceType::kRoute, ResourceType::kSecret}) source.pause(type);
+  for (const std::string& name : update.removed) {
+    const auto found = entries_.find(name);
+    if (found != entries_.end() && found->second.dynamic) remove(name);
+  }
+  for (const xds::Resource& resource : update.added) {
+    std::string errors = add(resource);
+    if (!errors.empty()) rejections.push_back({resource.name, std::move(errors)});
+  }
+  needs_.routes.sweep();
+  needs_.secrets.sweep();
+  for (const ResourceType type : {ResourceType::kRoute, ResourceType::kSecret}) source.resume(type);
+  count();
+  loaded();
+  return rejections;
+}
+
+std::string Listeners::add(const xds::Resource& resource) {
+  const auto old = entries_.find(resource.name);
+  if (old != entries_.end() && !old->second.dynamic)
+    return "the bootstrap has a listener of this name, which a control plane cannot change";
+  envoy::config::listener::v3::Listener message;
+  config::Diagnostics diagnostics;
+  if (!needs_.reader.read(*resource.content, message, diagnostics)) return error_text(diagnostics);
+  const AppBuild build(needs_.parts(), diagnostics);
+  const auto config =
+      compile_listener(message, config::FieldPath::root(), build, find(resource.name));
+  if (config == nullptr) return error_text(diagnostics);
+  if (!put(config, true, resource)) return {};
+  Entry& entry = entries_[config->name];
+  if (!ready(*config)) return {};
+  const Result<void> done = activate(entry);
+  if (done) return {};
+  if (entry.active == nullptr) entries_.erase(config->name);
+  return done.error().message;
+}
+
+// ---- what is told ----
+
+void Listeners::count() {
+  int64_t active = 0;
+  int64_t warming = 0;
+  for (const auto& [name, entry] : entries_) {
+    active += entry.active != nullptr ? 1 : 0;
+    warming += entry.next != nullptr ? 1 : 0;
+  }
+  needs_.stats.set(active_gauge_, active);
+  needs_.stats.set(warming_gauge_, warming);
+}
+
+std::vector<Listeners::State> Listeners::states() const {
+  std::vector<State> out;
+  for (const auto& [name, entry] : entries_)
+    if (entry.active != nullptr) out.push_back({name, entry.active->addresses});
+  return out;
+}
+
+void Listeners::describe(std::vector<DynamicResource>& out) const {
+  for (const auto& [name, entry] : entries_) {
+    if (!entry.dynamic) continue;
+    const auto add = [&](const xds::Resource& resource, bool warming) {
+      if (resource.content != nullptr)
+        out.push_back({ResourceType::kListener, name, resource.version, entry.updated_s,
+                       resource.content, warming});
+    };
+    add(entry.resource, false);
+    if (entry.next != nullptr) add(entry.next_resource, true);
+  }
+}
+
+}  // namespace weir

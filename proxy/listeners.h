@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/base/log.h"
+#include "proxy/dynamic_resource.h"
+#include "proxy/hcm_compile.h"
+#include "proxy/listener_config.h"
+#include "proxy/resource_reader.h"
+#include "proxy/routes.h"
+#include "proxy/source_handlers.h"
+#include "proxy/workers.h"
+
+namespace weir {
+
+class ControlPlanes;
+
+// The listeners of the process: those of the bootstrap, and those that a control plane sends (LDS).
+// A listener is opened, or replaced, when its routes and secrets are there; until then the version
+// before it serves. Its sockets stay open while its addresses stay. Main thread.
+class Listeners {
+ public:
+  using Configs = std::vector<std::shared_ptr<const ListenerConfig>>;
+  struct Needs {
+    Logger& log;
+    stats::Registry& stats;
+    Workers& workers;
+    ResourceReader& reader;
+    Routes& routes;
+    tls::Secrets& secrets;
+    ControlPlanes& planes;
+    std::function<AppParts()> parts;  // for compiling
+  };
+  explicit Listeners(const Needs& needs);
+
+  // A socket per address, for each worker.
+  using Sockets = std::vector<std::vector<int>>;
+  using OpenedSockets = std::map<std::string, Sockets>;
+  // Opens what the listeners of a bootstrap need and is not open yet; on an error, nothing.
+  Result<OpenedSockets> open_static(const Configs& configs) const;
+  // The listeners of the bootstrap, in place of those that it had before; with what open_static
+  // returned for them.
+  void set_static(const Configs& configs, const OpenedSockets& opened);
+  // Asks for further ones. `loaded` is called once, when something has come or will not.
+  void subscribe(xds::Source& source, int64_t initial_fetch_timeout_ms,
+                 std::function<void()> loaded);
+
+  // The config that a listener of that name has, or is about to have; null: there is none.
+  const ListenerConfig* find(const std::string& name) const;
+  // Whether none waits for its routes.
+  bool warm() const;
+  // Called when warm() may have become true.
+  void on_warm(std::function<void()> told) { told_warm_ = std::move(told); }
+  // Looks again whether those that wait have what they need.
+  void activate_ready();
+
+  struct State {
+    std::string name;
+    std::vector<net::Address> addresses;
+  };
+  std::vector<State> states() const;
+  void describe(std::vector<DynamicResource>& out) const;
+
+ private:
+  using ConfigPtr = std::shared_ptr<const ListenerConfig>;
+  struct Entry {
+    bool dynamic = false;
+    ConfigPtr active;  // null before it opened
+    xds::Resource resource;
+    int64_t updated_s = 0;
+    ConfigPtr next;  // that waits, if one does
+    xds::Resource next_resource;
+    std::string failure;  // why it could not be opened
+  };
+
+  bool put(const ConfigPtr& config, bool dynamic, xds::Resource resource);
+  void use_routes(const ListenerConfig& config);
+  static bool ready(const ListenerConfig& config);
+  Result<void> activate(Entry& entry);
+  void hand_over(const ConfigPtr& config, const Sockets* sockets);
+  void remove(const std::string& name);
+  Result<Sockets> open_for_workers(const ListenerConfig& config) const;
+  std::vector<xds::Rejection> apply(xds::Source& source, const xds::Update& update);
+  std::string add(const xds::Resource& resource);
+  void loaded();
+  void count();
+
+  Needs needs_;
+  std::map<std::string, Entry> entries_;
+  SourceHandlers handlers_;
+  std::function<void()> told_warm_;
+  std::function<void()> told_loaded_;
+  stats::CounterId added_, modified_, removed_, in_place_, created_, failed_;
+  stats::GaugeId active_gauge_, warming_gauge_;
+};
+
+}  // namespace weir

@@ -1,0 +1,57 @@
+#include "proxy/resource_reader.h"
+
+#include <google/protobuf/message.h>
+
+#include "config/unknown_fields.h"
+
+namespace weir {
+
+using config::Code;
+using config::FieldPath;
+
+bool ResourceReader::read(const google::protobuf::Any& content, google::protobuf::Message& out,
+                          config::Diagnostics& diagnostics) {
+  const size_t errors_before = diagnostics.error_count();
+  const FieldPath root = FieldPath::root();
+  if (!content.UnpackTo(&out)) {
+    diagnostics.error(Code::kInvalidValue, root,
+                      "the bytes are no " + out.GetDescriptor()->full_name());
+    return false;
+  }
+  // First, because it bounds how deep messages lie within each other.
+  if (!known_fields(out, diagnostics)) return false;
+  check_.check_all(out, root, diagnostics);
+  return diagnostics.error_count() == errors_before;
+}
+
+bool ResourceReader::known_fields(const google::protobuf::Message& message,
+                                  config::Diagnostics& diagnostics) {
+  config::Diagnostics found;
+  const size_t count = config::report_unknown_fields(
+      message, FieldPath::root(), strict_ ? config::Severity::kError : config::Severity::kWarning,
+      found);
+  if (!strict_) stats_.main_shard().inc(unknown_fields_, count);
+  for (const config::Diagnostic& one : found.items()) {
+    if (one.severity == config::Severity::kError)
+      diagnostics.add(one);
+    else
+      log_.warning(Component::kConfig, message.GetDescriptor()->name(),
+                   " from a control plane: ", one.field_path, one.field_path.empty() ? "" : ": ",
+                   one.message);
+  }
+  return !found.has_errors();
+}
+
+std::string error_text(const config::Diagnostics& diagnostics) {
+  std::string out;
+  for (const config::Diagnostic& one : diagnostics.items()) {
+    if (one.severity != config::Severity::kError) continue;
+    if (!out.empty()) out += '\n';
+    if (!one.field_path.empty()) out += one.field_path + ": ";
+    out += one.message;
+    if (!one.hint.empty()) out += "; " + one.hint;
+  }
+  return out;
+}
+
+}  // namespace weir

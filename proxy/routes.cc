@@ -1,0 +1,115 @@
+#include "proxy/routes.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "envoy/config/core/v3/config_source.pb.h"
+#include "envoy/config/route/v3/route.pb.h"
+#include "proxy/control_planes.h"
+
+namespace weir {
+
+using envoy::config::route::v3::RouteConfiguration;
+using xds::ResourceType;
+
+Routes::Routes(Workers& workers, ResourceReader& reader, ControlPlanes& planes)
+    : workers_(workers),
+      reader_(reader),
+      planes_(planes),
+      handlers_([this](auto& source, auto& update) { return apply(source, update); },
+                [this](auto& source, auto, auto& name) { absent(source, name); }) {}
+
+void Routes::use(const std::shared_ptr<const RouteUser>& user) {
+  xds::Source* source = planes_.source(user->source(), ResourceType::kRoute);
+  const Key key{source, user->name()};
+  const bool is_new = !entries_.contains(key);
+  Entry& entry = entries_[key];
+  const auto same = [&](const auto& known) { return known.lock() == user; };
+  if (std::any_of(entry.users.begin(), entry.users.end(), same)) return;
+  entry.users.push_back(user);
+  if (is_new) {
+    handlers_.attach(*source, ResourceType::kRoute);
+    source->subscribe(ResourceType::kRoute, user->name(), fetch_timeout_ms(user->source()));
+  } else {
+    give_known(entry, *user);
+  }
+}
+
+void Routes::give_known(const Entry& entry, const RouteUser& user) {
+  if (entry.absent) user.set_ready();
+  if (entry.last.content == nullptr) return;
+  RouteConfiguration message;
+  config::Diagnostics diagnostics;
+  if (!reader_.read(*entry.last.content, message, diagnostics)) return;
+  // Where it is not right for this one, it has no routes until a better version comes.
+  if (Table table = user.compile(message, config::FieldPath::root(), diagnostics))
+    give(user, table);
+  else
+    user.set_ready();
+}
+
+void Routes::give(const RouteUser& user, const Table& table) {
+  user.set_ready();
+  workers_.each([feed = user.feed(), table](Worker& worker) { feed->set(worker.index(), table); });
+}
+
+std::vector<xds::Rejection> Routes::apply(xds::Source& source, const xds::Update& update) {
+  std::vector<xds::Rejection> rejections;
+  for (const std::string& name : update.removed) absent(source, name);
+  for (const xds::Resource& resource : update.added) {
+    const auto found = entries_.find({&source, resource.name});
+    if (found == entries_.end()) continue;
+    std::string errors = apply_one(found->second, resource);
+    if (!errors.empty()) rejections.push_back({resource.name, std::move(errors)});
+  }
+  if (told_ready_) told_ready_();
+  return rejections;
+}
+
+// For all connection managers that use it, or for none.
+std::string Routes::apply_one(Entry& entry, const xds::Resource& resource) {
+  RouteConfiguration message;
+  config::Diagnostics diagnostics;
+  if (!reader_.read(*resource.content, message, diagnostics)) return error_text(diagnostics);
+  std::vector<std::pair<std::shared_ptr<const RouteUser>, Table>> compiled;
+  for (const auto& known : entry.users) {
+    auto user = known.lock();
+    if (user == nullptr) continue;
+    Table table = user->compile(message, config::FieldPath::root(), diagnostics);
+    if (table == nullptr) return error_text(diagnostics);
+    compiled.emplace_back(std::move(user), std::move(table));
+  }
+  entry.last = resource;
+  entry.absent = false;
+  entry.updated_s = std::time(nullptr);
+  for (const auto& [user, table] : compiled) give(*user, table);
+  return {};
+}
+
+// Routes that were there stay: they go with the listeners that use them.
+void Routes::absent(xds::Source& source, const std::string& name) {
+  const auto found = entries_.find({&source, name});
+  if (found == entries_.end()) return;
+  found->second.absent = true;
+  for (const auto& known : found->second.users)
+    if (const auto user = known.lock()) user->set_ready();
+  if (told_ready_) told_ready_();
+}
+
+void Routes::sweep() {
+  for (auto at = entries_.begin(); at != entries_.end();) {
+    auto& [key, entry] = *at;
+    std::erase_if(entry.users, [](const auto& user) { return user.expired(); });
+    if (entry.users.empty()) key.first->unsubscribe(ResourceType::kRoute, key.second);
+    at = entry.users.empty() ? entries_.erase(at) : std::next(at);
+  }
+}
+
+void Routes::describe(std::vector<DynamicResource>& out) const {
+  for (const auto& [key, entry] : entries_)
+    if (entry.last.content != nullptr)
+      out.push_back({ResourceType::kRoute, key.second, entry.last.version, entry.updated_s,
+                     entry.last.content});
+}
+
+}  // namespace weir

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "xds/source.h"
+
+namespace weir {
+
+// Tells one store which of several sources an update comes from. Main thread.
+class SourceHandlers {
+ public:
+  using Apply = std::function<std::vector<xds::Rejection>(xds::Source&, const xds::Update&)>;
+  using Absent = std::function<void(xds::Source&, xds::ResourceType, const std::string&)>;
+
+  SourceHandlers(Apply apply, Absent absent)
+      : apply_(std::move(apply)), absent_(std::move(absent)) {}
+
+  // Before the first subscription; once is enough.
+  void attach(xds::Source& source, xds::ResourceType type) {
+    auto& handler = handlers_[{&source, type}];
+    if (handler != nullptr) return;
+    handler = std::make_unique<Handler>(*this, source);
+    source.set_handler(type, *handler);
+  }
+
+ private:
+  class Handler : public xds::ResourceHandler {
+   public:
+    Handler(SourceHandlers& all, xds::Source& source) : all_(all), source_(source) {}
+    std::vector<xds::Rejection> apply(const xds::Update& update) override {
+      return all_.apply_(source_, update);
+    }
+    void on_absent(xds::ResourceType type, const std::string& name) override {
+      all_.absent_(source_, type, name);
+    }
+
+   private:
+    SourceHandlers& all_;
+    xds::Source& source_;
+  };
+
+  Apply apply_;
+  Absent absent_;
+  std::map<std::pair<xds::Source*, xds::ResourceType>, std::unique_ptr<Handler>> handlers_;
+};
+
+}  // namespace weir
