@@ -16,6 +16,8 @@ class AdminServer : public http::ServerConnectionOwner, private net::Watch::Owne
   AdminServer(net::Loop& loop, int listening, admin::AdminHooks hooks);
   ~AdminServer() override;
 
+  int socket() const { return listening_; }
+
   // ServerConnectionOwner
   http::ServerStreamEvents& begin_stream(http::ServerConnection& connection,
                                          http::ServerStream& stream) override;

@@ -185,6 +185,23 @@ void Entrance::drain(int64_t grace_ms) {
   for (auto& [chain, entry] : doors_) entry.door->drain(grace_ms);
 }
 
+bool Entrance::drain_more(int64_t grace_ms) {
+  const int64_t now_ms = worker_.loop().now_ms();
+  const double share = drain_clock_.take_share(now_ms);
+  if (share > 0)
+    for (auto& [chain, entry] : doors_) entry.door->drain_some(grace_ms, share);
+  return drain_clock_.started() && drain_clock_.progress(now_ms) < 1;
+}
+
+bool Entrance::ends_connection() const {
+  if (config_->health_check_failing != nullptr &&
+      config_->health_check_failing->load(std::memory_order_relaxed))
+    return true;
+  if (!drain_clock_.started()) return false;
+  net::Loop& loop = worker_.loop();
+  return drain_clock_.ends_connection(loop.now_ms(), loop.random());
+}
+
 void Entrance::close_all() {
   while (!greeters_.empty()) greeters_.back()->close();
   for (auto& [chain, entry] : doors_) entry.door->close_all();

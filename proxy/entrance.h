@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "proxy/drain_clock.h"
 #include "proxy/greeter.h"
 #include "proxy/http/server_connection.h"
 #include "proxy/http_door.h"
@@ -34,6 +35,13 @@ class Entrance {
   void admit(int fd, const net::Address& peer);
   // Connections end with what they are doing; idle ones after the grace.
   void drain(int64_t grace_ms);
+  // Connections are asked to end as the clock says. Copied: an entrance may outlive its listener.
+  void drain_by(const DrainClock& clock) { drain_clock_ = clock; }
+  const DrainClock& drain_clock() const { return drain_clock_; }
+  // Asks those whose turn has come; idle ones have the grace. True: there is more to come.
+  bool drain_more(int64_t grace_ms);
+  // Whether a response that begins now is its connection's last.
+  bool ends_connection() const;
   // Those of TCP too.
   void close_all();
   // Gives up what is left of chains that are gone: what is idle, and what had its time. True: there
@@ -78,6 +86,7 @@ class Entrance {
   std::shared_ptr<const ListenerConfig> config_;
   std::shared_ptr<const ChainConfig> single_chain_;
   std::optional<net::Address> local_;
+  DrainClock drain_clock_;
   size_t connections_ = 0;
   bool greets_;
   // Where HTTP comes in: opened with a chain's first connection.

@@ -44,6 +44,11 @@ void HttpDoor::drain(int64_t grace_ms) {
   worker_.loop().flush();
 }
 
+void HttpDoor::drain_some(int64_t grace_ms, double share) {
+  connections_.drain_some(grace_ms, share);
+  worker_.loop().flush();
+}
+
 http::ServerStreamEvents& HttpDoor::begin_stream(http::ServerConnection& connection,
                                                  http::ServerStream& stream) {
   Request& request = worker_.take_request();
@@ -56,7 +61,7 @@ void HttpDoor::abandon_stream(http::ServerStreamEvents& events) {
 }
 
 bool HttpDoor::draining() const {
-  return draining_ || worker_.draining();
+  return draining_ || worker_.draining() || entrance_.ends_connection();
 }
 
 void HttpDoor::on_closed(http::ServerConnection& connection) {

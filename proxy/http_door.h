@@ -23,6 +23,8 @@ class HttpDoor : public http::ServerConnectionOwner {
   void accept(http::Arrival arrival);
   // Connections end with their next response; idle ones after the grace.
   void drain(int64_t grace_ms);
+  // The same for some of them; later ones are not concerned.
+  void drain_some(int64_t grace_ms, double share);
   void close_all() { connections_.close_all(); }
   size_t connections() const { return connections_.size(); }
 

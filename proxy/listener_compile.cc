@@ -259,6 +259,9 @@ std::shared_ptr<const ListenerConfig> compile_listener(const listenerv3::Listene
   out->freebind = in.freebind().value();
   out->runtime = build.runtime;
   out->limit_key = "envoy.resource_limits.listener." + out->name + ".connection_limit";
+  out->inbound = in.traffic_direction() == corev3::INBOUND;
+  if (in.drain_type() == listenerv3::Listener::DEFAULT)
+    out->health_check_failing = build.health_check_failing;
   AppBuild chain_build = build;
   chain_build.listener_port = out->addresses[0].port();
   const std::string stat_prefix = stat_prefix_of(in, *out);

@@ -17,8 +17,8 @@ std::shared_ptr<const ListenerConfig> compile_listener(
     const envoy::config::listener::v3::Listener& listener, const config::FieldPath& path,
     const AppBuild& build, const ListenerConfig* old = nullptr);
 
-// Opens the listening sockets of one worker: one for each address, bound and listening. On failure
-// none stays open.
-Result<std::vector<int>> open_sockets(const ListenerConfig& config);
+// A socket at one of the listener's addresses, bound and, if so wanted, listening.
+Result<int> open_socket(const net::Address& address, const ListenerConfig& config,
+                        bool listening = true);
 
 }  // namespace weir

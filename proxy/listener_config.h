@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -64,6 +65,10 @@ struct ListenerConfig {
   uint32_t unix_mode = 0;
   std::shared_ptr<const LiveRuntime> runtime;  // null: there is none
   std::string limit_key;                       // of max_connections
+  bool inbound = false;                        // traffic_direction
+  // While it is true, responses end their connections; null: they never do (drain_type
+  // MODIFY_ONLY).
+  const std::atomic<bool>* health_check_failing = nullptr;
   bool tcp_keepalive = false;
   uint32_t keepalive_probes = 0;
   uint32_t keepalive_time_s = 0;

@@ -42,7 +42,7 @@ struct ProxyProtocolFilter {
   FilterVerdict look(std::string_view bytes, Approach& approach, stats::Shard& stats) const;
 
   bool allow_without_header = false;
-  net::TlvFilter kept_tlvs;  // pass_through_tlvs
+  net::TlvFilter kept_tlvs;          // pass_through_tlvs
   std::array<bool, 3> disallowed{};  // by version; 0: never
   std::array<VersionStats, 3> versions;
   stats::CounterId not_found_allowed, not_found_disallowed;

@@ -47,7 +47,9 @@ void set_options(int fd, const net::Address& address, const ListenerConfig& conf
   }
 }
 
-Result<int> open_socket(const net::Address& address, const ListenerConfig& config) {
+}  // namespace
+
+Result<int> open_socket(const net::Address& address, const ListenerConfig& config, bool listening) {
   remove_stale(address);
   sockaddr_storage to;
   const socklen_t length = address.to_sockaddr(to);
@@ -63,25 +65,8 @@ Result<int> open_socket(const net::Address& address, const ListenerConfig& confi
   if (bind(fd, reinterpret_cast<sockaddr*>(&to), length) != 0) return failed("bind to");
   if (config.unix_mode != 0 && address.family() == net::Address::Family::kUnix)
     chmod(address.text().c_str(), config.unix_mode);
-  if (listen(fd, static_cast<int>(config.backlog)) != 0) return failed("listen on");
+  if (listening && listen(fd, static_cast<int>(config.backlog)) != 0) return failed("listen on");
   return fd;
-}
-
-}  // namespace
-
-Result<std::vector<int>> open_sockets(const ListenerConfig& config) {
-  std::vector<int> sockets;
-  if (!config.bind_to_port) return sockets;
-  for (const net::Address& address : config.addresses) {
-    Result<int> fd = open_socket(address, config);
-    if (fd) {
-      sockets.push_back(*fd);
-      continue;
-    }
-    for (int open : sockets) close(open);
-    return fd.error();
-  }
-  return sockets;
 }
 
 }  // namespace weir

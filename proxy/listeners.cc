@@ -1,13 +1,12 @@
 #include "proxy/listeners.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <ctime>
 #include <utility>
 
 #include "envoy/config/core/v3/config_source.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
+#include "proxy/activated_sockets.h"
 #include "proxy/control_planes.h"
 #include "proxy/listener_compile.h"
 #include "proxy/tls/transport_socket.h"
@@ -17,11 +16,6 @@ namespace weir {
 using xds::ResourceType;
 
 namespace {
-
-void close_all(const std::vector<std::vector<int>>& sockets) {
-  for (const auto& of_worker : sockets)
-    for (int fd : of_worker) close(fd);
-}
 
 template <class Visit>
 void each_route_user(const ListenerConfig& listener, Visit visit) {
@@ -35,6 +29,7 @@ void each_route_user(const ListenerConfig& listener, Visit visit) {
 
 Listeners::Listeners(const Needs& needs)
     : needs_(needs),
+      sockets_(needs.workers.size(), needs.inherited),
       handlers_([this](auto& source, auto& update) { return apply(source, update); },
                 [this](auto&, auto, auto&) { loaded(); }),
       added_(needs.stats.counter("listener_manager.listener_added")),
@@ -50,14 +45,14 @@ Listeners::Listeners(const Needs& needs)
 
 // ---- what there is to be ----
 
-Result<Listeners::OpenedSockets> Listeners::open_static(const Configs& configs) const {
+Result<Listeners::OpenedSockets> Listeners::open_static(const Configs& configs) {
   OpenedSockets opened;
   for (const ConfigPtr& config : configs) {
     const ListenerConfig* old = find(config->name);
     if (old != nullptr && old->addresses == config->addresses) continue;
-    Result<Sockets> sockets = open_for_workers(*config);
+    Result<WorkerSockets> sockets = sockets_.open(*config);
     if (!sockets) {
-      for (const auto& [name, some] : opened) close_all(some);
+      for (const auto& [name, some] : opened) close_sockets(some);
       return sockets.error();
     }
     opened[config->name] = sockets.take();
@@ -83,7 +78,7 @@ void Listeners::set_static(const Configs& configs, const OpenedSockets& opened) 
     needs_.stats.main_shard().inc(entry.active == nullptr ? added_ : modified_);
     entry = Entry{.active = config, .updated_s = std::time(nullptr)};
     use_routes(*config);
-    hand_over(config, &sockets->second);
+    hand_over(entry, &sockets->second);
   }
   activate_ready();
   needs_.routes.sweep();
@@ -119,6 +114,7 @@ bool Listeners::ready(const ListenerConfig& config) {
 }
 
 void Listeners::activate_ready() {
+  if (stopped_) return;
   for (auto& [name, entry] : entries_) {
     if (entry.next == nullptr || !ready(*entry.next)) continue;
     if (Result<void> done = activate(entry); !done)
@@ -138,8 +134,8 @@ bool Listeners::warm() const {
 // On an error the version before goes on.
 Result<void> Listeners::activate(Entry& entry) {
   const bool moved = entry.active == nullptr || entry.active->addresses != entry.next->addresses;
-  Result<Sockets> sockets = Sockets();
-  if (moved) sockets = open_for_workers(*entry.next);
+  Result<WorkerSockets> sockets = WorkerSockets();
+  if (moved) sockets = sockets_.open(*entry.next);
   if (!sockets) {
     entry.next = nullptr;
     entry.failure = sockets.error().message;
@@ -153,11 +149,17 @@ Result<void> Listeners::activate(Entry& entry) {
   entry.resource = std::exchange(entry.next_resource, {});
   entry.updated_s = std::time(nullptr);
   entry.failure.clear();
-  hand_over(entry.active, moved ? &*sockets : nullptr);
+  hand_over(entry, moved ? &*sockets : nullptr);
   return {};
 }
 
-void Listeners::hand_over(const ConfigPtr& config, const Sockets* sockets) {
+void Listeners::hand_over(Entry& entry, const WorkerSockets* sockets) {
+  const ConfigPtr config = entry.active;
+  if (sockets != nullptr) {
+    entry.sockets.clear();
+    for (const auto& some : *sockets)
+      entry.sockets.insert(entry.sockets.end(), some.begin(), some.end());
+  }
   for (uint32_t i = 0; i < needs_.workers.size(); ++i) {
     std::vector<int> fds;
     if (sockets != nullptr) fds = (*sockets)[i];
@@ -181,23 +183,25 @@ const ListenerConfig* Listeners::find(const std::string& name) const {
   return found->second.next != nullptr ? found->second.next.get() : found->second.active.get();
 }
 
-Result<Listeners::Sockets> Listeners::open_for_workers(const ListenerConfig& config) const {
-  Sockets all(needs_.workers.size());
-  for (size_t i = 0; i < all.size(); ++i) {
-    // Where the kernel does not share an address among sockets, the workers share one socket.
-    const bool share = i > 0 && (!config.reuse_port || !config.addresses[0].is_ip());
-    if (share) {
-      for (int fd : all[0]) all[i].push_back(dup(fd));
-      continue;
-    }
-    Result<std::vector<int>> opened = open_sockets(config);
-    if (!opened) {
-      close_all(all);
-      return opened.error();
-    }
-    all[i] = opened.take();
-  }
-  return all;
+// ---- sockets ----
+
+std::vector<int> Listeners::sockets_at(const std::string& listener,
+                                       const net::Address& address) const {
+  std::vector<int> fitting;
+  for (const auto& [name, entry] : entries_)
+    for (int fd : entry.sockets)
+      if (socket_fits(fd, name, listener, address)) fitting.push_back(fd);
+  return distinct_sockets(fitting);
+}
+
+void Listeners::forget_sockets(bool inbound_only) {
+  for (auto& [name, entry] : entries_)
+    if (!inbound_only || (entry.active != nullptr && entry.active->inbound)) entry.sockets.clear();
+}
+
+void Listeners::stop() {
+  stopped_ = true;
+  forget_sockets(false);
 }
 
 // ---- LDS ----
@@ -215,6 +219,7 @@ void Listeners::loaded() {
 
 // Routes and secrets are asked for when all listeners of the answer are known.
 std::vector<xds::Rejection> Listeners::apply(xds::Source& source, const xds::Update& update) {
+  if (stopped_) return {};
   std::vector<xds::Rejection> rejections;
   for (const ResourceType type : {ResourceType::kRoute, ResourceType::kSecret}) source.pause(type);
   for (const std::string& name : update.removed) {

@@ -11,6 +11,7 @@
 #include "proxy/dynamic_resource.h"
 #include "proxy/hcm_compile.h"
 #include "proxy/listener_config.h"
+#include "proxy/listener_sockets.h"
 #include "proxy/resource_reader.h"
 #include "proxy/routes.h"
 #include "proxy/source_handlers.h"
@@ -35,14 +36,13 @@ class Listeners {
     tls::Secrets& secrets;
     ControlPlanes& planes;
     std::function<AppParts()> parts;  // for compiling
+    InheritedSockets inherited;
   };
   explicit Listeners(const Needs& needs);
 
-  // A socket per address, for each worker.
-  using Sockets = std::vector<std::vector<int>>;
-  using OpenedSockets = std::map<std::string, Sockets>;
+  using OpenedSockets = std::map<std::string, WorkerSockets>;
   // Opens what the listeners of a bootstrap need and is not open yet; on an error, nothing.
-  Result<OpenedSockets> open_static(const Configs& configs) const;
+  Result<OpenedSockets> open_static(const Configs& configs);
   // The listeners of the bootstrap, in place of those that it had before; with what open_static
   // returned for them.
   void set_static(const Configs& configs, const OpenedSockets& opened);
@@ -58,6 +58,15 @@ class Listeners {
   void on_warm(std::function<void()> told) { told_warm_ = std::move(told); }
   // Looks again whether those that wait have what they need.
   void activate_ready();
+
+  ListenerSockets& sockets() { return sockets_; }
+  // The sockets that are open at an address (see socket_fits), for a process that takes over. They
+  // stay the workers'.
+  std::vector<int> sockets_at(const std::string& listener, const net::Address& address) const;
+  // The workers close the sockets of those listeners, or of all.
+  void forget_sockets(bool inbound_only);
+  // Nothing is opened or changed any more.
+  void stop();
 
   struct State {
     std::string name;
@@ -75,16 +84,16 @@ class Listeners {
     int64_t updated_s = 0;
     ConfigPtr next;  // that waits, if one does
     xds::Resource next_resource;
-    std::string failure;  // why it could not be opened
+    std::string failure;       // why it could not be opened
+    std::vector<int> sockets;  // that the workers have
   };
 
   bool put(const ConfigPtr& config, bool dynamic, xds::Resource resource);
   void use_routes(const ListenerConfig& config);
   static bool ready(const ListenerConfig& config);
   Result<void> activate(Entry& entry);
-  void hand_over(const ConfigPtr& config, const Sockets* sockets);
+  void hand_over(Entry& entry, const WorkerSockets* sockets);
   void remove(const std::string& name);
-  Result<Sockets> open_for_workers(const ListenerConfig& config) const;
   std::vector<xds::Rejection> apply(xds::Source& source, const xds::Update& update);
   std::string add(const xds::Resource& resource);
   void loaded();
@@ -92,6 +101,8 @@ class Listeners {
 
   Needs needs_;
   std::map<std::string, Entry> entries_;
+  ListenerSockets sockets_;
+  bool stopped_ = false;
   SourceHandlers handlers_;
   std::function<void()> told_warm_;
   std::function<void()> told_loaded_;

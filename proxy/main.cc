@@ -8,6 +8,7 @@
 #include "proxy/demo_upstream.h"
 #include "proxy/options.h"
 #include "proxy/server.h"
+#include "proxy/upgrade_command.h"
 #include "proxy/xds_server.h"
 
 namespace {
@@ -43,6 +44,7 @@ int main(int argc, char** argv) {
                                       arguments.end());
   if (command == "demo-upstream") return weir::demo_upstream(rest);
   if (command == "xds-server") return weir::xds_server(rest);
+  if (command == "upgrade") return weir::upgrade_command(rest, {std::cout, std::cerr});
   if (command == "webhook")
     return weir::webhook::webhook_command(rest,
                                           {std::cin, std::cout, std::cerr, std::time(nullptr)});

@@ -57,7 +57,12 @@ auto on(bool Options::*member) {
   };
 }
 
-Result<void> ignore(Options&, const std::string&) {
+Result<void> set_base_id(Options& options, const std::string& value) {
+  uint32_t parsed = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
+  if (error != std::errc() || end != value.data() + value.size())
+    return bad_value("--base-id", value, "a whole number from 0 to 4294967295");
+  options.base_id = parsed;
   return {};
 }
 
@@ -121,11 +126,41 @@ const std::vector<Flag>& flags() {
       {"--allow-unknown-static-fields", "", "", "unknown fields are warnings", allow_unknown},
       {"--reject-unknown-dynamic-fields", "", "", "unknown fields from xDS are errors",
        on(&Options::reject_unknown_dynamic_fields)},
-      {"--disable-hot-restart", "", "", "accepted; there is no hot restart to disable", ignore},
+      {"--restart-epoch", "", "N", "0, or one more than the process to take over from",
+       number("--restart-epoch", &Options::restart_epoch, 0u)},
+      {"--base-id", "", "N", "tells processes apart that restart hot on the same machine",
+       set_base_id},
+      {"--use-dynamic-base-id", "", "", "chooses a free base id",
+       on(&Options::use_dynamic_base_id)},
+      {"--base-id-path", "", "FILE", "a file to write the chosen base id to",
+       text(&Options::base_id_path)},
+      {"--parent-shutdown-time-s", "", "SECONDS", "when the process before ends at the latest",
+       number("--parent-shutdown-time-s", &Options::parent_shutdown_time_s, int64_t{0})},
+      {"--skip-hot-restart-on-no-parent", "", "", "starts when there is nobody to take over from",
+       on(&Options::skip_hot_restart_on_no_parent)},
+      {"--skip-hot-restart-parent-stats", "", "", "counts from 0, not from what was counted before",
+       on(&Options::skip_hot_restart_parent_stats)},
+      {"--disable-hot-restart", "", "", "nobody can take over from this process",
+       on(&Options::disable_hot_restart)},
+      {"--ready-fd", "", "FD", "a descriptor to write 'ready' to, or why that cannot be",
+       number("--ready-fd", &Options::ready_fd, 0)},
       {"--help", "-h", "", "this text", on(&Options::show_help)},
       {"--version", "", "", "the version", on(&Options::show_version)},
   };
   return kFlags;
+}
+
+Result<void> check_together(const Options& options) {
+  if (options.use_dynamic_base_id && options.restart_epoch > 0)
+    return Error{"usage",
+                 "--use-dynamic-base-id is for epoch 0; later ones get the base id by --base-id"};
+  if (options.use_dynamic_base_id && options.base_id)
+    return Error{"usage", "--use-dynamic-base-id and --base-id exclude each other"};
+  if (!options.base_id_path.empty() && !options.use_dynamic_base_id)
+    return Error{"usage", "--base-id-path goes with --use-dynamic-base-id"};
+  if (options.disable_hot_restart && options.restart_epoch > 0)
+    return Error{"usage", "--disable-hot-restart leaves nothing to take over by --restart-epoch"};
+  return {};
 }
 
 Error unknown(const std::string& argument) {
@@ -163,12 +198,15 @@ Result<Options> parse_options(const Arguments& arguments) {
     }
     if (Result<void> set = found->set(options, value); !set) return set.error();
   }
+  options.command_line = arguments;
+  if (Result<void> checked = check_together(options); !checked) return checked.error();
   return options;
 }
 
 std::string help_text() {
   std::string out =
       "usage: weir -c FILE [OPTION]...\n"
+      "       weir upgrade [OPTION]... [-- ARGUMENT...]\n"
       "       weir demo-upstream [PORT]\n"
       "       weir webhook sign|verify [OPTION]...\n"
       "       weir xds-server --dir DIR [OPTION]...\n\n"

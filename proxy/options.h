@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,17 @@ struct Options {
   int64_t drain_time_s = 600;
   std::string drain_strategy = "gradual";
   int64_t file_flush_interval_ms = 10'000;
+  // Hot restart: docs/hot_restart.md.
+  bool disable_hot_restart = false;
+  uint32_t restart_epoch = 0;
+  std::optional<uint32_t> base_id;  // 0 when it was not given
+  bool use_dynamic_base_id = false;
+  std::string base_id_path;
+  int64_t parent_shutdown_time_s = 900;
+  bool skip_hot_restart_on_no_parent = false;
+  bool skip_hot_restart_parent_stats = false;
+  int32_t ready_fd = -1;                  // -1: nobody waits
+  std::vector<std::string> command_line;  // the arguments as they were given
   std::string log_level = "info";
   std::string component_log_level;
   std::string log_path;

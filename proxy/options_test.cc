@@ -95,6 +95,45 @@ TEST(OptionsTest, EveryOption) {
   EXPECT_TRUE(options.reject_unknown_dynamic_fields);
 }
 
+TEST(OptionsTest, HotRestart) {
+  const Options none = parse({});
+  EXPECT_EQ(none.restart_epoch, 0u);
+  EXPECT_FALSE(none.base_id);
+  EXPECT_EQ(none.parent_shutdown_time_s, 900);
+  EXPECT_EQ(none.ready_fd, -1);
+  EXPECT_FALSE(none.disable_hot_restart);
+  const std::vector<std::string> arguments = {"--restart-epoch=3",
+                                              "--base-id",
+                                              "17",
+                                              "--parent-shutdown-time-s",
+                                              "5",
+                                              "--skip-hot-restart-on-no-parent",
+                                              "--skip-hot-restart-parent-stats",
+                                              "--ready-fd",
+                                              "4"};
+  const Options all = parse(arguments);
+  EXPECT_EQ(all.restart_epoch, 3u);
+  EXPECT_EQ(all.base_id, 17u);
+  EXPECT_EQ(all.parent_shutdown_time_s, 5);
+  EXPECT_TRUE(all.skip_hot_restart_on_no_parent);
+  EXPECT_TRUE(all.skip_hot_restart_parent_stats);
+  EXPECT_EQ(all.ready_fd, 4);
+  EXPECT_EQ(all.command_line, arguments);
+  EXPECT_EQ(parse({"--use-dynamic-base-id", "--base-id-path", "/run/id"}).base_id_path, "/run/id");
+  EXPECT_TRUE(parse({"--disable-hot-restart"}).disable_hot_restart);
+}
+
+TEST(OptionsTest, WhatExcludesEachOther) {
+  EXPECT_NE(error({"--use-dynamic-base-id", "--restart-epoch", "1"}).find("epoch 0"),
+            std::string::npos);
+  EXPECT_NE(error({"--use-dynamic-base-id", "--base-id", "1"}).find("exclude"), std::string::npos);
+  EXPECT_NE(error({"--base-id-path", "/x"}).find("--use-dynamic-base-id"), std::string::npos);
+  EXPECT_NE(error({"--disable-hot-restart", "--restart-epoch", "1"}).find("--restart-epoch"),
+            std::string::npos);
+  EXPECT_EQ(error({"--base-id", "-1"}),
+            "--base-id takes a whole number from 0 to 4294967295, not '-1'");
+}
+
 TEST(OptionsTest, TheLastOneCounts) {
   EXPECT_EQ(parse({"--mode", "validate", "--mode=serve"}).validate_only, false);
   EXPECT_EQ(parse({"--config-yaml="}).load.config_yaml, "");

@@ -19,8 +19,6 @@
 namespace weir {
 namespace {
 
-constexpr int64_t kDrainPollMs = 24;
-
 uint32_t processors() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
@@ -82,52 +80,6 @@ class Server::Signals : public net::Watch::Owner {
   int fd_ = -1;
 };
 
-// ---- the end: waits until the workers are empty, or the drain time is over ----
-
-class Server::DrainWatch : private net::Timer::Owner {
- public:
-  explicit DrainWatch(Server& server)
-      : server_(server),
-        timer_(*this),
-        deadline_ms_(server.loop_.now_ms() + server.options_.drain_time_s * 1000) {
-    poll();
-  }
-
-  // A second signal is impatience.
-  void hurry() { deadline_ms_ = server_.loop_.now_ms(); }
-
- private:
-  void poll() {
-    timer_.set(server_.loop_.timers(), server_.loop_.now_ms() + kDrainPollMs);
-    open_.store(0);
-    answers_.store(0);
-    server_.workers_.each([this](Worker& worker) {
-      open_ += worker.connections();
-      ++answers_;
-    });
-  }
-
-  void on_timer(net::Timer& /*timer*/) override {
-    const bool all_answered = answers_.load() == server_.workers_.size();
-    if (all_answered && open_.load() == 0) return server_.loop_.stop();
-    if (server_.loop_.now_ms() >= deadline_ms_) {
-      server_.workers_.each([](Worker& worker) { worker.close_connections(); });
-      return server_.loop_.stop();
-    }
-    if (!all_answered) {
-      timer_.set(server_.loop_.timers(), server_.loop_.now_ms() + kDrainPollMs);
-      return;
-    }
-    poll();
-  }
-
-  Server& server_;
-  net::Timer timer_;
-  int64_t deadline_ms_;
-  std::atomic<size_t> open_{0};
-  std::atomic<size_t> answers_{0};
-};
-
 // ---- the start: names of the bootstrap's clusters are waited for, but not for long ----
 
 class Server::ReadyTimer : private net::Timer::Owner {
@@ -156,6 +108,7 @@ Server::Server(Options options)
              options_.file_flush_interval_ms, !options_.validate_only},
             stats_),
       check_(supported()),
+      hot_restart_(loop_, log_, options_),
       concurrency_(options_.concurrency != 0 ? options_.concurrency : processors()),
       workers_(concurrency_, stats_, options_.drain_time_s * 1000),
       reader_(check_, options_.reject_unknown_dynamic_fields, stats_, log_),
@@ -163,7 +116,10 @@ Server::Server(Options options)
       clusters_({loop_, log_, stats_, workers_, reader_, secrets_, planes_}),
       routes_(workers_, reader_, planes_),
       listeners_({log_, stats_, workers_, reader_, routes_, secrets_, planes_,
-                  [this] { return app_parts(); }}),
+                  [this] { return app_parts(); },
+                  [this](const std::string& listener, const net::Address& address) {
+                    return hot_restart_.inherited(listener, address);
+                  }}),
       secret_feed_(secrets_, reader_, planes_,
                    [this](const std::string& name) { return clusters_.has(name); }),
       planes_({loop_, log_, stats_,
@@ -246,7 +202,10 @@ int Server::run() {
   }
   raise_descriptor_limit();
   Loaded loaded = load();
-  if (loaded.plan == nullptr) return 1;
+  if (loaded.plan == nullptr) {
+    hot_restart_.report("the configuration is refused");
+    return 1;
+  }
   if (options_.validate_only) {
     if (!options_.json_output)
       std::cout << "configuration '" << options_.load.config_path << "' OK\n" << std::flush;
@@ -255,10 +214,12 @@ int Server::run() {
   signals_ = std::make_unique<Signals>(*this);
   started_ms_ = loop_.now_ms();
   logs_.start();
-  Result<void> ready = open_admin(*loaded.plan);
+  Result<void> ready = hot_restart_.begin();
+  if (hot_restart_.has_parent()) listeners_.sockets().hold_back();
+  if (ready) ready = open_admin(*loaded.plan);
   if (ready) ready = apply(std::move(loaded));
   if (!ready) {
-    log_.critical(Component::kMain, ready.error().message);
+    fail(ready.error().message);
     logs_.stop();
     return 1;
   }
@@ -267,9 +228,18 @@ int Server::run() {
   secrets_.watch(loop_);
   loop_.run();
   workers_.stop();
+  hot_restart_.finish();
   admin_.reset();
   logs_.stop();
-  return 0;
+  return failed_ ? 1 : 0;
+}
+
+// Before it serves; a process that this one was to follow serves on.
+void Server::fail(const std::string& why) {
+  log_.critical(Component::kMain, why);
+  hot_restart_.report(why);
+  failed_ = true;
+  loop_.stop();
 }
 
 // ---- start ----
@@ -313,24 +283,40 @@ void Server::ask_for_listeners() {
 
 // What was posted to the workers until now, clusters first, runs when their loops start.
 void Server::start_serving() {
-  if (stage_ == Stage::kServing) return;
+  if (stage_ == Stage::kServing || failed_) return;
+  if (Result<void> listening = listeners_.sockets().listen_all(); !listening) {
+    fail(listening.error().message);
+    return;
+  }
   stage_ = Stage::kServing;
   ready_timer_.reset();
   workers_.start();
   log_.info(Component::kMain, "serving with ", concurrency_, " workers");
+  take_over();
 }
 
 void Server::begin_drain() {
   if (drain_watch_ != nullptr) return drain_watch_->hurry();
   log_.info(Component::kMain, "draining");
-  start_serving();
+  if (stage_ != Stage::kServing) return loop_.stop();
+  hot_restart_.withdraw();
+  listeners_.stop();
   workers_.each([](Worker& worker) { worker.drain(); });
-  drain_watch_ = std::make_unique<DrainWatch>(*this);
+  end_when_drained(options_.drain_time_s * 1000, {});
+}
+
+void Server::end_when_drained(int64_t time_ms, std::function<bool()> awaits) {
+  drain_watch_ = std::make_unique<DrainWatch>(loop_, workers_, time_ms, std::move(awaits),
+                                              [this] { loop_.stop(); });
 }
 
 // ---- applying configuration ----
 
 bool Server::reload() {
+  if (handed_over_ || drain_watch_ != nullptr) {
+    log_.warning(Component::kConfig, "this process is about to end; the configuration stays");
+    return false;
+  }
   log_.info(Component::kConfig, "reading the configuration again");
   Loaded loaded = load();
   if (loaded.plan == nullptr) {

@@ -12,6 +12,8 @@
 #include "proxy/base/log.h"
 #include "proxy/clusters.h"
 #include "proxy/control_planes.h"
+#include "proxy/drain_watch.h"
+#include "proxy/hot_restart.h"
 #include "proxy/http/kept_state.h"
 #include "proxy/listeners.h"
 #include "proxy/net/loop.h"
@@ -42,12 +44,12 @@ class Server {
   // What SIGHUP does: reads the configuration again and applies what changed. False: refused, and
   // the last good one goes on.
   bool reload();
+  // Ends the process when what is under way has ended.
   void begin_drain();
   void reopen_logs() { logs_.reopen(); }
 
  private:
   class Signals;
-  class DrainWatch;
   class ReadyTimer;
   // What the process is waiting for before it serves.
   enum class Stage : uint8_t {
@@ -71,6 +73,16 @@ class Server {
   void ask_for_clusters();
   void ask_for_listeners();
   void start_serving();
+  void take_over();
+  Result<void> start_admin();
+  hot_restart::Host::Hooks heir_hooks();
+  void hand_over(int64_t shutdown_ms);
+  std::vector<int> sockets_for_heir(const std::string& listener, const net::Address& address) const;
+  void fail(const std::string& why);
+  DrainStrategy drain_strategy() const;
+  void drain_listeners(const admin::DrainRequest& request);
+  void stop_listeners(Worker::Which which);
+  void end_when_drained(int64_t time_ms, std::function<bool()> awaits);
   Result<void> open_admin(const Plan& plan);
   admin::AdminHooks admin_hooks();
   admin::ServerFacts facts();
@@ -86,6 +98,8 @@ class Server {
   net::Loop loop_;
   std::unique_ptr<Signals> signals_;
   std::unique_ptr<DrainWatch> drain_watch_;
+  std::unique_ptr<Later> drain_timer_;  // while /drain_listeners?graceful goes on
+  HotRestart hot_restart_;
   std::atomic<bool> health_check_failing_{false};
   http::KeptState kept_filter_state_;
   tls::Secrets secrets_{stats_, log_};
@@ -102,11 +116,14 @@ class Server {
   std::unique_ptr<const Plan> plan_;
   int64_t config_updated_s_ = 0;
   int64_t started_ms_ = 0;
+  int admin_socket_ = -1;  // open, but not served yet
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<ReadyTimer> ready_timer_;
   Stage stage_ = Stage::kPrimaryClusters;
   bool clusters_loaded_ = false;   // CDS has answered, or will not
   bool listeners_loaded_ = false;  // the same of LDS
+  bool handed_over_ = false;       // to a process that took over
+  bool failed_ = false;            // before it served
 };
 
 }  // namespace weir

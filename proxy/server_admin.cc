@@ -47,17 +47,28 @@ Result<void> Server::open_admin(const Plan& plan) {
   listener.name = "admin";
   listener.addresses = {*plan.admin_address};
   listener.reuse_port = false;
-  Result<std::vector<int>> opened = open_sockets(listener);
+  const std::vector<int> there = hot_restart_.inherited("", *plan.admin_address);
+  for (size_t i = 1; i < there.size(); ++i) close(there[i]);
+  const Result<int> opened =
+      there.empty() ? open_socket(*plan.admin_address, listener) : Result<int>(there[0]);
   if (!opened) return opened.error();
-  const int fd = opened->front();
+  admin_socket_ = *opened;
+  // Until this process takes over, the one before answers there.
+  return hot_restart_.has_parent() ? Result<void>() : start_admin();
+}
+
+Result<void> Server::start_admin() {
+  const int fd = std::exchange(admin_socket_, -1);
+  if (fd < 0) return {};
   admin_ = std::make_unique<AdminServer>(loop_, fd, admin_hooks());
   sockaddr_storage bound;
   socklen_t length = sizeof(bound);
   getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length);
-  const std::string address =
-      net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&bound), length).text();
+  const net::Address bound_address =
+      net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&bound), length);
+  const std::string address = bound_address.text();
   log_.info(Component::kAdmin, "admin address: ", address);
-  if (!plan.admin_address->is_loopback())
+  if (!bound_address.is_loopback())
     log_.warning(Component::kAdmin, "the admin port is open to the network");
   if (options_.admin_address_path.empty()) return {};
   std::FILE* file = std::fopen(options_.admin_address_path.c_str(), "w");
@@ -86,6 +97,11 @@ admin::ServerFacts Server::facts() {
   facts.service_cluster = options_.load.service_cluster;
   facts.service_node = options_.load.service_node;
   facts.file_flush_interval_ms = options_.file_flush_interval_ms;
+  facts.hot_restart_version = hot_restart_.version();
+  facts.restart_epoch = options_.restart_epoch;
+  facts.base_id = options_.base_id.value_or(0);
+  facts.parent_shutdown_time_s = options_.parent_shutdown_time_s;
+  facts.disable_hot_restart = options_.disable_hot_restart;
   facts.drain_time_s = options_.drain_time_s;
   facts.drain_strategy = options_.drain_strategy;
   facts.cpuset_threads = options_.cpuset_threads;
@@ -164,6 +180,33 @@ std::vector<admin::DynamicResource> Server::dynamic_resources() const {
   return out;
 }
 
+DrainStrategy Server::drain_strategy() const {
+  return options_.drain_strategy == "immediate" ? DrainStrategy::kImmediate
+                                                : DrainStrategy::kGradual;
+}
+
+// A second graceful one while the first goes on changes nothing, as in Envoy.
+void Server::drain_listeners(const admin::DrainRequest& request) {
+  const auto which = request.inbound_only ? Worker::Which::kInbound : Worker::Which::kAll;
+  if (!request.graceful) {
+    workers_.each(
+        [which](Worker& worker) { worker.begin_drain(which, 0, DrainStrategy::kImmediate); });
+    return stop_listeners(which);
+  }
+  if (drain_timer_ != nullptr) return;
+  const int64_t time_ms = options_.drain_time_s * 1000;
+  workers_.each([which, time_ms, strategy = drain_strategy()](Worker& worker) {
+    worker.begin_drain(which, time_ms, strategy);
+  });
+  drain_timer_ = std::make_unique<Later>(loop_, time_ms, [this, which] { stop_listeners(which); });
+  if (request.skip_exit) drain_timer_->cancel();
+}
+
+void Server::stop_listeners(Worker::Which which) {
+  listeners_.forget_sockets(which == Worker::Which::kInbound);
+  workers_.each([which](Worker& worker) { worker.stop_listeners(which, true); });
+}
+
 admin::AdminHooks Server::admin_hooks() {
   admin::AdminHooks hooks;
   hooks.stats = &stats_;
@@ -192,9 +235,8 @@ admin::AdminHooks Server::admin_hooks() {
   hooks.dynamic_resources = [this] { return dynamic_resources(); };
   hooks.control_planes = [this] { return control_plane_states(); };
   hooks.config_updated_s = [this] { return config_updated_s_; };
-  hooks.drain_listeners = [this](const admin::DrainRequest&) {
-    workers_.each([](Worker& worker) { worker.drain(); });
-  };
+  hooks.hot_restart_version = [this] { return hot_restart_.version(); };
+  hooks.drain_listeners = [this](const admin::DrainRequest& request) { drain_listeners(request); };
   hooks.modify_runtime = [this](const auto& values) { return runtime_.modify(values); };
   hooks.fail_health_checks = [this](bool failing) { health_check_failing_ = failing; };
   hooks.reopen_logs = [this] { reopen_logs(); };

@@ -86,7 +86,7 @@ void Worker::set_listener(std::shared_ptr<const ListenerConfig> config, std::vec
     return;
   }
   if (place != nullptr) {
-    place->stop_accepting();
+    place->stop_accepting(true);
     place->hand_over_entrance();
   }
   place = std::make_unique<WorkerListener>(*this, std::move(config), std::move(sockets));
@@ -95,7 +95,7 @@ void Worker::set_listener(std::shared_ptr<const ListenerConfig> config, std::vec
 void Worker::remove_listener(const std::string& name) {
   const auto found = listeners_.find(name);
   if (found == listeners_.end()) return;
-  found->second->stop_accepting();
+  found->second->stop_accepting(true);
   found->second->hand_over_entrance();
   listeners_.erase(found);
 }
@@ -110,7 +110,8 @@ void Worker::sweep_later() {
   if (!sweep_timer_.armed()) sweep_timer_.set(loop_.timers(), loop_.now_ms() + kSweepMs);
 }
 
-void Worker::on_timer(net::Timer& /*timer*/) {
+void Worker::on_timer(net::Timer& timer) {
+  if (&timer == &drain_timer_) return drain_tick();
   sweep();
 }
 
@@ -143,13 +144,42 @@ void Worker::close_relays(const Entrance& entrance, const TcpProxyConfig* only) 
   }
 }
 
+// ---- draining ----
+
+template <class Visit>
+void Worker::each_listener(Which which, Visit visit) {
+  for (auto& [name, listener] : listeners_)
+    if (which == Which::kAll || listener->config().inbound) visit(*listener);
+}
+
+void Worker::stop_listeners(Which which, bool take_waiting) {
+  each_listener(which, [&](WorkerListener& one) { one.stop_accepting(take_waiting); });
+}
+
+void Worker::begin_drain(Which which, int64_t time_ms, DrainStrategy strategy) {
+  idle_grace_ms_ = std::min(kIdleGraceMs, std::max(time_ms, kLastGraceMs));
+  each_listener(which, [&](WorkerListener& one) { one.begin_drain(time_ms, strategy); });
+  drain_tick();
+}
+
+// A connection that came last may have its request on the way: it gets a moment.
 void Worker::drain() {
   draining_ = true;
-  for (auto& [name, listener] : listeners_) {
-    listener->stop_accepting();
-    listener->drain();
+  stop_listeners(Which::kAll, true);
+  for (auto& [name, listener] : listeners_) listener->drain(kLastGraceMs);
+  for (auto& old : old_entrances_) old.entrance->drain(kLastGraceMs);
+  drain_timer_.set(loop_.timers(), loop_.now_ms() + kLastGraceMs);
+}
+
+void Worker::drain_tick() {
+  if (draining_) {
+    for (auto& [name, listener] : listeners_) listener->drain(0);
+    for (auto& old : old_entrances_) old.entrance->drain(0);
+    return;
   }
-  for (auto& old : old_entrances_) old.entrance->drain(0);
+  bool more = false;
+  for (auto& [name, listener] : listeners_) more |= listener->drain_more(idle_grace_ms_);
+  if (more) drain_timer_.set(loop_.timers(), loop_.now_ms() + kDrainTickMs);
 }
 
 void Worker::close_connections() {

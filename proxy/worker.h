@@ -58,7 +58,13 @@ class Worker : private net::Timer::Owner {
   // Takes over a listening socket, or gives a listener that is there a new config.
   void set_listener(std::shared_ptr<const ListenerConfig> config, std::vector<int> sockets);
   void remove_listener(const std::string& name);
-  // Stops accepting; open connections end with their responses.
+  // Of all listeners, or of those with traffic_direction INBOUND alone.
+  enum class Which : uint8_t { kAll, kInbound };
+  // Open connections stay. `take_waiting`: see WorkerListener.
+  void stop_listeners(Which which, bool take_waiting);
+  // Asks connections to end over that time.
+  void begin_drain(Which which, int64_t time_ms, DrainStrategy strategy);
+  // The end of the process: stops accepting; open connections end with their responses.
   void drain();
   void close_connections();
   size_t connections() const;
@@ -99,6 +105,10 @@ class Worker : private net::Timer::Owner {
  private:
   static constexpr uint64_t kIdStride = 1024;
   static constexpr int64_t kSweepMs = 500;
+  static constexpr int64_t kDrainTickMs = 100;
+  // How long a connection that is asked to end waits for another request, that may be on its way.
+  static constexpr int64_t kIdleGraceMs = 5000;
+  static constexpr int64_t kLastGraceMs = 200;  // the same when the process is to end
   struct OldEntrance {
     std::unique_ptr<Entrance> entrance;
     int64_t close_at_ms;
@@ -106,6 +116,9 @@ class Worker : private net::Timer::Owner {
 
   void on_timer(net::Timer& timer) override;
   void sweep();
+  void drain_tick();
+  template <class Visit>
+  void each_listener(Which which, Visit visit);
 
   struct NameHash {
     using is_transparent = void;
@@ -125,6 +138,8 @@ class Worker : private net::Timer::Owner {
   std::unordered_map<std::string, std::unique_ptr<WorkerListener>> listeners_;
   std::vector<OldEntrance> old_entrances_;
   net::Timer sweep_timer_{*this};
+  net::Timer drain_timer_{*this};
+  int64_t idle_grace_ms_ = kIdleGraceMs;
   std::vector<std::unique_ptr<Request>> requests_;
   std::vector<Request*> free_requests_;
   std::vector<std::unique_ptr<TcpRelay>> relays_;

@@ -32,6 +32,12 @@ void WorkerListener::Socket::on_ready(uint8_t /*ready*/) {
     if (!listener_.accept_one(fd_)) return;
 }
 
+// Of a listener under load the queue never ends: what it can hold is taken, and a little more.
+void WorkerListener::Socket::take_waiting() {
+  for (uint32_t i = 0; i <= listener_.config().backlog; ++i)
+    if (!listener_.accept_one(fd_)) return;
+}
+
 // ---- the listener ----
 
 WorkerListener::WorkerListener(Worker& worker, std::shared_ptr<const ListenerConfig> config,
@@ -76,15 +82,25 @@ void WorkerListener::on_timer(net::Timer& /*timer*/) {
 void WorkerListener::replace(std::shared_ptr<const ListenerConfig> config) {
   if (config->frame_hash == entrance_->config().frame_hash)
     return entrance_->update(std::move(config), worker_.drain_ms());
+  const DrainClock clock = entrance_->drain_clock();
   worker_.retire_entrance(
       std::exchange(entrance_, std::make_unique<Entrance>(worker_, std::move(config))));
+  entrance_->drain_by(clock);
 }
 
 void WorkerListener::hand_over_entrance() {
   worker_.retire_entrance(std::move(entrance_));
 }
 
-void WorkerListener::stop_accepting() {
+void WorkerListener::begin_drain(int64_t time_ms, DrainStrategy strategy) {
+  DrainClock clock = entrance_->drain_clock();
+  clock.start(worker_.loop().now_ms(), time_ms, strategy);
+  entrance_->drain_by(clock);
+}
+
+void WorkerListener::stop_accepting(bool take_waiting) {
+  if (take_waiting)
+    for (const auto& socket : sockets_) socket->take_waiting();
   resume_.cancel();
   sockets_.clear();
 }

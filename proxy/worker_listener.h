@@ -24,11 +24,16 @@ class WorkerListener : private net::Timer::Owner {
   // Later connections get the new config. Where only chains differ, open ones of those that stay
   // stay too; else they keep their config and drain.
   void replace(std::shared_ptr<const ListenerConfig> config);
-  void stop_accepting();
+  // `take_waiting`: those that wait in the sockets' queues come in first. Else they are left to
+  // another process that has the same sockets.
+  void stop_accepting(bool take_waiting);
+  // Asks connections to end as time goes by: in `drain_more`, as long as that returns true.
+  void begin_drain(int64_t time_ms, DrainStrategy strategy);
+  bool drain_more(int64_t grace_ms) { return entrance_->drain_more(grace_ms); }
   // Gives the entrance to the worker, which keeps it until its connections are gone. The end of
   // this object.
   void hand_over_entrance();
-  void drain() { entrance_->drain(0); }
+  void drain(int64_t grace_ms) { entrance_->drain(grace_ms); }
   void close_connections() { entrance_->close_all(); }
   size_t connections() const { return entrance_->connections(); }
   bool sweep(int64_t now_ms) { return entrance_->sweep(now_ms); }
@@ -40,6 +45,7 @@ class WorkerListener : private net::Timer::Owner {
     ~Socket() override;
     void on_ready(uint8_t ready) override;
     void watch(bool on);
+    void take_waiting();
     int fd() const { return fd_; }
 
    private:

@@ -35,9 +35,7 @@ Result<int> open_port(const net::Address& address) {
   config.name = "xds-server";
   config.addresses = {address};
   config.reuse_port = false;
-  Result<std::vector<int>> sockets = open_sockets(config);
-  if (!sockets) return sockets.error();
-  return sockets->front();
+  return open_socket(address, config);
 }
 
 net::Address bound_address(int fd) {

@@ -64,9 +64,9 @@ class ResourceHandler {
   virtual ~ResourceHandler() = default;
   // Applies each valid resource and returns the others, whose last good versions stay.
   virtual std::vector<Rejection> apply(const Update& update) = 0;
-  // The resource that was subscribed to did not come within its initial_fetch_timeout, or the
-  // control plane says that there is none: what waits for it goes on without. `name` is "*" for
-  // the type as a whole.
+  // The resource that was subscribed to did not come within its initial_fetch_timeout, or was the
+  // first of its name and rejected, or the control plane says that there is none: what waits for it
+  // goes on without. `name` is "*" for the type as a whole.
   virtual void on_absent(ResourceType type, const std::string& name) = 0;
 };
 

@@ -46,6 +46,7 @@ class AdminTest : public testing::Test {
       root.authority = true;
       return std::vector<CertificateState>{leaf, root};
     };
+    hooks_.hot_restart_version = [] { return std::string("1"); };
     hooks_.drain_listeners = [this](const DrainRequest& drain) {
       note(std::string("drain") + (drain.graceful ? " graceful" : "") +
            (drain.skip_exit ? " skip_exit" : "") + (drain.inbound_only ? " inbound" : ""));
@@ -247,7 +248,7 @@ TEST_F(AdminTest, RuntimeMemoryCertsAndVersion) {
   const json& root = certs[1]["ca_cert"][0];
   EXPECT_EQ(root["path"], "<inline>");
   EXPECT_EQ(root["days_until_expiration"], "0") << "long gone";
-  EXPECT_EQ(get("/hot_restart_version").body, "disabled\n");
+  EXPECT_EQ(get("/hot_restart_version").body, "1\n");
 }
 
 TEST_F(AdminTest, ConfigDump) {

@@ -57,8 +57,9 @@ AdminResponse config_status(const AdminHooks& hooks, const AdminRequest& request
   return json_response(control_planes_json(hooks.control_planes()));
 }
 
-AdminResponse hot_restart_version(const AdminHooks&, const AdminRequest&) {
-  return text_response("disabled\n");
+AdminResponse hot_restart_version(const AdminHooks& hooks, const AdminRequest& request) {
+  if (!hooks.hot_restart_version) return not_available(request.path);
+  return text_response(hooks.hot_restart_version() + "\n");
 }
 
 AdminResponse memory(const AdminHooks&, const AdminRequest&) {

@@ -40,6 +40,11 @@ struct ServerFacts {
   std::string service_cluster;
   std::string service_node;
   int64_t file_flush_interval_ms = 0;
+  std::string hot_restart_version = "disabled";
+  uint32_t restart_epoch = 0;
+  uint32_t base_id = 0;
+  int64_t parent_shutdown_time_s = 0;
+  bool disable_hot_restart = false;
   int64_t drain_time_s = 0;
   std::string drain_strategy = "gradual";  // or "immediate"
   bool cpuset_threads = false;
@@ -155,6 +160,8 @@ struct AdminHooks {
   std::function<int64_t()> config_updated_s;  // seconds since 1970 of the bootstrap's load
   std::function<std::vector<DynamicResource>()> dynamic_resources;
   std::function<std::vector<ControlPlaneState>()> control_planes;
+
+  std::function<std::string()> hot_restart_version;
 
   std::function<void(const DrainRequest&)> drain_listeners;
   std::function<void(bool failing)> fail_health_checks;

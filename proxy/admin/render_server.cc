@@ -53,7 +53,10 @@ void set_options(const ServerFacts& facts, CommandLineOptions& out) {
   out.set_drain_strategy(facts.drain_strategy == "immediate" ? CommandLineOptions::Immediate
                                                              : CommandLineOptions::Gradual);
   out.set_cpuset_threads(facts.cpuset_threads);
-  out.set_disable_hot_restart(true);
+  out.set_disable_hot_restart(facts.disable_hot_restart);
+  out.set_restart_epoch(facts.restart_epoch);
+  out.set_base_id(facts.base_id);
+  set_duration_ms(facts.parent_shutdown_time_s * 1000, *out.mutable_parent_shutdown_time());
 }
 
 // Resident bytes, from the second number of /proc/self/statm (pages).
@@ -125,7 +128,7 @@ Result<std::string> server_info_json(const ServerFacts& facts,
   out.set_state(proto_state(facts.state));
   set_duration_ms(facts.uptime_s * 1000, *out.mutable_uptime_current_epoch());
   set_duration_ms(facts.uptime_s * 1000, *out.mutable_uptime_all_epochs());
-  out.set_hot_restart_version("disabled");
+  out.set_hot_restart_version(facts.hot_restart_version);
   set_options(facts, *out.mutable_command_line_options());
   if (bootstrap != nullptr && bootstrap->has_node()) *out.mutable_node() = bootstrap->node();
   return message_json(out, Unset::kPrinted);

@@ -17,11 +17,11 @@ enum class BodyFraming : uint8_t { kNone, kLength, kChunked, kUntilClose };
 struct HeadStyle {
   HeaderCase header_case = HeaderCase::kLower;
   BodyFraming framing = BodyFraming::kNone;
-  int64_t length = 0;               // with kLength
-  bool http10 = false;              // the status line says HTTP/1.0
-  std::string_view connection;      // value of a Connection line; empty: no such line
-  std::string_view upgrade;         // value of an Upgrade line; empty: no such line
-  std::string_view date;            // value of a Date line where the head has none; empty: none
+  int64_t length = 0;           // with kLength
+  bool http10 = false;          // the status line says HTTP/1.0
+  std::string_view connection;  // value of a Connection line; empty: no such line
+  std::string_view upgrade;     // value of an Upgrade line; empty: no such line
+  std::string_view date;        // value of a Date line where the head has none; empty: none
 };
 
 // Hop-by-hop lines of the map (RFC 9110 7.6.1) and the framing lines are not written; `style`

@@ -69,6 +69,15 @@ void ServerConnections::drain(int64_t grace_ms) {
     if (i <= connections_.size()) connections_[i - 1]->drain(grace_ms);
 }
 
+void ServerConnections::drain_some(int64_t grace_ms, double share) {
+  for (size_t i = connections_.size(); i > 0; --i) {
+    if (i > connections_.size()) continue;
+    ServerConnection& one = *connections_[i - 1];
+    const uint64_t random = one.connection().loop().random() >> 11;
+    if (static_cast<double>(random) * 0x1p-53 < share) one.drain(grace_ms);
+  }
+}
+
 void ServerConnections::close_all() {
   while (!connections_.empty()) connections_.back()->close();
 }

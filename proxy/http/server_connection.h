@@ -112,6 +112,8 @@ class ServerConnections {
   // From on_closed, or after give_up_socket: gone at the end of the turn.
   void retire(ServerConnection& connection);
   void drain(int64_t grace_ms);
+  // The same for each one with that probability.
+  void drain_some(int64_t grace_ms, double share);
   void close_all();
   size_t size() const { return connections_.size(); }
 

@@ -1,0 +1,101 @@
+#include "proxy/listener_sockets.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "proxy/activated_sockets.h"
+#include "proxy/listener_compile.h"
+
+namespace weir {
+namespace {
+
+// Whether the kernel lets several sockets share this one's address.
+bool shares_port(int fd) {
+  int on = 0;
+  socklen_t length = sizeof(on);
+  return getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, &length) == 0 && on != 0;
+}
+
+}  // namespace
+
+void close_sockets(const WorkerSockets& sockets) {
+  for (const auto& of_worker : sockets)
+    for (int fd : of_worker) close(fd);
+}
+
+std::vector<int> distinct_sockets(const std::vector<int>& descriptors) {
+  std::set<ino_t> known;
+  std::vector<int> out;
+  for (int fd : descriptors) {
+    struct stat info;
+    if (fstat(fd, &info) == 0 && known.insert(info.st_ino).second) out.push_back(fd);
+  }
+  return out;
+}
+
+Result<WorkerSockets> ListenerSockets::open(const ListenerConfig& config) {
+  WorkerSockets out(workers_);
+  if (!config.bind_to_port) return out;
+  const size_t held_before = held_.size();
+  for (const net::Address& address : config.addresses) {
+    Result<void> opened = open_at(address, config, out);
+    if (opened) continue;
+    close_sockets(out);
+    held_.resize(held_before);
+    return opened.error();
+  }
+  return out;
+}
+
+Result<void> ListenerSockets::open_at(const net::Address& address, const ListenerConfig& config,
+                                      WorkerSockets& out) {
+  std::vector<int> sockets;
+  if (inherited_) sockets = inherited_(config.name, address);
+  if (!sockets.empty()) {
+    for (int fd : sockets) listen(fd, static_cast<int>(config.backlog));
+    return share_out(sockets, address, config, out);
+  }
+  const Result<int> first = open_new(address, config);
+  if (!first) return first.error();
+  return share_out({*first}, address, config, out);
+}
+
+Result<void> ListenerSockets::share_out(const std::vector<int>& sockets,
+                                        const net::Address& address, const ListenerConfig& config,
+                                        WorkerSockets& out) {
+  for (size_t i = 0; i < sockets.size(); ++i) out[i % workers_].push_back(sockets[i]);
+  // Where any port would do, the first socket has chosen.
+  const net::Address chosen = address.is_ip() ? bound_address(sockets[0]) : address;
+  const bool several = config.reuse_port && address.is_ip() && shares_port(sockets[0]);
+  for (size_t i = sockets.size(); i < workers_; ++i) {
+    const Result<int> further =
+        several ? open_new(chosen, config)
+                : Result<int>(fcntl(sockets[i % sockets.size()], F_DUPFD_CLOEXEC, 0));
+    if (!further) return further.error();
+    out[i].push_back(*further);
+  }
+  return {};
+}
+
+Result<int> ListenerSockets::open_new(const net::Address& address, const ListenerConfig& config) {
+  Result<int> fd = open_socket(address, config, !holding_);
+  if (fd && holding_) held_.push_back({*fd, config.backlog, address.text()});
+  return fd;
+}
+
+Result<void> ListenerSockets::listen_all() {
+  holding_ = false;
+  for (const Held& held : std::exchange(held_, {}))
+    if (listen(held.fd, static_cast<int>(held.backlog)) != 0)
+      return Error{"bind", "cannot listen on " + held.place + ": " + strerror(errno)};
+  return {};
+}
+
+}  // namespace weir

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "proxy/base/result.h"
+#include "proxy/listener_config.h"
+#include "proxy/net/address.h"
+
+namespace weir {
+
+// For each worker the sockets that it accepts on: usually one for each address.
+using WorkerSockets = std::vector<std::vector<int>>;
+
+// Sockets that somebody else opened for this process, at a listener's address; the caller's.
+using InheritedSockets =
+    std::function<std::vector<int>(const std::string& listener, const net::Address& address)>;
+
+void close_sockets(const WorkerSockets& sockets);
+// Those that are different sockets: a descriptor and its copy share one.
+std::vector<int> distinct_sockets(const std::vector<int>& descriptors);
+
+// Opens the listening sockets of all workers, or takes what is there already. No worker's queue is
+// left out: where there are more sockets than workers, some have several; where there are fewer,
+// further ones are opened, or, if the kernel does not share the address, all have copies. Main
+// thread.
+class ListenerSockets {
+ public:
+  ListenerSockets(uint32_t workers, InheritedSockets inherited)
+      : workers_(workers), inherited_(std::move(inherited)) {}
+
+  // On an error none stays open.
+  Result<WorkerSockets> open(const ListenerConfig& config);
+  // Until listen_all new sockets are bound but do not listen, so that the kernel gives them no
+  // connections that nobody would accept if this process did not come to serve.
+  void hold_back() { holding_ = true; }
+  Result<void> listen_all();
+
+ private:
+  struct Held {
+    int fd;
+    uint32_t backlog;
+    std::string place;
+  };
+
+  Result<void> open_at(const net::Address& address, const ListenerConfig& config,
+                       WorkerSockets& out);
+  Result<void> share_out(const std::vector<int>& sockets, const net::Address& address,
+                         const ListenerConfig& config, WorkerSockets& out);
+  Result<int> open_new(const net::Address& address, const ListenerConfig& config);
+
+  uint32_t workers_;
+  InheritedSockets inherited_;
+  bool holding_ = false;
+  std::vector<Held> held_;
+};
+
+}  // namespace weir

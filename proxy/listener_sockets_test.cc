@@ -1,0 +1,110 @@
+#include "proxy/listener_sockets.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/activated_sockets.h"
+#include "proxy/listener_compile.h"
+
+namespace weir {
+namespace {
+
+ListenerConfig config_at(const net::Address& address, bool reuse_port = true) {
+  ListenerConfig config;
+  config.name = "front";
+  config.addresses = {address};
+  config.reuse_port = reuse_port;
+  return config;
+}
+
+net::Address any_port() {
+  return net::Address::ip("127.0.0.1", 0).take();
+}
+
+bool listens(int fd) {
+  int value = 0;
+  socklen_t length = sizeof(value);
+  return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value != 0;
+}
+
+std::vector<int> all_of(const WorkerSockets& sockets) {
+  std::vector<int> out;
+  for (const auto& some : sockets) out.insert(out.end(), some.begin(), some.end());
+  return out;
+}
+
+// So many sockets at one port, as another process would hand them over.
+std::vector<int> open_before(size_t count, bool reuse_port = true) {
+  std::vector<int> out;
+  net::Address address = any_port();
+  for (size_t i = 0; i < count; ++i) {
+    out.push_back(open_socket(address, config_at(address, reuse_port)).take());
+    address = bound_address(out[0]);
+  }
+  return out;
+}
+
+InheritedSockets giving(const std::vector<int>& sockets) {
+  return [sockets](const std::string&, const net::Address&) { return sockets; };
+}
+
+TEST(ListenerSockets, EachWorkerHasItsOwnAtTheSamePort) {
+  ListenerSockets opener(3, {});
+  const WorkerSockets sockets = opener.open(config_at(any_port())).take();
+  ASSERT_EQ(sockets.size(), 3u);
+  EXPECT_EQ(distinct_sockets(all_of(sockets)).size(), 3u);
+  for (int fd : all_of(sockets)) EXPECT_EQ(bound_address(fd), bound_address(sockets[0][0]));
+  close_sockets(sockets);
+}
+
+TEST(ListenerSockets, NoQueueOfAnEarlierProcessIsLeftOut) {
+  const std::vector<int> before = open_before(5);
+  ListenerSockets opener(2, giving(before));
+  const WorkerSockets sockets = opener.open(config_at(bound_address(before[0]))).take();
+  EXPECT_EQ(sockets[0], (std::vector<int>{before[0], before[2], before[4]}));
+  EXPECT_EQ(sockets[1], (std::vector<int>{before[1], before[3]}));
+  close_sockets(sockets);
+}
+
+TEST(ListenerSockets, FurtherOnesListenOnlyWhenThisProcessServes) {
+  const std::vector<int> before = open_before(1);
+  ListenerSockets opener(2, giving(before));
+  opener.hold_back();
+  const WorkerSockets sockets = opener.open(config_at(bound_address(before[0]))).take();
+  EXPECT_EQ(sockets[0], before);
+  ASSERT_EQ(sockets[1].size(), 1u);
+  EXPECT_EQ(distinct_sockets(all_of(sockets)).size(), 2u);
+  EXPECT_FALSE(listens(sockets[1][0]));
+  ASSERT_TRUE(opener.listen_all());
+  EXPECT_TRUE(listens(sockets[1][0]));
+  close_sockets(sockets);
+}
+
+TEST(ListenerSockets, WhereTheAddressIsNotSharedAllHaveCopies) {
+  const std::vector<int> before = open_before(1, false);
+  ListenerSockets opener(3, giving(before));
+  const WorkerSockets sockets = opener.open(config_at(bound_address(before[0]))).take();
+  EXPECT_EQ(all_of(sockets).size(), 3u);
+  EXPECT_EQ(distinct_sockets(all_of(sockets)).size(), 1u);
+  close_sockets(sockets);
+}
+
+TEST(ListenerSockets, NothingStaysOpenAfterAnError) {
+  const std::vector<int> taken = open_before(1, false);
+  ListenerConfig config = config_at(any_port());
+  config.addresses.push_back(bound_address(taken[0]));
+  const int next = dup(taken[0]);
+  close(next);
+  ListenerSockets opener(2, {});
+  const Result<WorkerSockets> sockets = opener.open(config);
+  ASSERT_FALSE(sockets);
+  EXPECT_NE(sockets.error().message.find("'front'"), std::string::npos);
+  const int after = dup(taken[0]);
+  EXPECT_EQ(after, next) << "a descriptor is left open";
+  close(after);
+  close(taken[0]);
+}
+
+}  // namespace
+}  // namespace weir
