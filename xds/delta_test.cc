@@ -282,6 +282,13 @@ TEST_F(DeltaTest, WhatTheWildcardBroughtIsRemovedByName) {
   EXPECT_EQ(handlers[kCds].take_added(), "c");
 }
 
+TEST_F(DeltaTest, AFirstAnswerWithoutResourcesEndsTheWait) {
+  client().subscribe(kCds, "*", 0);
+  client().start();
+  answer_delta(kCds, "c1", {});
+  EXPECT_THAT(handlers[kCds].absent, ElementsAre("*"));
+}
+
 TEST_F(DeltaTest, AbsenceIsNothing) {
   take_first();
   answer_delta(kCds, "c2", {{"c", "1", cluster("c")}});

@@ -135,6 +135,9 @@ Change ResourceTable::begin(const Answer& answer, Now now) {
     }
     for (const std::string& name : gone) remove(name, change, now);
   }
+  // Who waits for all there are need not wait longer to learn that there are none.
+  const bool is_empty = change.update.added.empty() && change.update.removed.empty();
+  if (wildcard_waits_ && is_empty) change.absent.emplace_back(kWildcard);
   wildcard_waits_ = false;
   fetches_.disarm(std::string(kWildcard));
   return change;
@@ -226,6 +229,7 @@ std::vector<std::string> ResourceTable::finish(Change& change,
     if (found == rejected.end()) {
       accept(entry, pending, now);
     } else {
+      if (is_waited_for(pending.name, entry)) change.absent.push_back(pending.name);
       reject(entry, pending.version, found->second->details, now);
     }
   }

@@ -26,7 +26,7 @@ struct Now {
 // What an answer changes: first `begin` of the table, then the handler, then `finish`.
 struct Change {
   Update update;
-  std::vector<std::string> absent;  // waited for, and there are none
+  std::vector<std::string> absent;  // waited for; there are none, or they were rejected
   std::vector<std::string> errors;
 
  private:

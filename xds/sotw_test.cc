@@ -284,6 +284,25 @@ TEST_F(SotwTest, AnEmptyAnswerRemovesAll) {
   EXPECT_THAT(client().status(), IsEmpty());
 }
 
+TEST_F(SotwTest, AFirstAnswerWithoutResourcesEndsTheWait) {
+  client().subscribe(kCds, "*", 0);
+  client().start();
+  answer(kCds, "1", "n1", {});
+  EXPECT_THAT(handlers[kCds].absent, ElementsAre("*"));
+  answer(kCds, "2", "n2", {});
+  EXPECT_EQ(handlers[kCds].absent.size(), 1u);
+}
+
+TEST_F(SotwTest, AFirstOneThatIsRejectedEndsTheWait) {
+  client().subscribe(kEds, "a", 5000);
+  client().start();
+  handlers[kEds].refused["a"] = "endpoints: are odd";
+  answer(kEds, "1", "n1", {endpoints("a")});
+  EXPECT_THAT(handlers[kEds].absent, ElementsAre("a"));
+  answer(kEds, "2", "n2", {endpoints("a", 1)});
+  EXPECT_EQ(handlers[kEds].absent.size(), 1u);
+}
+
 TEST_F(SotwTest, AbsenceOfEndpointsIsNothing) {
   client().subscribe(kEds, "a", 0);
   client().subscribe(kEds, "b", 0);
