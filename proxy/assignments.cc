@@ -50,15 +50,9 @@ void Assignments::drop(const std::string& cluster) {
 }
 
 std::vector<xds::Rejection> Assignments::apply(xds::Source& source, const xds::Update& update) {
-  std::vector<xds::Rejection> rejections;
-  for (const std::string& name : update.removed) absent(source, update.type, name);
-  for (const xds::Resource& resource : update.added) {
-    const auto found = entries_.find({&source, resource.name});
-    if (found == entries_.end()) continue;
-    std::string errors = apply_one(found->second, resource);
-    if (!errors.empty()) rejections.push_back({resource.name, std::move(errors)});
-  }
-  return rejections;
+  return apply_each(
+      entries_, source, update, [&](const std::string& name) { absent(source, update.type, name); },
+      [&](Entry& entry, const xds::Resource& resource) { return apply_one(entry, resource); });
 }
 
 // All clusters, or none: nothing is half applied.

@@ -54,14 +54,9 @@ void Routes::give(const RouteUser& user, const Table& table) {
 }
 
 std::vector<xds::Rejection> Routes::apply(xds::Source& source, const xds::Update& update) {
-  std::vector<xds::Rejection> rejections;
-  for (const std::string& name : update.removed) absent(source, name);
-  for (const xds::Resource& resource : update.added) {
-    const auto found = entries_.find({&source, resource.name});
-    if (found == entries_.end()) continue;
-    std::string errors = apply_one(found->second, resource);
-    if (!errors.empty()) rejections.push_back({resource.name, std::move(errors)});
-  }
+  auto rejections = apply_each(
+      entries_, source, update, [&](const std::string& name) { absent(source, name); },
+      [&](Entry& entry, const xds::Resource& resource) { return apply_one(entry, resource); });
   if (told_ready_) told_ready_();
   return rejections;
 }

@@ -53,15 +53,9 @@ void SecretFeed::unsubscribe(const Source& from, const std::string& name) {
 }
 
 std::vector<xds::Rejection> SecretFeed::apply(xds::Source& source, const xds::Update& update) {
-  std::vector<xds::Rejection> rejections;
-  for (const std::string& name : update.removed) absent(source, name);
-  for (const xds::Resource& resource : update.added) {
-    const auto found = entries_.find({&source, resource.name});
-    if (found == entries_.end()) continue;
-    std::string errors = apply_one(found->second, resource);
-    if (!errors.empty()) rejections.push_back({resource.name, std::move(errors)});
-  }
-  return rejections;
+  return apply_each(
+      entries_, source, update, [&](const std::string& name) { absent(source, name); },
+      [&](Entry& entry, const xds::Resource& resource) { return apply_one(entry, resource); });
 }
 
 std::string SecretFeed::apply_one(Entry& entry, const xds::Resource& resource) {

@@ -49,4 +49,21 @@ class SourceHandlers {
   std::map<std::pair<xds::Source*, xds::ResourceType>, std::unique_ptr<Handler>> handlers_;
 };
 
+// What a store does with an update when it keeps an entry for each source and name: those that have
+// none are passed over. `absent(name)` for what is gone; `one(entry, resource)` returns why a
+// resource is refused, empty when it is not.
+template <class Entries, class Absent, class One>
+std::vector<xds::Rejection> apply_each(Entries& entries, xds::Source& source,
+                                       const xds::Update& update, Absent absent, One one) {
+  std::vector<xds::Rejection> rejections;
+  for (const std::string& name : update.removed) absent(name);
+  for (const xds::Resource& resource : update.added) {
+    const auto found = entries.find({&source, resource.name});
+    if (found == entries.end()) continue;
+    std::string errors = one(found->second, resource);
+    if (!errors.empty()) rejections.push_back({resource.name, std::move(errors)});
+  }
+  return rejections;
+}
+
 }  // namespace weir
