@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "proxy/assignments.h"
-#include "proxy/base/log.h"
 #include "proxy/dynamic_resource.h"
 #include "proxy/resource_reader.h"
 #include "proxy/source_handlers.h"
@@ -31,7 +30,6 @@ class Clusters {
 
   struct Needs {
     net::Loop& loop;
-    Logger& log;
     stats::Registry& stats;
     Workers& workers;
     ResourceReader& reader;

@@ -78,7 +78,7 @@ struct Stores {
   tls::Secrets secrets{stats, log};
   Workers workers{1, stats, 1000};
   ResourceReader reader{check, false, stats, log};
-  Clusters clusters{{loop, log, stats, workers, reader, secrets, planes}};
+  Clusters clusters{{loop, stats, workers, reader, secrets, planes}};
   Routes routes{workers, reader, planes};
   Listeners listeners{
       {log, stats, workers, reader, routes, secrets, planes, [this] { return parts(); }}};

@@ -138,7 +138,6 @@ Result<void> Listeners::activate(Entry& entry) {
   if (moved) sockets = sockets_.open(*entry.next);
   if (!sockets) {
     entry.next = nullptr;
-    entry.failure = sockets.error().message;
     needs_.stats.main_shard().inc(failed_);
     return sockets.error();
   }
@@ -148,7 +147,6 @@ Result<void> Listeners::activate(Entry& entry) {
   entry.active = std::exchange(entry.next, nullptr);
   entry.resource = std::exchange(entry.next_resource, {});
   entry.updated_s = std::time(nullptr);
-  entry.failure.clear();
   hand_over(entry, moved ? &*sockets : nullptr);
   return {};
 }

@@ -84,7 +84,6 @@ class Listeners {
     int64_t updated_s = 0;
     ConfigPtr next;  // that waits, if one does
     xds::Resource next_resource;
-    std::string failure;       // why it could not be opened
     std::vector<int> sockets;  // that the workers have
   };
 
