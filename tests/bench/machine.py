@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import os
 import pathlib
+import random
 import resource
 import signal
 import socket
@@ -43,9 +44,15 @@ def own_network():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on, and below those that clients are given by the kernel."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def certificate(folder):
