@@ -17,7 +17,7 @@ void Wire::reset() {
 
 short Wire::wanted() const {
   short events = ended_ ? 0 : POLLIN;
-  if (!output_.empty() || (finish_ && !finished_)) events |= POLLOUT;
+  if (!sent_all() || (finish_ && !finished_)) events |= POLLOUT;
   return events;
 }
 
@@ -42,16 +42,20 @@ void Wire::read_all() {
 }
 
 void Wire::write_some() {
-  while (!output_.empty()) {
-    const size_t most = split_ ? 1 : output_.size();
-    const ssize_t sent = ::send(fd(), output_.data(), most, MSG_NOSIGNAL);
+  while (!sent_all()) {
+    const size_t most = split_ ? 1 : output_.size() - sent_;
+    const ssize_t sent = ::send(fd(), output_.data() + sent_, most, MSG_NOSIGNAL);
     if (sent < 0 && errno == EAGAIN) return;
     if (sent < 0) {
-      output_.clear();  // the peer has gone: what it said before is still read
+      sent_ = output_.size();  // the peer has gone: what it said before is still read
       break;
     }
-    output_.erase(0, static_cast<size_t>(sent));
+    sent_ += static_cast<size_t>(sent);
     if (split_) return;  // lets the peer see the byte before the next one follows
+  }
+  if (sent_all()) {
+    output_.clear();
+    sent_ = 0;
   }
   if (finish_ && !finished_) {
     shutdown(fd(), SHUT_WR);

@@ -33,7 +33,7 @@ class Wire {
   // The peer has closed, or the connection broke.
   bool ended() const { return ended_ || !socket_.open(); }
   bool was_reset() const { return was_reset_; }
-  bool sent_all() const { return output_.empty(); }
+  bool sent_all() const { return sent_ == output_.size(); }
 
  private:
   friend class Exchange;
@@ -47,6 +47,7 @@ class Wire {
   Fd socket_;
   std::string input_;
   std::string output_;
+  size_t sent_ = 0;  // of output_
   bool split_ = false;
   bool finish_ = false;
   bool finished_ = false;
