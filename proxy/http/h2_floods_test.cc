@@ -25,7 +25,7 @@ class H2FloodsTest : public H2ServerFixture {
       std::string batch;
       for (int i = 0; i < 100; ++i) batch += piece(sent++);
       peer.send(batch);
-      last = peer.wait_for(kGoaway, sent < most ? 1 : 2'000);
+      last = peer.wait_for(kGoaway, std::chrono::milliseconds(sent < most ? 1 : 2'000));
     }
     EXPECT_EQ(last.type, kGoaway);
     EXPECT_EQ(last.error_code(), kCalm);

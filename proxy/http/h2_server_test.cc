@@ -185,7 +185,7 @@ TEST_F(H2ServerTest, AnEarlyAnswerToARequestThatEndsSoonNeedsNoReset) {
   EXPECT_EQ(peer.body(1), "early");
   peer.send(data(1, "the rest", true));
   EXPECT_TRUE(peer.sync());
-  EXPECT_EQ(peer.wait_for(kRstStream, 150).type, 0xff);
+  EXPECT_EQ(peer.wait_for(kRstStream, std::chrono::milliseconds(150)).type, 0xff);
   EXPECT_TRACE(0, "head POST /");
 }
 
@@ -468,7 +468,7 @@ TEST_F(H2ServerTest, ABusyConnectionIsNotIdle) {
   options_.idle_timeout_ms = 30;
   Peer peer = open();
   peer.send(request(1, true));
-  EXPECT_EQ(peer.wait_for(kGoaway, 120).type, 0xff);
+  EXPECT_EQ(peer.wait_for(kGoaway, std::chrono::milliseconds(120)).type, 0xff);
   with(0, [](HeardRequest& heard) { heard.answer("slow"); });
   EXPECT_EQ(peer.body(1), "slow");
   EXPECT_TRUE(peer.closes());

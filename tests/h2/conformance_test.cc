@@ -141,7 +141,7 @@ TEST_P(H2Conformance, ARequestIsAnswered) {
   EXPECT_EQ(client.peer.body(1), "ok");
   client.peer.send(request(3, false, {}, "POST") + data(3, "x", false) +
                    frame(kHeaders, kRequestFlags, 3, line("t", "v")));
-  EXPECT_EQ(client.peer.wait_for(kHeaders, 3).get(":status"), "200");
+  EXPECT_EQ(client.peer.wait_for(kHeaders, 3u).get(":status"), "200");
 }
 
 TEST_P(H2Conformance, Prefaces) {

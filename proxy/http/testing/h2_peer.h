@@ -55,8 +55,13 @@ class Peer {
     none.type = 0xff;
     return none;
   }
-  Frame wait_for(uint8_t type, int patience_ms = kPatienceMs) {
-    return wait_for([type](const Frame& frame) { return frame.type == type; }, patience_ms);
+  Frame wait_for(uint8_t type) {
+    return wait_for([type](const Frame& frame) { return frame.type == type; });
+  }
+  // A time is no number, so that none is taken for a stream.
+  Frame wait_for(uint8_t type, std::chrono::milliseconds patience) {
+    return wait_for([type](const Frame& frame) { return frame.type == type; },
+                    static_cast<int>(patience.count()));
   }
   Frame wait_for(uint8_t type, uint32_t stream) {
     return wait_for(
