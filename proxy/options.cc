@@ -91,6 +91,10 @@ Result<void> allow_unknown(Options& options, const std::string&) {
   return {};
 }
 
+Result<void> nothing(Options&, const std::string&) {
+  return {};
+}
+
 const std::vector<Flag>& flags() {
   using L = config::LoadOptions;
   static const std::vector<Flag> kFlags = {
@@ -117,6 +121,10 @@ const std::vector<Flag>& flags() {
        text(&Options::log_level)},
       {"--component-log-level", "", "LIST", "e.g. upstream:debug,config:trace",
        text(&Options::component_log_level)},
+      {"--log-format", "", "PATTERN", "of a line of the log; the default is Envoy's",
+       text(&Options::log_format)},
+      {"--log-format-escaped", "", "", "no effect: lines of the log are always escaped", nothing},
+      {"--skip-deprecated-logs", "", "", "no effect: what is deprecated is not logged", nothing},
       {"--log-path", "", "FILE", "where the log goes; the default is stderr",
        text(&Options::log_path)},
       {"--admin-address-path", "", "FILE", "a file to write the admin address to",

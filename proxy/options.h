@@ -37,6 +37,7 @@ struct Options {
   std::string log_level = "info";
   std::string component_log_level;
   std::string log_path;
+  std::string log_format;  // empty: the default
   std::string local_address_ip_version = "v4";
   std::string admin_address_path;
 };

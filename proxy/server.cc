@@ -144,6 +144,9 @@ Result<void> Server::set_up_log() {
     if (Result<void> set = log_.set_component_levels(options_.component_log_level); !set)
       return set.error();
   }
+  if (!options_.log_format.empty()) {
+    if (Result<void> set = log_.set_format(options_.log_format); !set) return set.error();
+  }
   if (options_.log_path.empty()) return {};
   return log_.open(options_.log_path);
 }

@@ -1,14 +1,11 @@
 #include "proxy/base/log.h"
 
 #include <fcntl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <optional>
 
 namespace weir {
@@ -31,6 +28,20 @@ std::string joined(const Names& names) {
   return out;
 }
 
+// Components of Envoy's that have no counterpart here: their levels are accepted and mean nothing.
+constexpr std::string_view kOtherComponents =
+    " alternate_protocols_cache assert aws backtrace basic_auth cache_filter client compression "
+    "cookie credential_injector decompression dubbo dynamic_modules envoy_bug ext_authz ext_proc "
+    "forward_proxy geolocation golang grpc happy_eyeballs hc http2 hystrix init io jwt kafka "
+    "key_value_store lua matcher mongo multi_connection oauth2 quic quic_stream rate_limit_quota "
+    "rbac rds redis rocketmq secret stateful_session stats stats_sinks tap testing thrift tracing "
+    "udp wasm websocket ";
+
+bool is_other_component(std::string_view name) {
+  return name.find(' ') == std::string_view::npos &&
+         kOtherComponents.find(" " + std::string(name) + " ") != std::string_view::npos;
+}
+
 std::optional<Component> component_by_name(std::string_view name) {
   for (size_t i = 0; i < kComponents; ++i)
     if (kComponentNames[i] == name) return static_cast<Component>(i);
@@ -43,31 +54,6 @@ int open_log(const std::string& path) {
 
 Error cannot_open(const std::string& path) {
   return {"log-open", "cannot open the log file '" + path + "': " + std::strerror(errno)};
-}
-
-void append_time(std::string& out) {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  std::tm fields{};
-  localtime_r(&now.tv_sec, &fields);
-  char text[48];
-  const size_t length = std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &fields);
-  std::snprintf(text + length, sizeof(text) - length, ".%03ld", now.tv_nsec / 1'000'000);
-  out += text;
-}
-
-// What came from outside may not end the line or drive the terminal.
-void append_message(std::string_view message, std::string& out) {
-  for (const char c : message) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f) {
-      out += c;
-      continue;
-    }
-    char escape[8];
-    std::snprintf(escape, sizeof(escape), "\\x%02x", byte);
-    out += escape;
-  }
 }
 
 }  // namespace
@@ -88,7 +74,7 @@ std::string_view component_name(Component component) {
   return kComponentNames[static_cast<size_t>(component)];
 }
 
-Logger::Logger() : fd_(STDERR_FILENO) {
+Logger::Logger() : format_(LogFormat::parse(LogFormat::kDefault).take()), fd_(STDERR_FILENO) {
   set_level(LogLevel::kInfo);
 }
 
@@ -127,6 +113,7 @@ void Logger::set_level(Component component, LogLevel level) {
 
 Result<void> Logger::set_level(std::string_view component, LogLevel level) {
   const std::optional<Component> found = component_by_name(component);
+  if (!found && is_other_component(component)) return {};
   if (!found)
     return Error{"bad-component", "'" + std::string(component) + "' is no component; use one of " +
                                       joined(kComponentNames)};
@@ -148,16 +135,15 @@ Result<void> Logger::set_component_levels(std::string_view list) {
   return {};
 }
 
+Result<void> Logger::set_format(std::string_view pattern) {
+  Result<LogFormat> parsed = LogFormat::parse(pattern);
+  if (!parsed) return parsed.error();
+  format_ = parsed.take();
+  return {};
+}
+
 void Logger::write(LogLevel at, Component component, std::string_view message) {
-  std::string line = "[";
-  append_time(line);
-  line += "][" + std::to_string(syscall(SYS_gettid)) + "][";
-  line += log_level_name(at);
-  line += "][";
-  line += component_name(component);
-  line += "] ";
-  append_message(message, line);
-  line += '\n';
+  const std::string line = format_.write({log_level_name(at), component_name(component), message});
   // A log that cannot be written has nowhere to complain.
   [[maybe_unused]] const ssize_t written = ::write(fd_, line.data(), line.size());
 }

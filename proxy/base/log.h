@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/base/log_format.h"
 #include "proxy/base/result.h"
 
 namespace weir {
@@ -50,6 +51,8 @@ class Logger {
 
   // Appends to that file from now on. Before other threads log.
   Result<void> open(const std::string& path);
+  // As of --log-format: see LogFormat. Before other threads log.
+  Result<void> set_format(std::string_view pattern);
   // Opens the same path anew after log rotation; keeps the old file on an error.
   Result<void> reopen();
 
@@ -59,7 +62,7 @@ class Logger {
   }
   void set_level(LogLevel level);  // of all components
   void set_level(Component component, LogLevel level);
-  // One component by its name; errors list the names.
+  // One component by its name; errors list the names. One that only Envoy has means nothing.
   Result<void> set_level(std::string_view component, LogLevel level);
   // "upstream:debug,connection:trace", as of --component-log-level.
   Result<void> set_component_levels(std::string_view list);
@@ -116,6 +119,7 @@ class Logger {
   }
 
   std::array<std::atomic<uint8_t>, static_cast<size_t>(Component::kCount)> levels_;
+  LogFormat format_;
   std::string path_;
   int fd_;
 };

@@ -63,6 +63,7 @@ TEST_F(LogTest, ErrorsNameWhatIsThere) {
   EXPECT_EQ(log_level_by_name("warn").value(), LogLevel::kWarning);
   EXPECT_NE(log_.set_component_levels("nose:info").error().message.find("'nose' is no component"),
             std::string::npos);
+  EXPECT_TRUE(log_.set_component_levels("rbac:debug,wasm:off").ok()) << "Envoy has them";
   EXPECT_FALSE(log_.set_component_levels("http").ok());
   EXPECT_FALSE(log_.set_component_levels("http:loud").ok());
   EXPECT_FALSE(log_.open(path_ + "/none/log").ok());
