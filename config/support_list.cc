@@ -13,12 +13,26 @@ Bootstrap: node node_context_params static_resources dynamic_resources cluster_m
   stats_flush_interval stats_flush_on_admin watchdog watchdogs layered_runtime admin
   enable_dispatcher_stats deferred_stat_options use_tcp_for_dns_lookups dns_resolution_config
   typed_dns_resolver_config default_regex_engine memory_allocator_manager flags_path
-  stats_server_version_override perf_tracing_file_path
+  stats_server_version_override perf_tracing_file_path overload_manager
 Bootstrap.StaticResources: listeners clusters secrets
 Bootstrap.DynamicResources: lds_config cds_config ads_config
 Admin: address profile_path access_log ignore_global_conn_limit
 ClusterManager: enable_deferred_cluster_creation
 RuntimeLayer: name static_layer admin_layer rtds_layer
+
+package envoy.config.overload.v3
+OverloadManager: refresh_interval resource_monitors actions
+ResourceMonitor: *
+OverloadAction: name triggers
+Trigger: *
+ThresholdTrigger: *
+ScaledTrigger: *
+package envoy.extensions.resource_monitors.downstream_connections.v3
+extension DownstreamConnectionsConfig: *
+package envoy.extensions.resource_monitors.fixed_heap.v3
+extension FixedHeapConfig: *
+package envoy.extensions.resource_monitors.injected_resource.v3
+extension InjectedResourceConfig: *
 
 package envoy.extensions.network.dns_resolver.cares.v3
 extension CaresDnsResolverConfig: resolvers dns_resolver_options udp_max_queries

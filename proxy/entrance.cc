@@ -43,9 +43,7 @@ Entrance::~Entrance() {
 void Entrance::admit(int fd, const net::Address& peer) {
   stats::Shard& stats = worker_.stats();
   stats.inc(config_->stats.cx_total);
-  const uint64_t most = config_->max_connections();
-  if (most > 0 && connections_ >= most) {
-    stats.inc(config_->stats.cx_overflow);
+  if (!count_in()) {
     close(fd);
     return;
   }
@@ -58,6 +56,27 @@ void Entrance::admit(int fd, const net::Address& peer) {
   if (chain != nullptr) return enter_plain(chain, fd, peer);
   close(fd);
   connection_closed();
+}
+
+// Whether there may be one more; if so, it counts.
+bool Entrance::count_in() {
+  stats::Shard& stats = worker_.stats();
+  Overload* overload = config_->overload;
+  if (overload != nullptr && !config_->bypass_overload &&
+      overload->refused_connections.hits(worker_.loop().random())) {
+    stats.inc(config_->stats.cx_overload_reject);
+    return false;
+  }
+  if (!config_->open->try_add(config_->max_connections())) {
+    stats.inc(config_->stats.cx_overflow);
+    return false;
+  }
+  if (overload == nullptr || config_->ignore_connection_limit ||
+      overload->connections.try_add(config_->max_connections_of_all()))
+    return true;
+  config_->open->remove();
+  stats.inc(config_->stats.global_cx_overflow);
+  return false;
 }
 
 void Entrance::enter_plain(const std::shared_ptr<const ChainConfig>& chain, int fd,
@@ -174,6 +193,9 @@ bool Entrance::sweep_one(const Leaving& leaving, int64_t now_ms) {
 
 void Entrance::connection_closed() {
   --connections_;
+  config_->open->remove();
+  if (config_->overload != nullptr && !config_->ignore_connection_limit)
+    config_->overload->connections.remove();
   worker_.stats().add(config_->stats.cx_active, -1);
   worker_.stats().inc(config_->stats.cx_destroy);
 }

@@ -73,6 +73,7 @@ class Entrance {
     int64_t close_at_ms;
   };
 
+  bool count_in();
   void set_up(int fd, const net::Address& peer) const;
   void enter_plain(const std::shared_ptr<const ChainConfig>& chain, int fd,
                    const net::Address& peer);

@@ -234,6 +234,7 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
   auto out = std::make_shared<HcmConfig>();
   out->stat_prefix = in.stat_prefix();
   out->runtime = build.runtime;
+  out->overload = build.overload;
   out->stats = HcmStats(build.stats, in.stat_prefix());
   const FilterCompiler filters(build, "http." + in.stat_prefix() + ".", in.http_filters());
   envoy::extensions::filters::http::router::v3::Router router;

@@ -32,6 +32,7 @@ namespace tls {
 class Secrets;
 }
 
+struct Overload;
 struct TcpProxyConfig;
 
 // What compiling needs from the rest of the process, which outlives what is compiled. Main thread.
@@ -44,6 +45,7 @@ struct AppParts {
   uint32_t workers = 1;
   uint16_t listener_port = 0;
   http::KeptState* kept_filter_state = nullptr;
+  Overload* overload = nullptr;                                 // null: nothing is ever short
   std::string service_cluster;                                  // node.cluster
   std::shared_ptr<const LiveRuntime> runtime;                   // null: nothing is set
   std::function<void(std::string_view bytes)> depends_on = {};  // http::FilterBuild

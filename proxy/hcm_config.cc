@@ -11,6 +11,7 @@ HcmStats::HcmStats(stats::Registry& r, const std::string& stat_prefix) {
   cx_protocol_error = counter("downstream_cx_protocol_error");
   cx_idle_timeout = counter("downstream_cx_idle_timeout");
   cx_overload = counter("downstream_cx_overload_disable_keepalive");
+  rq_overload = counter("downstream_rq_overload_close");
   cx_upgrades_total = counter("downstream_cx_upgrades_total");
   cx_active = gauge("downstream_cx_active");
   rq_total = counter("downstream_rq_total");

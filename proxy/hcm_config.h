@@ -20,6 +20,7 @@
 namespace weir {
 
 class RouteUser;
+struct Overload;
 
 // The names under `http.<stat_prefix>.` that the data path counts.
 struct HcmStats {
@@ -27,6 +28,7 @@ struct HcmStats {
   HcmStats(stats::Registry& registry, const std::string& stat_prefix);
 
   stats::CounterId cx_total, cx_destroy, cx_protocol_error, cx_idle_timeout, cx_overload;
+  stats::CounterId rq_overload;
   stats::GaugeId cx_active;
   stats::CounterId rq_total, rq_completed, rq_1xx, rq_2xx, rq_3xx, rq_4xx, rq_5xx, rq_rx_reset,
       rq_tx_reset, rq_timeout, rq_idle_timeout, rq_max_duration_reached, rq_overload_close,
@@ -59,6 +61,7 @@ struct HcmConfig {
   std::shared_ptr<RouteFeed> routes;
   std::shared_ptr<const RouteUser> rds;        // null: the routes stand in the configuration
   std::shared_ptr<const LiveRuntime> runtime;  // null: nothing is set
+  const Overload* overload = nullptr;          // null: nothing is ever short
   http::FilterList filters;
   std::shared_ptr<const http::AccessLogs> access_logs;  // null: none
   http::LocalReplies local_replies;

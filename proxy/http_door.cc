@@ -61,7 +61,12 @@ void HttpDoor::abandon_stream(http::ServerStreamEvents& events) {
 }
 
 bool HttpDoor::draining() const {
-  return draining_ || worker_.draining() || entrance_.ends_connection();
+  if (draining_ || worker_.draining() || entrance_.ends_connection()) return true;
+  const Overload* overload = hcm_->overload;
+  if (overload == nullptr || !overload->ended_connections.hits(worker_.loop().random()))
+    return false;
+  worker_.stats().inc(hcm_->stats.cx_overload);
+  return true;
 }
 
 void HttpDoor::on_closed(http::ServerConnection& connection) {

@@ -259,6 +259,10 @@ std::shared_ptr<const ListenerConfig> compile_listener(const listenerv3::Listene
   out->freebind = in.freebind().value();
   out->runtime = build.runtime;
   out->limit_key = "envoy.resource_limits.listener." + out->name + ".connection_limit";
+  out->open = old != nullptr ? old->open : std::make_shared<ConnectionCount>();
+  out->overload = build.overload;
+  out->bypass_overload = in.bypass_overload_manager();
+  out->ignore_connection_limit = in.ignore_global_conn_limit();
   out->inbound = in.traffic_direction() == corev3::INBOUND;
   if (in.drain_type() == listenerv3::Listener::DEFAULT)
     out->health_check_failing = build.health_check_failing;

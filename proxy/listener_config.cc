@@ -6,6 +6,8 @@ ListenerStats::ListenerStats(stats::Registry& registry, const std::string& prefi
     : cx_total(registry.counter(prefix + "downstream_cx_total")),
       cx_destroy(registry.counter(prefix + "downstream_cx_destroy")),
       cx_overflow(registry.counter(prefix + "downstream_cx_overflow")),
+      global_cx_overflow(registry.counter(prefix + "downstream_global_cx_overflow")),
+      cx_overload_reject(registry.counter(prefix + "downstream_cx_overload_reject")),
       no_chain_match(registry.counter(prefix + "no_filter_chain_match")),
       pre_cx_timeout(registry.counter(prefix + "downstream_pre_cx_timeout")),
       handshake_timeout(
@@ -16,6 +18,12 @@ ListenerStats::ListenerStats(stats::Registry& registry, const std::string& prefi
       filter_remote_close(registry.counter(prefix + "downstream_listener_filter_remote_close")),
       cx_active(registry.gauge(prefix + "downstream_cx_active")),
       pre_cx_active(registry.gauge(prefix + "downstream_pre_cx_active")) {}
+
+uint64_t ListenerConfig::max_connections_of_all() const {
+  const uint64_t most = overload->max_connections.load(std::memory_order_relaxed);
+  if (most > 0 || runtime == nullptr) return most;
+  return runtime->limit("overload.global_downstream_max_connections", 0);
+}
 
 bool ListenerConfig::greets() const {
   bool tls = false;

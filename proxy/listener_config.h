@@ -12,6 +12,7 @@
 #include "proxy/hcm_config.h"
 #include "proxy/listener_filter.h"
 #include "proxy/net/address.h"
+#include "proxy/overload.h"
 #include "proxy/tcp_proxy.h"
 
 namespace weir {
@@ -37,8 +38,9 @@ struct ListenerStats {
   ListenerStats() = default;
   ListenerStats(stats::Registry& registry, const std::string& prefix);
 
-  stats::CounterId cx_total, cx_destroy, cx_overflow, no_chain_match, pre_cx_timeout,
-      handshake_timeout, secrets_not_ready, filter_error, filter_remote_close;
+  stats::CounterId cx_total, cx_destroy, cx_overflow, global_cx_overflow, cx_overload_reject,
+      no_chain_match, pre_cx_timeout, handshake_timeout, secrets_not_ready, filter_error,
+      filter_remote_close;
   stats::GaugeId cx_active, pre_cx_active;
 };
 
@@ -75,8 +77,16 @@ struct ListenerConfig {
   uint32_t keepalive_interval_s = 0;
   ListenerStats stats;
 
-  // How many connections each worker may have of it at present; 0: as many as come.
+  // Of all workers; of the process, unless ignore_global_conn_limit is set.
+  std::shared_ptr<ConnectionCount> open;
+  Overload* overload = nullptr;          // null: nothing is ever short
+  bool bypass_overload = false;          // bypass_overload_manager
+  bool ignore_connection_limit = false;  // ignore_global_conn_limit
+
+  // How many connections there may be of it at present; 0: as many as come.
   uint64_t max_connections() const { return runtime == nullptr ? 0 : runtime->limit(limit_key, 0); }
+  // How many of all listeners there may be; 0: as many as come.
+  uint64_t max_connections_of_all() const;
   // Whether something has to be read of a connection before its application gets it.
   bool greets() const;
   // The only chain there is, when every connection belongs to it; else null.

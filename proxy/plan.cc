@@ -5,6 +5,7 @@
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "proxy/control_planes.h"
 #include "proxy/listener_compile.h"
+#include "proxy/overload_watch.h"
 #include "proxy/runtime_layers.h"
 #include "proxy/tls/secrets.h"
 
@@ -112,6 +113,7 @@ std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, App
   read_sources(bootstrap, root, build, more.planes);
   read_listeners(bootstrap, root, build, more, *plan);
   read_admin(bootstrap, build.diagnostics, *plan);
+  plan->overload = OverloadConfig::compile(bootstrap, build.diagnostics);
   if (build.diagnostics.error_count() != errors_before) return nullptr;
   return plan;
 }

@@ -15,12 +15,14 @@
 namespace weir {
 
 class ControlPlanes;
+struct OverloadConfig;
 
 // A bootstrap configuration, compiled: everything that a running server needs of it. Immutable.
 struct Plan {
   std::map<std::string, std::shared_ptr<const upstream::ClusterConfig>> clusters;
   std::vector<std::shared_ptr<const ListenerConfig>> listeners;
   std::optional<net::Address> admin_address;
+  std::shared_ptr<const OverloadConfig> overload;
   upstream::DnsResolvers resolvers;  // of clusters that name none
   std::string node_id;
   std::string node_cluster;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proxy/http/grpc.h"
+#include "proxy/overload.h"
 #include "proxy/request_headers.h"
 #include "proxy/worker.h"
 
@@ -84,6 +85,7 @@ void Request::on_request_head(bool end) {
   note_start();
   grpc_ = http::is_grpc(head_);
   if (end) note_request_complete();
+  if (refuse_overloaded()) return;
   LocalReply refusal;
   if (!make_canonical(*this, client_, refusal)) {
     // Who sends what is refused may have meant something else by the bytes that follow.
@@ -99,6 +101,21 @@ void Request::on_request_head(bool end) {
     chain_.request_head(end);
   }
   if (!ended_) arm_timer();
+}
+
+// Answers at once what the process is too short of something for.
+bool Request::refuse_overloaded() {
+  const Overload* overload = hcm_->overload;
+  if (overload == nullptr || !overload->refused_requests.any()) return false;
+  if (!overload->refused_requests.hits(worker_.loop().random())) return false;
+  worker_.stats().inc(hcm_->stats.rq_overload);
+  LocalReply refusal;
+  refusal.status = 503;
+  refusal.body = "overloaded";
+  refusal.details = "overload";
+  refusal.flags = http::kOverloadManager;
+  reply(refusal);
+  return true;
 }
 
 void Request::on_bad_request(uint16_t status, std::string_view details) {

@@ -94,6 +94,7 @@ class Request : public http::ServerStreamEvents,
   int64_t idle_timeout_ms() const;
   int64_t max_duration_ms() const;
   void note_start();
+  bool refuse_overloaded();
   void find_route();
   void pick_weighted(const http::ForwardAction& action);
   const HcmConfig::Upgrade* allowed_upgrade() const;

@@ -169,6 +169,7 @@ AppParts Server::app_parts() {
                  .health_check_failing = &health_check_failing_,
                  .workers = concurrency_,
                  .kept_filter_state = &kept_filter_state_,
+                 .overload = &overload_,
                  .secrets = &secrets_,
                  .clusters_may_follow = true};
   parts.runtime = runtime_.live();
@@ -341,6 +342,7 @@ Result<void> Server::apply(Loaded loaded) {
   plan_ = std::move(loaded.plan);
   bootstrap_ = std::move(loaded.bootstrap);
   runtime_.set(*bootstrap_);
+  overload_watch_.set(plan_->overload);
   clusters_.set_static(plan_->clusters, plan_->resolvers);
   listeners_.set_static(plan_->listeners, *opened);
   config_updated_s_ = loop_.wall_us() / 1'000'000;

@@ -18,6 +18,7 @@
 #include "proxy/listeners.h"
 #include "proxy/net/loop.h"
 #include "proxy/options.h"
+#include "proxy/overload_watch.h"
 #include "proxy/plan.h"
 #include "proxy/resource_reader.h"
 #include "proxy/routes.h"
@@ -102,11 +103,13 @@ class Server {
   HotRestart hot_restart_;
   std::atomic<bool> health_check_failing_{false};
   http::KeptState kept_filter_state_;
+  Overload overload_;
   tls::Secrets secrets_{stats_, log_};
   uint32_t concurrency_;
   Workers workers_;
   ResourceReader reader_;
   RuntimeLayers runtime_;
+  OverloadWatch overload_watch_{loop_, stats_, overload_};
   Clusters clusters_;
   Routes routes_;
   Listeners listeners_;

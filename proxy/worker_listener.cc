@@ -10,7 +10,8 @@
 namespace weir {
 namespace {
 
-// Out of descriptors, accepting again at once would spin: the listening socket stays readable.
+// Out of descriptors, or of something else, accepting again at once would spin: the listening
+// socket stays readable.
 constexpr int64_t kPauseMs = 100;
 
 }  // namespace
@@ -28,6 +29,7 @@ void WorkerListener::Socket::watch(bool on) {
 }
 
 void WorkerListener::Socket::on_ready(uint8_t /*ready*/) {
+  if (listener_.overloaded()) return listener_.pause_accepting();
   for (uint32_t i = 0; i < listener_.config().max_accepts_per_event; ++i)
     if (!listener_.accept_one(fd_)) return;
 }
@@ -65,6 +67,12 @@ bool WorkerListener::accept_one(int listening) {
   }
   entrance_->admit(fd, net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&address), length));
   return true;
+}
+
+// Whether connections are to wait in the sockets' queues.
+bool WorkerListener::overloaded() const {
+  const Overload* overload = config().overload;
+  return overload != nullptr && !config().bypass_overload && overload->unaccepted.all();
 }
 
 void WorkerListener::pause_accepting() {

@@ -56,6 +56,7 @@ class WorkerListener : private net::Timer::Owner {
 
   void on_timer(net::Timer& timer) override;
   bool accept_one(int listening);
+  bool overloaded() const;
   void pause_accepting();
 
   Worker& worker_;

@@ -58,6 +58,10 @@ ENVOY_PROTO_ROOTS = [
     "envoy/extensions/path/match/uri_template/v3/uri_template_match.proto",
     "envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite.proto",
     "envoy/extensions/request_id/uuid/v3/uuid.proto",
+    # What may become short.
+    "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.proto",
+    "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.proto",
+    "envoy/extensions/resource_monitors/injected_resource/v3/injected_resource.proto",
     # Upstreams.
     "envoy/config/endpoint/v3/endpoint.proto",
     "envoy/extensions/clusters/aggregate/v3/cluster.proto",

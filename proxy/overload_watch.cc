@@ -1,0 +1,124 @@
+#include "proxy/overload_watch.h"
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <optional>
+#include <utility>
+
+namespace weir {
+namespace {
+
+// Giving memory back takes the allocator's locks, so it is not done at each look.
+constexpr int64_t kShrinkEveryMs = 10'000;
+
+// What the process occupies of the machine's memory.
+std::optional<double> resident_bytes() {
+  uint64_t all_pages = 0;
+  uint64_t resident_pages = 0;
+  if (!(std::ifstream("/proc/self/statm") >> all_pages >> resident_pages)) return std::nullopt;
+  return static_cast<double>(resident_pages) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+std::optional<double> number_in(const std::string& path) {
+  std::string text;
+  if (!(std::ifstream(path) >> text)) return std::nullopt;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  if (!whole || !(value >= 0 && value <= 1)) return std::nullopt;
+  return value;
+}
+
+std::optional<double> pressure_of(const OverloadConfig::Monitor& monitor) {
+  if (monitor.max_bytes == 0) return number_in(monitor.path);
+  const std::optional<double> bytes = resident_bytes();
+  if (!bytes) return std::nullopt;
+  return *bytes / static_cast<double>(monitor.max_bytes);
+}
+
+int64_t percent_of(double share) {
+  return std::lround(share * 100);
+}
+
+}  // namespace
+
+void OverloadWatch::set(std::shared_ptr<const OverloadConfig> config) {
+  if (config_ != nullptr)
+    for (const auto& action : config_->actions)
+      if (action.share != nullptr) (overload_.*action.share).set(0);
+  timer_.cancel();
+  monitors_.clear();
+  actions_.clear();
+  config_ = std::move(config);
+  overload_.max_connections.store(config_->max_connections, std::memory_order_relaxed);
+  for (const auto& monitor : config_->monitors) {
+    const std::string prefix = "overload." + monitor.name + ".";
+    monitors_.push_back(
+        {0, stats_.gauge(prefix + "pressure"), stats_.counter(prefix + "failed_updates")});
+  }
+  for (const auto& action : config_->actions) {
+    const std::string prefix = "overload." + action.name + ".";
+    actions_.push_back({stats_.gauge(prefix + "active"), stats_.gauge(prefix + "scale_percent")});
+  }
+  look();
+}
+
+void OverloadWatch::on_timer(net::Timer& /*timer*/) {
+  look();
+}
+
+void OverloadWatch::look() {
+  if (config_->monitors.empty()) return;
+  for (size_t i = 0; i < monitors_.size(); ++i) {
+    MonitorState& state = monitors_[i];
+    if (const std::optional<double> pressure = pressure_of(config_->monitors[i])) {
+      state.pressure = *pressure;
+      stats_.set(state.percent, percent_of(*pressure));
+    } else {
+      // The last known pressure counts on: not to know is no reason to take on more.
+      stats_.main_shard().inc(state.failed);
+    }
+  }
+  decide();
+  timer_.set(loop_.timers(), loop_.now_ms() + config_->interval_ms);
+}
+
+void OverloadWatch::decide() {
+  for (size_t i = 0; i < actions_.size(); ++i) {
+    const OverloadConfig::Action& action = config_->actions[i];
+    const double share = share_of(action);
+    stats_.set(actions_[i].active, share >= 1 ? 1 : 0);
+    stats_.set(actions_[i].percent, percent_of(share));
+    if (action.share != nullptr)
+      (overload_.*action.share).set(share);
+    else if (share >= 1)
+      shrink_heap();
+  }
+}
+
+// The worst of its triggers.
+double OverloadWatch::share_of(const OverloadConfig::Action& action) const {
+  double share = 0;
+  for (const auto& trigger : action.triggers) {
+    const double pressure = monitors_[trigger.monitor].pressure;
+    if (pressure >= trigger.to) return 1;
+    if (pressure > trigger.from)
+      share = std::max(share, (pressure - trigger.from) / (trigger.to - trigger.from));
+  }
+  return share;
+}
+
+void OverloadWatch::shrink_heap() {
+  if (loop_.now_ms() - shrunk_ms_ < kShrinkEveryMs) return;
+  shrunk_ms_ = loop_.now_ms();
+  malloc_trim(0);
+  stats_.main_shard().inc(
+      stats_.counter("overload.envoy.overload_actions.shrink_heap.shrink_count"));
+}
+
+}  // namespace weir
