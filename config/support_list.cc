@@ -14,12 +14,20 @@ Bootstrap: node node_context_params static_resources dynamic_resources cluster_m
   enable_dispatcher_stats deferred_stat_options use_tcp_for_dns_lookups dns_resolution_config
   typed_dns_resolver_config default_regex_engine memory_allocator_manager flags_path
   stats_server_version_override perf_tracing_file_path overload_manager
+  stats_config application_log_config
 Bootstrap.StaticResources: listeners clusters secrets
 Bootstrap.DynamicResources: lds_config cds_config ads_config
+Bootstrap.ApplicationLogConfig: *
+Bootstrap.ApplicationLogConfig.LogFormat: *
 Admin: address profile_path access_log ignore_global_conn_limit
 ClusterManager: enable_deferred_cluster_creation
 RuntimeLayer: name static_layer admin_layer rtds_layer
 
+package envoy.config.metrics.v3
+StatsConfig: *
+TagSpecifier: *
+StatsMatcher: *
+HistogramBucketSettings: *
 package envoy.config.overload.v3
 OverloadManager: refresh_interval resource_monitors actions
 ResourceMonitor: *
@@ -166,6 +174,7 @@ RateLimit.Action: * -dynamic_metadata -metadata -extension
 
 package envoy.type.matcher.v3
 StringMatcher: * -custom
+ListStringMatcher: *
 
 package envoy.extensions.path.match.uri_template.v3
 extension UriTemplateMatchConfig: *

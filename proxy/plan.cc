@@ -1,12 +1,16 @@
 #include "proxy/plan.h"
 
+#include <google/protobuf/util/json_util.h>
+
 #include <set>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "proxy/base/log_format.h"
 #include "proxy/control_planes.h"
 #include "proxy/listener_compile.h"
 #include "proxy/overload_watch.h"
 #include "proxy/runtime_layers.h"
+#include "proxy/stats_config.h"
 #include "proxy/tls/secrets.h"
 
 namespace weir {
@@ -89,12 +93,32 @@ void read_admin(const config::Bootstrap& bootstrap, config::Diagnostics& diagnos
   plan.admin_address = parsed.take();
 }
 
+// A line of the log as application_log_config wants it; a JSON line is a pattern too.
+std::string read_log_format(const config::Bootstrap& bootstrap, config::Diagnostics& diagnostics) {
+  const auto& format = bootstrap.application_log_config().log_format();
+  const FieldPath root = FieldPath::root("application_log_config");
+  const FieldPath path = root.field("log_format");
+  std::string pattern = format.text_format();
+  if (format.has_json_format() &&
+      !google::protobuf::util::MessageToJsonString(format.json_format(), &pattern).ok())
+    diagnostics.error(Code::kInvalidValue, path.field("json_format"), "it cannot be JSON");
+  if (Result<LogFormat> parsed = LogFormat::parse(pattern); !parsed)
+    diagnostics.error(Code::kInvalidValue,
+                      path.field(format.has_json_format() ? "json_format" : "text_format"),
+                      parsed.error().message);
+  return pattern;
+}
+
 }  // namespace
 
 std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, AppBuild build,
                                          const PlanBuild& more) {
   auto plan = std::make_unique<Plan>();
   const size_t errors_before = build.diagnostics.error_count();
+  plan->stats = StatsSettings::compile(bootstrap, build.diagnostics);
+  // Before the first of a configuration's metrics; later ones cannot change which there are.
+  if (more.sets_metrics) build.stats.set_filter(plan->stats->accepts);
+  plan->log_format = read_log_format(bootstrap, build.diagnostics);
   const FieldPath root = FieldPath::root("static_resources");
   plan->node_id = bootstrap.node().id();
   plan->node_cluster = bootstrap.node().cluster();

@@ -16,6 +16,7 @@ namespace weir {
 
 class ControlPlanes;
 struct OverloadConfig;
+struct StatsSettings;
 
 // A bootstrap configuration, compiled: everything that a running server needs of it. Immutable.
 struct Plan {
@@ -23,6 +24,8 @@ struct Plan {
   std::vector<std::shared_ptr<const ListenerConfig>> listeners;
   std::optional<net::Address> admin_address;
   std::shared_ptr<const OverloadConfig> overload;
+  std::shared_ptr<const StatsSettings> stats;
+  std::string log_format;            // application_log_config; empty: the default
   upstream::DnsResolvers resolvers;  // of clusters that name none
   std::string node_id;
   std::string node_cluster;
@@ -33,6 +36,8 @@ struct PlanBuild {
   ControlPlanes& planes;
   // The config that a listener of that name has at present; null: there is none.
   std::function<const ListenerConfig*(const std::string& name)> old_listener;
+  // It is the first: which metrics there are is decided now.
+  bool sets_metrics = true;
 };
 
 // Null on errors, which are then in the diagnostics. Clusters of the bootstrap count as those that

@@ -192,7 +192,7 @@ Server::Loaded Server::load() {
   if (loaded.bootstrap != nullptr) runtime_.prepare(*loaded.bootstrap);
   if (loaded.bootstrap != nullptr)
     loaded.plan = compile_plan(*loaded.bootstrap, AppBuild(app_parts(), diagnostics),
-                               {planes_, old_listener});
+                               {planes_, old_listener, plan_ == nullptr});
   kept_filter_state_.sweep();
   print(diagnostics);
   malloc_trim(0);  // reading takes several times the memory of what it leaves; give that back
@@ -215,6 +215,8 @@ int Server::run() {
       std::cout << "configuration '" << options_.load.config_path << "' OK\n" << std::flush;
     return 0;
   }
+  if (options_.log_format.empty() && !loaded.plan->log_format.empty())
+    log_.set_format(loaded.plan->log_format);  // it was checked
   signals_ = std::make_unique<Signals>(*this);
   started_ms_ = loop_.now_ms();
   logs_.start();

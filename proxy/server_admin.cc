@@ -4,6 +4,7 @@
 #include "filters/registry.h"
 #include "proxy/listener_compile.h"
 #include "proxy/server.h"
+#include "proxy/stats_config.h"
 
 // What the admin endpoints see of the server.
 namespace weir {
@@ -238,6 +239,7 @@ admin::AdminHooks Server::admin_hooks() {
   hooks.hot_restart_version = [this] { return hot_restart_.version(); };
   hooks.drain_listeners = [this](const admin::DrainRequest& request) { drain_listeners(request); };
   hooks.modify_runtime = [this](const auto& values) { return runtime_.modify(values); };
+  hooks.export_rules = [this]() -> const stats::ExportRules& { return plan_->stats->rules; };
   hooks.fail_health_checks = [this](bool failing) { health_check_failing_ = failing; };
   hooks.reopen_logs = [this] { reopen_logs(); };
   hooks.quit = [this] { begin_drain(); };

@@ -93,7 +93,8 @@ Result<stats::MetricFilter> filter_of(const AdminRequest& request) {
 AdminResponse prometheus(const AdminHooks& hooks, const AdminRequest& request) {
   const Result<stats::MetricFilter> filter = filter_of(request);
   if (!filter) return error_response(400, filter.error().message);
-  AdminResponse out = text_response(stats::prometheus_text(*hooks.stats, *filter));
+  const stats::ExportRules rules = hooks.export_rules ? hooks.export_rules() : stats::ExportRules();
+  AdminResponse out = text_response(stats::prometheus_text(*hooks.stats, *filter, rules));
   out.content_type = stats::kPrometheusContentType;
   return out;
 }

@@ -10,6 +10,7 @@
 #include "proxy/base/log.h"
 #include "proxy/net/address.h"
 #include "proxy/net/certificate.h"
+#include "proxy/stats/export_rules.h"
 #include "proxy/stats/registry.h"
 
 namespace envoy::config::bootstrap::v3 {
@@ -147,8 +148,9 @@ struct DrainRequest {
 // What the admin endpoints need of the process. Everything is called on the main thread. A function
 // that is not set makes its endpoint answer 501.
 struct AdminHooks {
-  const stats::Registry* stats = nullptr;  // never null when requests are handled
-  Logger* log = nullptr;                   // the same
+  const stats::Registry* stats = nullptr;                   // never null when requests are handled
+  Logger* log = nullptr;                                    // the same
+  std::function<const stats::ExportRules&()> export_rules;  // empty: the default ones
 
   std::function<ServerFacts()> server;
   std::function<std::vector<ClusterState>()> clusters;

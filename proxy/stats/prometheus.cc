@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "proxy/stats/quantile.h"
-#include "proxy/stats/tags.h"
 
 namespace weir::stats {
 namespace {
@@ -27,16 +26,18 @@ prometheus::MetricType type_of(Kind kind) {
   return prometheus::MetricType::Untyped;
 }
 
-prometheus::ClientMetric::Histogram histogram_of(const Sample& sample) {
+prometheus::ClientMetric::Histogram histogram_of(const Sample& sample,
+                                                 std::span<const double> bounds) {
   prometheus::ClientMetric::Histogram out;
   out.sample_count = sample.value;
   out.sample_sum = static_cast<double>(sample.sum);
-  for (const double bound : kExportBounds)
+  for (const double bound : bounds)
     out.bucket.push_back({count_at_most(sample.buckets, bound), bound});
   return out;
 }
 
-prometheus::ClientMetric metric_of(const Sample& sample, std::vector<Tag> tags) {
+prometheus::ClientMetric metric_of(const Sample& sample, std::vector<Tag> tags,
+                                   const ExportRules& rules) {
   prometheus::ClientMetric out;
   for (Tag& tag : tags) out.label.push_back({std::string(tag.name), std::move(tag.value)});
   switch (sample.kind) {
@@ -47,7 +48,7 @@ prometheus::ClientMetric metric_of(const Sample& sample, std::vector<Tag> tags) 
       out.gauge.value = static_cast<double>(static_cast<int64_t>(sample.value));
       break;
     case Kind::kHistogram:
-      out.histogram = histogram_of(sample);
+      out.histogram = histogram_of(sample, rules.bounds(sample.name));
       break;
   }
   return out;
@@ -55,16 +56,17 @@ prometheus::ClientMetric metric_of(const Sample& sample, std::vector<Tag> tags) 
 
 }  // namespace
 
-std::string prometheus_text(const Registry& registry, const MetricFilter& filter) {
+std::string prometheus_text(const Registry& registry, const MetricFilter& filter,
+                            const ExportRules& rules) {
   std::map<std::pair<std::string, Kind>, prometheus::MetricFamily> families;
   registry.for_each([&](const Sample& sample) {
     if (!filter.accepts(sample)) return;
-    TaggedName tagged = extract_tags(sample.name);
+    TaggedName tagged = rules.tagged(sample.name);
     std::string name = prometheus_name(tagged.name);
     prometheus::MetricFamily& family = families[{name, sample.kind}];
     family.name = std::move(name);
     family.type = type_of(sample.kind);
-    family.metric.push_back(metric_of(sample, std::move(tagged.tags)));
+    family.metric.push_back(metric_of(sample, std::move(tagged.tags), rules));
   });
   std::vector<prometheus::MetricFamily> list;
   list.reserve(families.size());

@@ -98,6 +98,12 @@ HistogramId Registry::histogram(std::string_view name) {
   return {intern(name, Kind::kHistogram)};
 }
 
+void Registry::set_filter(std::function<bool(std::string_view)> accepts) {
+  const std::lock_guard lock(mutex_);
+  accepts_ = std::move(accepts);
+  if (accepts_) std::erase_if(entries_, [this](const auto& item) { return !accepts_(item.first); });
+}
+
 uint32_t Registry::intern(std::string_view name, Kind kind) {
   std::string clean(name);
   std::replace_if(
@@ -105,6 +111,7 @@ uint32_t Registry::intern(std::string_view name, Kind kind) {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(clean);
   if (found != entries_.end()) return found->second.kind == kind ? found->second.index : 0;
+  if (accepts_ && !accepts_(clean)) return 0;
   const uint32_t index = allocate(kind);
   if (index == 0) return 0;
   entries_.emplace(std::move(clean), Entry{kind, index});

@@ -149,9 +149,12 @@ class Registry {
   // A new shard for one thread; lives as long as the registry.
   Shard& new_shard();
 
+  // Metrics whose names it does not like are as if they did not exist, those too that are there.
+  void set_filter(std::function<bool(std::string_view name)> accepts);
+
   // The same name gives the same id. Characters outside [A-Za-z0-9_.:|[]-] become '_'. When there
-  // is no room left (about four million metrics), or the name is one of another kind, the id of the
-  // slot that nobody reads.
+  // is no room left (about four million metrics), the name is one of another kind, or the filter
+  // does not like it, the id of the slot that nobody reads.
   CounterId counter(std::string_view name);
   GaugeId gauge(std::string_view name);
   HistogramId histogram(std::string_view name);
@@ -178,6 +181,7 @@ class Registry {
   void sum_histogram(uint32_t index, Sample& out) const;
 
   mutable std::mutex mutex_;
+  std::function<bool(std::string_view)> accepts_;  // empty: all
   std::map<std::string, Entry, std::less<>> entries_;
   uint32_t next_slot_ = 2;  // 0 and 1 are the slots that nobody reads
   uint32_t next_histogram_ = 1;

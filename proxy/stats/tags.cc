@@ -9,32 +9,35 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-// What is left of a metric's name, and what was taken out of it.
+using Wanted = std::function<bool(std::string_view)>;
+
+// Walks along a metric's name.
 class TagExtractor {
  public:
-  explicit TagExtractor(std::string_view metric) : rest_(metric) {}
+  TagExtractor(std::string_view metric, const Wanted& wanted, TagParts& out)
+      : metric_(metric), rest_(metric), wanted_(wanted), out_(out) {}
 
-  TaggedName run() {
+  void run() {
     take_response_code();
     if (!take_scope("cluster.", "envoy_cluster_name") && !take_http() && !take_listener() &&
         !take_server() && !take_virtual_host() && !take_scope("tcp.", "envoy_tcp_prefix") &&
         !take_scope("local_rate_limit.", "envoy_local_network_ratelimit_prefix") &&
         !take_scope("connection_limit.", "envoy_connection_limit_prefix"))
       take_owner_of("http_local_rate_limit.", "envoy_local_http_ratelimit_prefix");
-    out_.name += rest_;
-    out_.name += suffix_;
-    return std::move(out_);
   }
 
  private:
-  void keep(size_t bytes) {
-    out_.name += rest_.substr(0, bytes);
-    rest_.remove_prefix(bytes);
-  }
+  void keep(size_t bytes) { rest_.remove_prefix(bytes); }
   // Takes `bytes` and the dot after them out of the name.
   void take(std::string_view tag, size_t bytes) {
-    out_.tags.push_back({tag, std::string(rest_.substr(0, bytes))});
-    rest_.remove_prefix(bytes + 1);
+    note(tag, rest_.substr(0, bytes), rest_.substr(0, bytes + 1));
+    keep(bytes + 1);
+  }
+  void note(std::string_view tag, std::string_view value, std::string_view gone) {
+    if (!wanted_(tag)) return;
+    out_.tags.push_back({tag, std::string(value)});
+    const auto at = static_cast<size_t>(gone.data() - metric_.data());
+    out_.gone.emplace_back(at, at + gone.size());
   }
 
   // "<prefix><value>." keeps the prefix and makes the value a tag.
@@ -106,26 +109,95 @@ class TagExtractor {
     const std::string_view code = rest_.substr(at + 4);
     if (code.size() != 3 || !is_digit(code[0])) return;
     if (code.substr(1) == "xx") {
-      out_.tags.push_back({"envoy_response_code_class", std::string(code.substr(0, 1))});
-      suffix_ = "_rq_xx";
+      note("envoy_response_code_class", code.substr(0, 1), code.substr(0, 1));
     } else if (is_digit(code[1]) && is_digit(code[2])) {
-      out_.tags.push_back({"envoy_response_code", std::string(code)});
-      suffix_ = "_rq";
+      note("envoy_response_code", code, rest_.substr(at + 3));
     } else {
       return;
     }
     rest_ = rest_.substr(0, at);
   }
 
+  const std::string_view metric_;
   std::string_view rest_;
-  std::string_view suffix_;
-  TaggedName out_;
+  const Wanted& wanted_;
+  TagParts& out_;
 };
+
+constexpr std::string_view kDefaultTags[] = {"envoy_clientssl_prefix",
+                                             "envoy_cluster_name",
+                                             "envoy_connection_limit_prefix",
+                                             "envoy_dns_filter_prefix",
+                                             "envoy_dynamo_operation",
+                                             "envoy_dynamo_partition_id",
+                                             "envoy_dynamo_table",
+                                             "envoy_ext_authz_prefix",
+                                             "envoy_fault_downstream_cluster",
+                                             "envoy_google_grpc_client_prefix",
+                                             "envoy_grpc_bridge_method",
+                                             "envoy_grpc_bridge_service",
+                                             "envoy_http_conn_manager_prefix",
+                                             "envoy_http_user_agent",
+                                             "envoy_listener_address",
+                                             "envoy_local_http_ratelimit_prefix",
+                                             "envoy_local_listener_ratelimit_prefix",
+                                             "envoy_local_network_ratelimit_prefix",
+                                             "envoy_mongo_callsite",
+                                             "envoy_mongo_cmd",
+                                             "envoy_mongo_collection",
+                                             "envoy_mongo_prefix",
+                                             "envoy_proxy_protocol_prefix",
+                                             "envoy_proxy_protocol_version",
+                                             "envoy_ratelimit_prefix",
+                                             "envoy_rbac_http_prefix",
+                                             "envoy_rbac_prefix",
+                                             "envoy_rds_route_config",
+                                             "envoy_redis_prefix",
+                                             "envoy_response_code",
+                                             "envoy_response_code_class",
+                                             "envoy_route",
+                                             "envoy_scoped_rds_config",
+                                             "envoy_ssl_cipher",
+                                             "envoy_ssl_cipher_suite",
+                                             "envoy_ssl_curve",
+                                             "envoy_ssl_sigalg",
+                                             "envoy_ssl_version",
+                                             "envoy_tcp_prefix",
+                                             "envoy_thrift_prefix",
+                                             "envoy_udp_prefix",
+                                             "envoy_virtual_cluster",
+                                             "envoy_virtual_host",
+                                             "envoy_worker_id",
+                                             "envoy_xds_resource_name"};
 
 }  // namespace
 
+void find_tags(std::string_view metric, const Wanted& wanted, TagParts& parts) {
+  TagExtractor(metric, wanted, parts).run();
+}
+
+TaggedName join_tags(std::string_view metric, TagParts parts) {
+  std::sort(parts.gone.begin(), parts.gone.end());
+  TaggedName out{{}, std::move(parts.tags)};
+  size_t at = 0;
+  for (const auto& [begin, end] : parts.gone) {
+    if (begin > at) out.name += metric.substr(at, begin - at);
+    at = std::max(at, end);
+  }
+  out.name += metric.substr(std::min(at, metric.size()));
+  return out;
+}
+
 TaggedName extract_tags(std::string_view metric) {
-  return TagExtractor(metric).run();
+  TagParts parts;
+  find_tags(
+      metric, [](std::string_view) { return true; }, parts);
+  return join_tags(metric, std::move(parts));
+}
+
+bool is_default_tag(std::string_view name) {
+  return std::find(std::begin(kDefaultTags), std::end(kDefaultTags), name) !=
+         std::end(kDefaultTags);
 }
 
 std::string prometheus_name(std::string_view name) {

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <cstddef>
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace weir::stats {
@@ -20,6 +24,20 @@ struct TaggedName {
   std::vector<Tag> tags;
 };
 TaggedName extract_tags(std::string_view metric);
+
+// The same in parts: tags, and the ranges of the name that go, from the first byte to the one after
+// the last.
+struct TagParts {
+  std::vector<Tag> tags;
+  std::vector<std::pair<size_t, size_t>> gone;
+};
+// Adds what the built-in rules find. A tag that `wanted` does not like stays in the name.
+void find_tags(std::string_view metric, const std::function<bool(std::string_view)>& wanted,
+               TagParts& parts);
+TaggedName join_tags(std::string_view metric, TagParts parts);
+
+// The tags of the built-in rules, and others of Envoy's for metrics that Weir does not have.
+bool is_default_tag(std::string_view name);
 
 // The name in Prometheus' alphabet: "envoy_" and '_' for what is not a letter or a digit.
 std::string prometheus_name(std::string_view name);
