@@ -9,6 +9,7 @@
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "proxy/control_planes.h"
 #include "proxy/tls/transport_socket.h"
+#include "proxy/upstream/balancer_plan.h"
 
 namespace weir {
 
@@ -132,6 +133,8 @@ void Clusters::remove(const std::string& name) {
     main->second.old.push_back(std::move(main->second.cluster));
     sweep_main(main->second);
   }
+  if (found->second.cluster != nullptr) --active_;
+  retire(found->second);
   entries_.erase(found);
   needs_.stats.main_shard().inc(removed_);
   if (told_warm_) told_warm_();
@@ -176,6 +179,8 @@ void Clusters::publish_primary() {
 
 void Clusters::publish(Entry& entry) {
   --warming_;
+  if (entry.cluster == nullptr) ++active_;
+  retire(entry);
   PublishedCluster published;
   published.cluster = std::make_shared<upstream::Cluster>(std::move(entry.next), needs_.stats,
                                                           needs_.workers.size());
@@ -184,6 +189,7 @@ void Clusters::publish(Entry& entry) {
   entry.hosts = std::exchange(entry.next_hosts, nullptr);
   published.hosts = usable_hosts(entry);
   published.plan = upstream::plan_balancing(published.cluster->config->balancing, published.hosts);
+  entry.plan = published.plan;
   entry.resource = std::exchange(entry.next_resource, {});
   entry.updated_s = std::time(nullptr);
   needs_.workers.each([published](Worker& worker) { worker.set_cluster(published); });
@@ -196,12 +202,21 @@ void Clusters::publish(Entry& entry) {
   count();
 }
 
+// What an entry had published goes when no worker uses it any more.
+void Clusters::retire(Entry& entry) {
+  needs_.last_owner.keep(std::move(entry.hosts));
+  needs_.last_owner.keep(std::exchange(entry.plan, nullptr));
+}
+
 void Clusters::publish_hosts(Entry& entry, std::shared_ptr<const HostSet> hosts) {
   if (entry.cluster == nullptr) return;
+  const auto old_plan = entry.plan;
+  retire(entry);
   entry.hosts = std::move(hosts);
   hosts = usable_hosts(entry);
   const std::string& name = entry.cluster->config->name;
-  auto plan = upstream::plan_balancing(entry.cluster->config->balancing, hosts);
+  auto plan = upstream::plan_balancing(entry.cluster->config->balancing, hosts, old_plan);
+  entry.plan = plan;
   needs_.workers.each([=](Worker& worker) { worker.update_hosts(name, hosts, plan); });
   const auto main = main_clusters_.find(name);
   if (main != main_clusters_.end() && main->second.cluster != nullptr)
@@ -223,8 +238,10 @@ void Clusters::secrets_settled() {
   for (const std::string& name : names) {
     publish_if_warm(name);
     const auto found = entries_.find(name);
-    if (found != entries_.end() && found->second.withheld)
-      publish_hosts(found->second, found->second.hosts);
+    if (found != entries_.end() && found->second.withheld) {
+      const auto hosts = found->second.hosts;
+      publish_hosts(found->second, hosts);
+    }
   }
 }
 
@@ -247,11 +264,10 @@ upstream::WorkerCluster* Clusters::on_main_loop(const std::string& name) {
   Entry& entry = found->second;
   MainCluster& main = main_clusters_[name];
   sweep_main(main);
-  const auto hosts = usable_hosts(entry);
   if (main.cluster == nullptr)
     main.cluster = std::make_unique<upstream::WorkerCluster>(
-        entry.cluster, upstream::plan_balancing(entry.cluster->config->balancing, hosts), hosts,
-        needs_.loop, needs_.stats.main_shard());
+        entry.cluster, entry.plan, entry.plan->shared_hosts(), needs_.loop,
+        needs_.stats.main_shard());
   return main.cluster.get();
 }
 
@@ -322,9 +338,7 @@ std::string Clusters::add(const xds::Resource& resource) {
 // ---- what is told ----
 
 void Clusters::count() {
-  size_t active = 0;
-  for (const auto& [name, entry] : entries_) active += entry.cluster != nullptr ? 1 : 0;
-  needs_.stats.set(active_gauge_, static_cast<int64_t>(active));
+  needs_.stats.set(active_gauge_, static_cast<int64_t>(active_));
   needs_.stats.set(warming_gauge_, static_cast<int64_t>(warming_));
 }
 

@@ -10,6 +10,7 @@
 
 #include "proxy/assignments.h"
 #include "proxy/dynamic_resource.h"
+#include "proxy/last_owner.h"
 #include "proxy/resource_reader.h"
 #include "proxy/source_handlers.h"
 #include "proxy/tls/secrets.h"
@@ -32,6 +33,7 @@ class Clusters {
     net::Loop& loop;
     stats::Registry& stats;
     Workers& workers;
+    LastOwner& last_owner;
     ResourceReader& reader;
     tls::Secrets& secrets;
     ControlPlanes& planes;
@@ -77,7 +79,8 @@ class Clusters {
     bool dynamic = false;
     std::shared_ptr<upstream::Cluster> cluster;  // published; null before
     std::shared_ptr<const upstream::HostSet> hosts;
-    bool withheld = false;  // from the workers, because secrets are missing
+    std::shared_ptr<const upstream::BalancerPlan> plan;  // what the workers have
+    bool withheld = false;  // `hosts` from the workers, because secrets are missing
     xds::Resource resource;
     int64_t updated_s = 0;
     // The version that warms, if one does.
@@ -98,6 +101,7 @@ class Clusters {
   void set_hosts(const std::string& name, std::shared_ptr<const upstream::HostSet> hosts);
   void publish_if_warm(const std::string& name);
   void publish(Entry& entry);
+  void retire(Entry& entry);
   static std::shared_ptr<const upstream::HostSet> usable_hosts(Entry& entry);
   void publish_hosts(Entry& entry, std::shared_ptr<const upstream::HostSet> hosts);
   std::shared_ptr<const upstream::HostSet> compile_assignment(
@@ -117,6 +121,7 @@ class Clusters {
   Assignments assignments_;
   std::unique_ptr<upstream::Discovery> discovery_;  // null until a cluster has names
   size_t warming_ = 0;
+  size_t active_ = 0;  // published
   std::function<void()> told_warm_;
   std::function<void()> told_loaded_;
   stats::CounterId added_, modified_, removed_;

@@ -77,11 +77,12 @@ struct Stores {
   config::MessageCheck check = new_check();
   tls::Secrets secrets{stats, log};
   Workers workers{1, stats, 1000};
+  LastOwner last_owner{loop};
   ResourceReader reader{check, false, stats, log};
-  Clusters clusters{{loop, stats, workers, reader, secrets, planes}};
-  Routes routes{workers, reader, planes};
-  Listeners listeners{
-      {log, stats, workers, reader, routes, secrets, planes, [this] { return parts(); }}};
+  Clusters clusters{{loop, stats, workers, last_owner, reader, secrets, planes}};
+  Routes routes{workers, last_owner, reader, planes};
+  Listeners listeners{{log, stats, workers, last_owner, reader, routes, secrets, planes,
+                       [this] { return parts(); }}};
   ControlPlanes planes{{loop, log, stats, {}}};
   RuntimeLayers layers{loop, workers, reader, planes};
 };

@@ -156,7 +156,6 @@ void Forward::attempt() {
     holds_request_slot_ = true;
   }
   if (!take_host()) return;
-  if (tried_count_ < kMaxTried) tried_[tried_count_++] = host_;
   cluster_->begin(*host_);
   http::StreamInfo& info = request_.info();
   remote_ = host_->endpoint().address;
@@ -378,7 +377,18 @@ void Forward::release_host() {
   host_ = nullptr;
 }
 
+void Forward::remember_host() {
+  if (host_ == nullptr || tried_count_ == kMaxTried) return;
+  cluster_->remember(*host_);
+  tried_[tried_count_++] = host_;
+}
+
+void Forward::forget_tried() {
+  while (tried_count_ > 0) cluster_->forget(*tried_[--tried_count_]);
+}
+
 void Forward::release_slots() {
+  forget_tried();
   if (holds_request_slot_) cluster_->requests(high_).release();
   if (holds_retry_slot_) cluster_->retries(high_).release();
   holds_request_slot_ = holds_retry_slot_ = false;
@@ -418,7 +428,7 @@ void Forward::on_upstream_reset(ResetReason reason, std::string_view details) {
   if (harmless && !automatic_retry_used_ && may_replay()) {
     automatic_retry_used_ = true;
     release_host();
-    tried_count_ = 0;
+    forget_tried();
     return attempt();
   }
   uint32_t wanted = RetryPolicy::kReset | RetryPolicy::k5xx;
@@ -464,6 +474,7 @@ bool Forward::retry(std::optional<int64_t> asked_wait_ms) {
   holds_retry_slot_ = true;
   note_outcome(nullptr);
   if (stream_ != nullptr) std::exchange(stream_, nullptr)->reset(ResetReason::kLocal);
+  remember_host();
   release_host();
   --retries_left_;
   ++retries_done_;

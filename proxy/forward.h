@@ -70,6 +70,8 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   void send_request(const upstream::Lent& lent);
   void release_upstream();
   void release_host();
+  void remember_host();
+  void forget_tried();
   void release_slots();
   bool retry(std::optional<int64_t> asked_wait_ms = std::nullopt);
   int64_t back_off_ms() const;

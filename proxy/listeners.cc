@@ -76,6 +76,7 @@ void Listeners::set_static(const Configs& configs, const OpenedSockets& opened) 
     // Open already; connections wait there until the routes have come.
     Entry& entry = entries_[config->name];
     needs_.stats.main_shard().inc(entry.active == nullptr ? added_ : modified_);
+    retire(std::move(entry.active));
     entry = Entry{.active = config, .updated_s = std::time(nullptr)};
     use_routes(*config);
     hand_over(entry, &sockets->second);
@@ -144,6 +145,7 @@ Result<void> Listeners::activate(Entry& entry) {
   if (!moved && entry.active->frame_hash == entry.next->frame_hash)
     needs_.stats.main_shard().inc(in_place_);
   needs_.stats.main_shard().inc(created_, needs_.workers.size());
+  retire(std::move(entry.active));
   entry.active = std::exchange(entry.next, nullptr);
   entry.resource = std::exchange(entry.next_resource, {});
   entry.updated_s = std::time(nullptr);
@@ -171,8 +173,20 @@ void Listeners::remove(const std::string& name) {
   if (found == entries_.end()) return;
   if (found->second.active != nullptr)
     needs_.workers.each([name](Worker& worker) { worker.remove_listener(name); });
+  retire(std::move(found->second.active));
   entries_.erase(found);
   needs_.stats.main_shard().inc(removed_);
+}
+
+// With its filter chains and routes, which a worker may use longer than the rest of it.
+void Listeners::retire(ConfigPtr config) {
+  if (config == nullptr) return;
+  config->each_chain([&](const auto& chain) {
+    if (const auto* hcm = std::get_if<std::shared_ptr<const HcmConfig>>(&chain->app))
+      needs_.last_owner.keep(*hcm);
+    needs_.last_owner.keep(chain);
+  });
+  needs_.last_owner.keep(std::move(config));
 }
 
 const ListenerConfig* Listeners::find(const std::string& name) const {

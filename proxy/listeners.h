@@ -10,6 +10,7 @@
 #include "proxy/base/log.h"
 #include "proxy/dynamic_resource.h"
 #include "proxy/hcm_compile.h"
+#include "proxy/last_owner.h"
 #include "proxy/listener_config.h"
 #include "proxy/listener_sockets.h"
 #include "proxy/resource_reader.h"
@@ -31,6 +32,7 @@ class Listeners {
     Logger& log;
     stats::Registry& stats;
     Workers& workers;
+    LastOwner& last_owner;
     ResourceReader& reader;
     Routes& routes;
     tls::Secrets& secrets;
@@ -90,6 +92,7 @@ class Listeners {
   bool put(const ConfigPtr& config, bool dynamic, xds::Resource resource);
   void use_routes(const ListenerConfig& config);
   static bool ready(const ListenerConfig& config);
+  void retire(ConfigPtr config);
   Result<void> activate(Entry& entry);
   void hand_over(Entry& entry, const WorkerSockets* sockets);
   void remove(const std::string& name);

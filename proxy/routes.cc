@@ -12,8 +12,10 @@ namespace weir {
 using envoy::config::route::v3::RouteConfiguration;
 using xds::ResourceType;
 
-Routes::Routes(Workers& workers, ResourceReader& reader, ControlPlanes& planes)
+Routes::Routes(Workers& workers, LastOwner& last_owner, ResourceReader& reader,
+               ControlPlanes& planes)
     : workers_(workers),
+      last_owner_(last_owner),
       reader_(reader),
       planes_(planes),
       handlers_([this](auto& source, auto& update) { return apply(source, update); },
@@ -24,18 +26,20 @@ void Routes::use(const std::shared_ptr<const RouteUser>& user) {
   const Key key{source, user->name()};
   const bool is_new = !entries_.contains(key);
   Entry& entry = entries_[key];
-  const auto same = [&](const auto& known) { return known.lock() == user; };
+  const auto same = [&](const User& known) { return known.user.lock() == user; };
   if (std::any_of(entry.users.begin(), entry.users.end(), same)) return;
-  entry.users.push_back(user);
+  entry.users.push_back({user, nullptr});
   if (is_new) {
     handlers_.attach(*source, ResourceType::kRoute);
     source->subscribe(ResourceType::kRoute, user->name(), fetch_timeout_ms(user->source()));
   } else {
-    give_known(entry, *user);
+    give_known(entry, entry.users.back());
   }
 }
 
-void Routes::give_known(const Entry& entry, const RouteUser& user) {
+void Routes::give_known(const Entry& entry, User& to) {
+  const auto held = to.user.lock();
+  const RouteUser& user = *held;
   if (entry.absent) user.set_ready();
   if (entry.last.content == nullptr) return;
   RouteConfiguration message;
@@ -43,13 +47,14 @@ void Routes::give_known(const Entry& entry, const RouteUser& user) {
   if (!reader_.read(*entry.last.content, message, diagnostics)) return;
   // Where it is not right for this one, it has no routes until a better version comes.
   if (Table table = user.compile(message, config::FieldPath::root(), diagnostics))
-    give(user, table);
+    give(to, user, table);
   else
     user.set_ready();
 }
 
-void Routes::give(const RouteUser& user, const Table& table) {
+void Routes::give(User& to, const RouteUser& user, const Table& table) {
   user.set_ready();
+  last_owner_.keep(std::exchange(to.table, table));
   workers_.each([feed = user.feed(), table](Worker& worker) { feed->set(worker.index(), table); });
 }
 
@@ -66,18 +71,23 @@ std::string Routes::apply_one(Entry& entry, const xds::Resource& resource) {
   RouteConfiguration message;
   config::Diagnostics diagnostics;
   if (!reader_.read(*resource.content, message, diagnostics)) return error_text(diagnostics);
-  std::vector<std::pair<std::shared_ptr<const RouteUser>, Table>> compiled;
-  for (const auto& known : entry.users) {
-    auto user = known.lock();
+  struct Compiled {
+    User& to;
+    std::shared_ptr<const RouteUser> user;
+    Table table;
+  };
+  std::vector<Compiled> compiled;
+  for (User& known : entry.users) {
+    auto user = known.user.lock();
     if (user == nullptr) continue;
     Table table = user->compile(message, config::FieldPath::root(), diagnostics);
     if (table == nullptr) return error_text(diagnostics);
-    compiled.emplace_back(std::move(user), std::move(table));
+    compiled.push_back({known, std::move(user), std::move(table)});
   }
   entry.last = resource;
   entry.absent = false;
   entry.updated_s = std::time(nullptr);
-  for (const auto& [user, table] : compiled) give(*user, table);
+  for (const Compiled& one : compiled) give(one.to, *one.user, one.table);
   return {};
 }
 
@@ -86,15 +96,19 @@ void Routes::absent(xds::Source& source, const std::string& name) {
   const auto found = entries_.find({&source, name});
   if (found == entries_.end()) return;
   found->second.absent = true;
-  for (const auto& known : found->second.users)
-    if (const auto user = known.lock()) user->set_ready();
+  for (const User& known : found->second.users)
+    if (const auto user = known.user.lock()) user->set_ready();
   if (told_ready_) told_ready_();
 }
 
 void Routes::sweep() {
   for (auto at = entries_.begin(); at != entries_.end();) {
     auto& [key, entry] = *at;
-    std::erase_if(entry.users, [](const auto& user) { return user.expired(); });
+    std::erase_if(entry.users, [this](User& known) {
+      if (!known.user.expired()) return false;
+      last_owner_.keep(std::move(known.table));
+      return true;
+    });
     if (entry.users.empty()) key.first->unsubscribe(ResourceType::kRoute, key.second);
     at = entry.users.empty() ? entries_.erase(at) : std::next(at);
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "proxy/dynamic_resource.h"
+#include "proxy/last_owner.h"
 #include "proxy/resource_reader.h"
 #include "proxy/route_user.h"
 #include "proxy/source_handlers.h"
@@ -21,7 +22,7 @@ class ControlPlanes;
 // manager that uses it, and handed to the workers. Main thread.
 class Routes {
  public:
-  Routes(Workers& workers, ResourceReader& reader, ControlPlanes& planes);
+  Routes(Workers& workers, LastOwner& last_owner, ResourceReader& reader, ControlPlanes& planes);
 
   // Asks for the routes of a connection manager; once for each. It is ready at once when they are
   // known.
@@ -36,20 +37,25 @@ class Routes {
  private:
   using Key = std::pair<xds::Source*, std::string>;
   using Table = std::shared_ptr<const http::RouteTable>;
+  struct User {
+    std::weak_ptr<const RouteUser> user;
+    Table table;  // what it was given last
+  };
   struct Entry {
     xds::Resource last;  // `content` is null before anything came
     int64_t updated_s = 0;
-    std::vector<std::weak_ptr<const RouteUser>> users;
+    std::vector<User> users;
     bool absent = false;
   };
 
   std::vector<xds::Rejection> apply(xds::Source& source, const xds::Update& update);
   std::string apply_one(Entry& entry, const xds::Resource& resource);
   void absent(xds::Source& source, const std::string& name);
-  void give(const RouteUser& user, const Table& table);
-  void give_known(const Entry& entry, const RouteUser& user);
+  void give(User& to, const RouteUser& user, const Table& table);
+  void give_known(const Entry& entry, User& to);
 
   Workers& workers_;
+  LastOwner& last_owner_;
   ResourceReader& reader_;
   ControlPlanes& planes_;
   SourceHandlers handlers_;

@@ -107,6 +107,7 @@ class Server {
   tls::Secrets secrets_{stats_, log_};
   uint32_t concurrency_;
   Workers workers_;
+  LastOwner last_owner_{loop_};
   ResourceReader reader_;
   RuntimeLayers runtime_;
   OverloadWatch overload_watch_{loop_, stats_, overload_};

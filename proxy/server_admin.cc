@@ -14,29 +14,51 @@ admin::BreakerState breaker_state(const upstream::Thresholds& in) {
   return {in.max_connections, in.max_pending_requests, in.max_requests, in.max_retries};
 }
 
-admin::EndpointState endpoint_state(const EndpointReport& in,
+admin::EndpointState endpoint_state(const upstream::Endpoint& in,
                                     const std::vector<upstream::LocalityInfo>& localities) {
   admin::EndpointState out;
-  out.address = in.endpoint.address;
-  out.hostname = in.endpoint.hostname;
-  out.weight = in.endpoint.weight;
-  out.priority = in.endpoint.priority;
-  if (in.endpoint.locality < localities.size()) {
-    const upstream::Locality& locality = localities[in.endpoint.locality].locality;
+  out.address = in.address;
+  out.hostname = in.hostname;
+  out.weight = in.weight;
+  out.priority = in.priority;
+  if (in.locality < localities.size()) {
+    const upstream::Locality& locality = localities[in.locality].locality;
     out.region = locality.region;
     out.zone = locality.zone;
     out.sub_zone = locality.sub_zone;
   }
-  out.degraded = in.endpoint.health == upstream::Health::kDegraded;
-  out.unhealthy_by_config = in.endpoint.health == upstream::Health::kUnhealthy;
-  out.cx_active = in.cx_active;
-  out.cx_connect_fail = in.counters.cx_connect_fail;
-  out.cx_total = in.counters.cx_total;
-  out.rq_active = in.rq_active;
-  out.rq_error = in.counters.rq_error;
-  out.rq_success = in.counters.rq_success;
-  out.rq_timeout = in.counters.rq_timeout;
-  out.rq_total = in.counters.rq_total;
+  out.degraded = in.health == upstream::Health::kDegraded;
+  out.unhealthy_by_config = in.health == upstream::Health::kUnhealthy;
+  return out;
+}
+
+void add_report(const HostReport& in, admin::EndpointState& out) {
+  out.cx_active += in.cx_active;
+  out.cx_connect_fail += in.counters.cx_connect_fail;
+  out.cx_total += in.counters.cx_total;
+  out.rq_active += in.rq_active;
+  out.rq_error += in.counters.rq_error;
+  out.rq_success += in.counters.rq_success;
+  out.rq_timeout += in.counters.rq_timeout;
+  out.rq_total += in.counters.rq_total;
+}
+
+// Those of the set in its order, then those that clients chose (ORIGINAL_DST).
+std::vector<admin::EndpointState> endpoint_states(const upstream::HostSet& set,
+                                                  const std::vector<HostReport>& reports) {
+  std::vector<admin::EndpointState> out;
+  out.reserve(set.endpoints.size());
+  for (const upstream::Endpoint& endpoint : set.endpoints)
+    out.push_back(endpoint_state(endpoint, set.localities));
+  std::map<std::string_view, size_t> others;
+  for (const HostReport& report : reports) {
+    size_t place = report.index;
+    if (place >= set.endpoints.size() || set.endpoints.shared(place) != report.endpoint) {
+      place = others.try_emplace(report.endpoint->address_text, out.size()).first->second;
+      if (place == out.size()) out.push_back(endpoint_state(*report.endpoint, {}));
+    }
+    add_report(report, out[place]);
+  }
   return out;
 }
 
@@ -111,7 +133,7 @@ admin::ServerFacts Server::facts() {
 
 // Asks each worker in turn and waits: a worker answers within a turn of its loop.
 std::vector<admin::ClusterState> Server::cluster_states() {
-  std::map<std::string, std::vector<EndpointReport>> reports;
+  std::map<std::string, std::vector<HostReport>> reports;
   for (uint32_t i = 0; stage_ == Stage::kServing && i < workers_.size(); ++i) {
     Worker& worker = workers_.at(i);
     std::latch answered(1);
@@ -131,8 +153,7 @@ std::vector<admin::ClusterState> Server::cluster_states() {
     state.added_via_api = cluster.dynamic;
     state.default_priority = breaker_state(config.thresholds[0]);
     state.high_priority = breaker_state(config.thresholds[1]);
-    for (const EndpointReport& report : reports[config.name])
-      state.endpoints.push_back(endpoint_state(report, cluster.hosts->localities));
+    state.endpoints = endpoint_states(*cluster.hosts, reports[config.name]);
     states.push_back(std::move(state));
   }
   return states;

@@ -58,21 +58,14 @@ void Worker::update_hosts(const std::string& name, std::shared_ptr<const upstrea
     found->update(std::move(plan), std::move(hosts));
 }
 
-void Worker::report(std::map<std::string, std::vector<EndpointReport>>& into) const {
+void Worker::report(std::map<std::string, std::vector<HostReport>>& into) const {
   for (const auto& [name, cluster] : clusters_) {
-    std::vector<EndpointReport>& reports = into[name];
-    size_t i = 0;
+    std::vector<HostReport>* reports = nullptr;
     for (const auto& host : cluster->worker_hosts()) {
-      if (i == reports.size()) reports.push_back({host->endpoint(), {}, 0, 0});
-      EndpointReport& report = reports[i++];
-      report.counters.cx_total += host->counters.cx_total;
-      report.counters.cx_connect_fail += host->counters.cx_connect_fail;
-      report.counters.rq_total += host->counters.rq_total;
-      report.counters.rq_success += host->counters.rq_success;
-      report.counters.rq_error += host->counters.rq_error;
-      report.counters.rq_timeout += host->counters.rq_timeout;
-      report.cx_active += host->connections();
-      report.rq_active += host->requests;
+      if (host == nullptr) continue;
+      if (reports == nullptr) reports = &into[name];
+      reports->push_back({host->shared_endpoint(), host->index, host->counters, host->connections(),
+                          host->requests});
     }
   }
 }

@@ -22,9 +22,10 @@ namespace weir {
 
 class Request;
 
-// What the workers count of one endpoint.
-struct EndpointReport {
-  upstream::Endpoint endpoint;
+// What one worker counts of one endpoint that it has sent requests to.
+struct HostReport {
+  std::shared_ptr<const upstream::Endpoint> endpoint;
+  uint32_t index = 0;  // in the host set; beyond it, of ORIGINAL_DST
   upstream::HostCounters counters;
   uint64_t cx_active = 0;
   uint64_t rq_active = 0;
@@ -69,8 +70,8 @@ class Worker : private net::Timer::Owner {
   void close_connections();
   size_t connections() const;
 
-  // Adds what this worker knows of each cluster's endpoints, in the order of the host set.
-  void report(std::map<std::string, std::vector<EndpointReport>>& into) const;
+  // Adds what this worker knows of each cluster's endpoints.
+  void report(std::map<std::string, std::vector<HostReport>>& into) const;
 
   net::Loop& loop() { return loop_; }
   stats::Shard& stats() { return stats_; }

@@ -231,14 +231,23 @@ class PlanBuilder {
   std::vector<PriorityMembers> members_;
 };
 
-BalancerPlan::BalancerPlan(const LoadBalancing& config, std::shared_ptr<const HostSet> hosts)
-    : config_(config), hosts_(std::move(hosts)) {
+BalancerPlan::BalancerPlan(const LoadBalancing& config, std::shared_ptr<const HostSet> hosts,
+                           const std::shared_ptr<const BalancerPlan>& before)
+    : config_(config), hosts_(std::move(hosts)), before_(before) {
+  if (before != nullptr) moves_ = find_moves(before->hosts(), *hosts_);
   PlanBuilder(*this).build();
 }
 
-std::shared_ptr<const BalancerPlan> plan_balancing(const LoadBalancing& config,
-                                                   std::shared_ptr<const HostSet> hosts) {
-  return std::make_shared<const BalancerPlan>(config, std::move(hosts));
+const HostMoves* BalancerPlan::moves_from(const std::shared_ptr<const BalancerPlan>& plan) const {
+  const bool is_before =
+      plan != nullptr && !before_.owner_before(plan) && !plan.owner_before(before_);
+  return is_before ? &moves_ : nullptr;
+}
+
+std::shared_ptr<const BalancerPlan> plan_balancing(
+    const LoadBalancing& config, std::shared_ptr<const HostSet> hosts,
+    const std::shared_ptr<const BalancerPlan>& before) {
+  return std::make_shared<const BalancerPlan>(config, std::move(hosts), before);
 }
 
 }  // namespace weir::upstream

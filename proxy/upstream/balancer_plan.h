@@ -9,6 +9,7 @@
 
 #include "proxy/upstream/alias_table.h"
 #include "proxy/upstream/endpoint.h"
+#include "proxy/upstream/host_moves.h"
 #include "proxy/upstream/load_balancing.h"
 #include "proxy/upstream/maglev.h"
 #include "proxy/upstream/ring.h"
@@ -34,15 +35,21 @@ struct Tier {
 // See load_balancer.h. Immutable, shared by all workers.
 class BalancerPlan {
  public:
-  BalancerPlan(const LoadBalancing& config, std::shared_ptr<const HostSet> hosts);
+  // `before`: the plan that this one takes the place of; may be null.
+  BalancerPlan(const LoadBalancing& config, std::shared_ptr<const HostSet> hosts,
+               const std::shared_ptr<const BalancerPlan>& before);
 
   const LoadBalancing& config() const { return config_; }
   const HostSet& hosts() const { return *hosts_; }
+  const std::shared_ptr<const HostSet>& shared_hosts() const { return hosts_; }
   std::span<const HostGroup> groups() const { return groups_; }
   std::span<const Tier> tiers() const { return tiers_; }
   std::span<const HostGroup> groups_of(const Tier& tier) const {
     return groups().subspan(tier.first_group, tier.group_count);
   }
+
+  // Where the hosts of `plan` are in this one; null when it is not the plan before.
+  const HostMoves* moves_from(const std::shared_ptr<const BalancerPlan>& plan) const;
 
   // The number of the tier that a pick with this hash goes to.
   uint32_t tier_of(uint64_t hash) const { return tier_of_percent_[hash % 100]; }
@@ -54,6 +61,8 @@ class BalancerPlan {
 
   LoadBalancing config_;
   std::shared_ptr<const HostSet> hosts_;
+  std::weak_ptr<const BalancerPlan> before_;  // compared only; does not keep it
+  HostMoves moves_;
   std::vector<HostGroup> groups_;
   std::vector<Tier> tiers_;
   std::array<uint16_t, 100> tier_of_percent_{};

@@ -2,12 +2,13 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "proxy/upstream/cluster_config_parts.h"
+#include "proxy/upstream/host_moves.h"
 
 namespace weir::upstream {
 
@@ -41,6 +42,13 @@ std::string hash_key_in(const core::Metadata& metadata) {
   return key == filter->second.fields().end() ? std::string() : key->second.string_value();
 }
 
+// All but what is known of the one that came first: the text of the address, and the time.
+bool same_endpoint(const Endpoint& a, const Endpoint& b) {
+  return a.address == b.address && a.weight == b.weight && a.priority == b.priority &&
+         a.locality == b.locality && a.health == b.health && a.logical == b.logical &&
+         a.transport == b.transport && a.hostname == b.hostname && a.hash_key == b.hash_key;
+}
+
 // Walks a load assignment.
 class AssignmentReader {
  public:
@@ -52,6 +60,15 @@ class AssignmentReader {
         hosts_(hosts),
         localities_(localities),
         targets_(targets) {}
+
+  // Endpoints that are the same in `old` are shared with it; others came just now, unless their
+  // address was there before: slow start counts from when an endpoint came first. `old` may be
+  // null.
+  void keep_known(const HostSet* old, int64_t now_ms) {
+    now_ms_ = now_ms;
+    old_ = old;
+    if (old != nullptr) known_.emplace(*old);
+  }
 
   void read(const ep::ClusterLoadAssignment& assignment, const FieldPath& path) {
     if (assignment.named_endpoints_size() > 0)
@@ -161,6 +178,14 @@ class AssignmentReader {
   }
 
   void add_static(Endpoint endpoint) {
+    const uint32_t known = known_ ? known_->take(endpoint.address) : EndpointIndex::kNone;
+    if (known != EndpointIndex::kNone) {
+      const Endpoints::Shared& before = old_->endpoints.shared(known);
+      if (same_endpoint(*before, endpoint)) return hosts_.endpoints.push_back(before);
+      endpoint.added_ms = before->added_ms;
+    } else {
+      endpoint.added_ms = now_ms_;
+    }
     endpoint.address_text = endpoint.address.text();
     hosts_.endpoints.push_back(std::move(endpoint));
   }
@@ -191,6 +216,9 @@ class AssignmentReader {
   std::vector<LocalityInfo>& localities_;
   std::vector<DnsTarget>& targets_;
   std::map<uint32_t, uint64_t> endpoint_weights_;  // sum per locality
+  const HostSet* old_ = nullptr;
+  std::optional<EndpointIndex> known_;  // those of `old_`
+  int64_t now_ms_ = 0;
 };
 
 }  // namespace
@@ -225,21 +253,6 @@ void compile_endpoints(ClusterBuild& build) {
                             "use STRICT_DNS for several names");
 }
 
-namespace {
-
-// Slow start counts from when an endpoint came first.
-void keep_times(HostSet& hosts, const HostSet* old, int64_t now_ms) {
-  std::unordered_map<net::Address, int64_t, AddressHash> times;
-  if (old != nullptr)
-    for (const Endpoint& endpoint : old->endpoints) times[endpoint.address] = endpoint.added_ms;
-  for (Endpoint& endpoint : hosts.endpoints) {
-    const auto known = times.find(endpoint.address);
-    endpoint.added_ms = known == times.end() ? now_ms : known->second;
-  }
-}
-
-}  // namespace
-
 std::shared_ptr<const HostSet> compile_assignment(const ClusterConfig& cluster,
                                                   const ep::ClusterLoadAssignment& assignment,
                                                   const FieldPath& path, const HostSet* old,
@@ -248,11 +261,11 @@ std::shared_ptr<const HostSet> compile_assignment(const ClusterConfig& cluster,
   const size_t errors_before = diagnostics.error_count();
   auto hosts = std::make_shared<HostSet>();
   std::vector<DnsTarget> no_targets;
-  AssignmentReader(cluster, diagnostics, *hosts, hosts->localities, no_targets)
-      .read(assignment, path);
+  AssignmentReader reader(cluster, diagnostics, *hosts, hosts->localities, no_targets);
+  reader.keep_known(old, now_ms);
+  reader.read(assignment, path);
   if (diagnostics.error_count() != errors_before) return nullptr;
   hosts->version = old == nullptr ? 1 : old->version + 1;
-  keep_times(*hosts, old, now_ms);
   return hosts;
 }
 

@@ -116,7 +116,7 @@ TEST(ClusterEndpoints, WeightHealthPriorityLocality) {
       "} endpoints { locality { region: 'r' } " +
       endpoint("127.0.0.1", 4, "health_status: TIMEOUT") +
       "} policy { overprovisioning_factor { value: 200 } weighted_priority_health: true }"));
-  const std::vector<Endpoint>& e = c->hosts.endpoints;
+  const Endpoints& e = c->hosts.endpoints;
   ASSERT_EQ(e.size(), 4u);
   EXPECT_EQ(e[0].weight, 7u);
   EXPECT_EQ(e[0].health, Health::kDegraded);

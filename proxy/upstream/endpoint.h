@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proxy/net/address.h"
@@ -22,7 +25,7 @@ struct Locality {
   friend bool operator==(const Locality&, const Locality&) = default;
 };
 
-// One place to send requests to. Immutable.
+// One place to send requests to. Immutable; shared by the host sets in which it is the same.
 struct Endpoint {
   net::Address address;
   std::string address_text;  // for logs and admin
@@ -45,9 +48,59 @@ struct LocalityInfo {
   uint32_t weight = 0;  // load_balancing_weight; 0: not given
 };
 
+// Endpoints in their order. Those that are the same in the next set are shared with it: a copy
+// costs a pointer for each, and what changes is replaced by itself.
+class Endpoints {
+ public:
+  using Shared = std::shared_ptr<const Endpoint>;
+
+  class Iterator {
+   public:
+    using iterator_category = std::forward_iterator_tag;
+    using value_type = const Endpoint;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const Endpoint*;
+    using reference = const Endpoint&;
+
+    Iterator() = default;
+    explicit Iterator(const Shared* at) : at_(at) {}
+    const Endpoint& operator*() const { return **at_; }
+    const Endpoint* operator->() const { return at_->get(); }
+    Iterator& operator++() {
+      ++at_;
+      return *this;
+    }
+    Iterator operator++(int) { return Iterator(at_++); }
+    friend bool operator==(const Iterator&, const Iterator&) = default;
+
+   private:
+    const Shared* at_ = nullptr;
+  };
+
+  size_t size() const { return all_.size(); }
+  bool empty() const { return all_.empty(); }
+  const Endpoint& operator[](size_t i) const { return *all_[i]; }
+  const Endpoint& at(size_t i) const { return *all_.at(i); }
+  const Shared& shared(size_t i) const { return all_[i]; }
+  Iterator begin() const { return Iterator(all_.data()); }
+  Iterator end() const { return Iterator(all_.data() + all_.size()); }
+
+  void reserve(size_t size) { all_.reserve(size); }
+  void push_back(Endpoint endpoint) {
+    all_.push_back(std::make_shared<const Endpoint>(std::move(endpoint)));
+  }
+  void push_back(Shared endpoint) { all_.push_back(std::move(endpoint)); }
+  void replace(size_t i, Endpoint endpoint) {
+    all_[i] = std::make_shared<const Endpoint>(std::move(endpoint));
+  }
+
+ private:
+  std::vector<Shared> all_;
+};
+
 // All endpoints of a cluster at one moment. Immutable: published to every worker as a whole.
 struct HostSet {
-  std::vector<Endpoint> endpoints;
+  Endpoints endpoints;
   std::vector<LocalityInfo> localities;
   uint32_t overprovisioning_factor = 140;  // percent
   bool weighted_priority_health = false;

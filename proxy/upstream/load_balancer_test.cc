@@ -340,7 +340,9 @@ TEST(Hashing, KeysOfOtherHostsStayWhenOneFallsIll) {
   for (const Kind kind : {Kind::kRingHash, Kind::kMaglev}) {
     Hosts hosts = Hosts().add(10);
     Balancer before(of(kind), hosts);
-    hosts.set().endpoints[4].health = Health::kUnhealthy;
+    Endpoint sick = hosts.set().endpoints[4];
+    sick.health = Health::kUnhealthy;
+    hosts.set().endpoints.replace(4, std::move(sick));
     Balancer after(of(kind), hosts);
     int moved = 0;
     for (uint64_t i = 0; i < 10'000; ++i) {

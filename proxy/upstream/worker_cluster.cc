@@ -1,11 +1,12 @@
 #include "proxy/upstream/worker_cluster.h"
 
 #include <algorithm>
-#include <unordered_map>
 #include <utility>
 
 #include "proxy/http/host.h"
 #include "proxy/tls/transport_socket.h"
+#include "proxy/upstream/balancer_plan.h"
+#include "proxy/upstream/host_moves.h"
 
 namespace weir::upstream {
 namespace {
@@ -23,12 +24,6 @@ http::H1ClientOptions h1_options_of(const ClusterConfig& config) {
 }  // namespace
 
 // ---- one endpoint ----
-
-void Host::update(const Endpoint& endpoint) {
-  endpoint_ = endpoint;
-  pools_.revive();
-  for (auto& [key, pools] : named_) pools->revive();
-}
 
 void Wish::set_host(std::string_view host, const ClusterConfig& cluster) {
   if (!cluster.auto_sni && !cluster.auto_san_validation) return;
@@ -78,9 +73,15 @@ void Host::drain() {
   for (auto& [key, pools] : named_) pools->drain();
 }
 
+void Host::revive() {
+  pools_.revive();
+  for (auto& [key, pools] : named_) pools->revive();
+}
+
 bool Host::unused() const {
   const auto idle = [](const auto& named) { return named.second->unused(); };
-  return requests == 0 && pools_.unused() && std::all_of(named_.begin(), named_.end(), idle);
+  return requests == 0 && remembered == 0 && pools_.unused() &&
+         std::all_of(named_.begin(), named_.end(), idle);
 }
 
 size_t Host::connections() const {
@@ -93,16 +94,16 @@ size_t Host::connections() const {
 
 const tls::ClientTls* Host::tls() const {
   const ClusterConfig& config = cluster_.config();
-  if (endpoint_.transport < 0) return config.tls.get();
-  return config.transport_matches[static_cast<size_t>(endpoint_.transport)].tls.get();
+  if (endpoint_->transport < 0) return config.tls.get();
+  return config.transport_matches[static_cast<size_t>(endpoint_->transport)].tls.get();
 }
 
 const net::ProxyIntroduction* Host::introduction() const {
   const ClusterConfig& config = cluster_.config();
   const auto& found =
-      endpoint_.transport < 0
+      endpoint_->transport < 0
           ? config.introduction
-          : config.transport_matches[static_cast<size_t>(endpoint_.transport)].introduction;
+          : config.transport_matches[static_cast<size_t>(endpoint_->transport)].introduction;
   return found ? &*found : nullptr;
 }
 
@@ -110,7 +111,7 @@ std::unique_ptr<net::TlsSession> Host::new_session() const {
   const tls::ClientTls* tls = this->tls();
   if (tls == nullptr) return nullptr;
   tls::ClientWanted wanted;
-  wanted.host_name = endpoint_.hostname;
+  wanted.host_name = endpoint_->hostname;
   wanted.cache = cluster_.session_cache(*tls);
   return tls->new_session(wanted);
 }
@@ -137,7 +138,8 @@ WorkerCluster::WorkerCluster(std::shared_ptr<Cluster> cluster,
       pending_{Lease(cluster_->limits[0].pending), Lease(cluster_->limits[1].pending)},
       requests_{Lease(cluster_->limits[0].requests), Lease(cluster_->limits[1].requests)},
       retries_{Lease(cluster_->limits[0].retries), Lease(cluster_->limits[1].retries)},
-      h1_options_(h1_options_of(*cluster_->config)) {
+      h1_options_(h1_options_of(*cluster_->config)),
+      leaving_(loop) {
   update(std::move(plan), std::move(hosts));
 }
 
@@ -160,77 +162,96 @@ std::shared_ptr<tls::SessionCache> WorkerCluster::session_cache(const tls::Clien
   return at->second;
 }
 
-// LOGICAL_DNS: a new address is for new connections; those that stand go on.
-bool WorkerCluster::keep_logical_host(const HostSet& hosts) {
-  if (hosts.endpoints.size() != 1 || hosts_.size() != 1 || !hosts.endpoints[0].logical)
-    return false;
-  hosts_[0]->update(hosts.endpoints[0]);
-  return true;
-}
+// ---- its host set ----
 
 void WorkerCluster::update(std::shared_ptr<const BalancerPlan> plan,
                            std::shared_ptr<const HostSet> hosts) {
-  if (keep_logical_host(*hosts)) {
-    host_set_ = std::move(hosts);
-    picker_ = make_picker(std::move(plan), loop_.random());
-    return;
+  if (host_set_ == nullptr) {
+    hosts_.resize(hosts->endpoints.size());
+    active_.resize(hosts->endpoints.size());
+  } else if (const HostMoves* known = plan->moves_from(plan_)) {
+    follow(*known, *hosts);
+  } else {
+    follow(find_moves(*host_set_, *hosts), *hosts);
   }
-  // An address may be there twice, in two localities for example.
-  std::unordered_multimap<net::Address, std::unique_ptr<Host>, AddressHash> old;
-  for (auto& host : hosts_) old.emplace(host->endpoint().address, std::move(host));
-  for (auto& host : removed_) old.emplace(host->endpoint().address, std::move(host));
-  hosts_.clear();
-  removed_.clear();
-  active_.assign(hosts->endpoints.size(), 0);
-  for (const Endpoint& endpoint : hosts->endpoints) {
-    const auto kept = old.find(endpoint.address);
-    std::unique_ptr<Host> host = kept != old.end() ? std::move(kept->second)
-                                                   : std::make_unique<Host>(*this, loop_, endpoint);
-    if (kept != old.end()) old.erase(kept);
-    host->update(endpoint);
-    host->removed = false;
-    host->index = static_cast<uint32_t>(hosts_.size());
-    active_[host->index] = host->requests;
-    hosts_.push_back(std::move(host));
-  }
-  for (auto& [address, host] : old) {
-    host->removed = true;
-    host->drain();
-    removed_.push_back(std::move(host));
-  }
-  sweep_removed();
   host_set_ = std::move(hosts);
-  picker_ = make_picker(std::move(plan), loop_.random());
+  plan_ = std::move(plan);
+  picker_ = make_picker(plan_, loop_.random());
+}
+
+void WorkerCluster::follow(const HostMoves& moves, const HostSet& hosts) {
+  if (!moves.in_place) move_hosts(moves, hosts.endpoints.size());
+  for (const uint32_t i : moves.changed)
+    if (hosts_[i] != nullptr) hosts_[i]->update(hosts.endpoints.shared(i));
+}
+
+void WorkerCluster::move_hosts(const HostMoves& moves, size_t size) {
+  std::vector<std::unique_ptr<Host>> hosts(size);
+  std::vector<uint32_t> active(size);
+  for (size_t i = 0; i < hosts_.size(); ++i) {
+    if (hosts_[i] == nullptr) continue;
+    const uint32_t to = moves.to[i];
+    if (to == HostMoves::kGone) {
+      leaving_.add(std::move(hosts_[i]));
+      continue;
+    }
+    hosts_[i]->index = to;
+    active[to] = hosts_[i]->requests;
+    hosts[to] = std::move(hosts_[i]);
+  }
+  hosts_ = std::move(hosts);
+  active_ = std::move(active);
+  leaving_.work();
+}
+
+// One that left, and comes back before its connections have ended, goes on with them.
+Host& WorkerCluster::make_host(uint32_t index) {
+  const std::shared_ptr<const Endpoint>& endpoint = host_set_->endpoints.shared(index);
+  std::unique_ptr<Host> host = leaving_.take(endpoint->address);
+  if (host == nullptr) {
+    host = std::make_unique<Host>(*this, loop_, endpoint);
+  } else {
+    host->update(endpoint);
+    host->revive();
+  }
+  host->index = index;
+  active_[index] = host->requests;
+  if (draining_) host->drain();
+  hosts_[index] = std::move(host);
+  return *hosts_[index];
 }
 
 void WorkerCluster::drain() {
-  for (auto& host : hosts_) host->drain();
+  draining_ = true;
+  by_address_.clear();
+  for (std::unique_ptr<Host>& host : hosts_)
+    if (host != nullptr) leaving_.add(std::move(host));
+  hosts_.resize(host_set_->endpoints.size());  // without those of ORIGINAL_DST
+  active_.assign(hosts_.size(), 0);
+  leaving_.work();
 }
 
 bool WorkerCluster::unused() const {
   // A request that waits for its next attempt has no host, but still its slot.
   for (int i = 0; i < 2; ++i)
     if (requests_[i].in_use() > 0 || connections_[i].in_use() > 0) return false;
-  const auto idle = [](const std::unique_ptr<Host>& host) { return host->unused(); };
-  return std::all_of(hosts_.begin(), hosts_.end(), idle) &&
-         std::all_of(removed_.begin(), removed_.end(), idle);
+  return leaving_.unused() &&
+         std::all_of(hosts_.begin(), hosts_.end(), [](const std::unique_ptr<Host>& host) {
+           return host == nullptr || host->unused();
+         });
 }
 
-void WorkerCluster::sweep_removed() {
-  // Their connections may still be on the loop's list of things to delete.
-  std::erase_if(removed_, [this](std::unique_ptr<Host>& host) {
-    if (!host->unused()) return false;
-    loop_.retire(std::move(host));
-    return true;
-  });
+void WorkerCluster::forget(Host& host) {
+  --host.remembered;
+  if (host.removed) leaving_.check(host);
 }
+
+// ---- requests ----
 
 Host* WorkerCluster::pick(std::optional<uint64_t> hash, std::span<Host* const> avoid) {
   avoid_scratch_.clear();
-  // Those to avoid may be destroyed by now: they are compared, never looked into.
-  for (size_t i = 0; !avoid.empty() && i < hosts_.size(); ++i)
-    if (std::find(avoid.begin(), avoid.end(), hosts_[i].get()) != avoid.end())
-      avoid_scratch_.push_back(static_cast<uint32_t>(i));
+  for (const Host* tried : avoid)
+    if (!tried->removed) avoid_scratch_.push_back(tried->index);
   PickInput input;
   input.random = loop_.random();
   input.hash = hash;
@@ -238,7 +259,7 @@ Host* WorkerCluster::pick(std::optional<uint64_t> hash, std::span<Host* const> a
   input.avoid = avoid_scratch_;
   input.now_ms = loop_.now_ms();
   const int index = picker_->pick(input);
-  return index == Picker::kNone ? nullptr : hosts_[static_cast<size_t>(index)].get();
+  return index == Picker::kNone ? nullptr : &host(static_cast<uint32_t>(index));
 }
 
 Host* WorkerCluster::host_for(const net::Address& address) {
@@ -249,7 +270,9 @@ Host* WorkerCluster::host_for(const net::Address& address) {
   endpoint.address = address;
   endpoint.address_text = address.text();
   endpoint.hostname = endpoint.address_text;
-  auto host = std::make_unique<Host>(*this, loop_, std::move(endpoint));
+  auto host =
+      std::make_unique<Host>(*this, loop_, std::make_shared<const Endpoint>(std::move(endpoint)));
+  if (draining_) host->drain();
   host->index = static_cast<uint32_t>(hosts_.size());
   active_.push_back(0);
   hosts_.push_back(std::move(host));
@@ -289,7 +312,7 @@ void WorkerCluster::end(Host& host) {
   if (!host.removed) {
     --active_[host.index];
   } else {
-    sweep_removed();
+    leaving_.check(host);
   }
 }
 

@@ -14,6 +14,7 @@
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/cluster.h"
 #include "proxy/upstream/host_pools.h"
+#include "proxy/upstream/leaving_hosts.h"
 #include "proxy/upstream/load_balancer.h"
 
 namespace weir::tls {
@@ -23,6 +24,7 @@ class SessionCache;
 namespace weir::upstream {
 
 class WorkerCluster;
+struct HostMoves;
 
 // What one worker counts of one endpoint; the loop's thread only.
 struct HostCounters {
@@ -52,14 +54,15 @@ struct Wish {
 // One endpoint as one worker knows it: its connections and those who wait for one. One loop.
 class Host {
  public:
-  Host(WorkerCluster& cluster, net::Loop& loop, Endpoint endpoint)
+  Host(WorkerCluster& cluster, net::Loop& loop, std::shared_ptr<const Endpoint> endpoint)
       : cluster_(cluster), endpoint_(std::move(endpoint)), pools_(*this, loop, {}) {}
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  const Endpoint& endpoint() const { return endpoint_; }
-  void update(const Endpoint& endpoint);
+  const Endpoint& endpoint() const { return *endpoint_; }
+  const std::shared_ptr<const Endpoint>& shared_endpoint() const { return endpoint_; }
+  void update(std::shared_ptr<const Endpoint> endpoint) { endpoint_ = std::move(endpoint); }
   WorkerCluster& cluster() const { return cluster_; }
 
   // See Pool.
@@ -79,8 +82,11 @@ class Host {
 
   // Ends idle connections; those at work end with what they carry.
   void drain();
+  // After drain(): connections are kept again.
+  void revive();
   bool unused() const;
-  uint32_t requests = 0;  // under way; kept by WorkerCluster::begin and end
+  uint32_t requests = 0;    // under way; kept by WorkerCluster::begin and end
+  uint32_t remembered = 0;  // by requests that tried it; kept by WorkerCluster
   size_t connections() const;
   // Pools that are for one name or one client.
   size_t named_pools() const { return named_.size(); }
@@ -94,13 +100,14 @@ class Host {
   void sweep_named();
 
   WorkerCluster& cluster_;
-  Endpoint endpoint_;
+  std::shared_ptr<const Endpoint> endpoint_;
   HostPools pools_;
   std::map<PoolsKey, std::unique_ptr<HostPools>> named_;  // each key is its value's own
   size_t sweep_at_ = 16;
 };
 
-// One cluster as one worker knows it. One loop.
+// One cluster as one worker knows it: the host set that all workers share, and a Host for each
+// endpoint that was picked here. One loop.
 class WorkerCluster {
  public:
   WorkerCluster(std::shared_ptr<Cluster> cluster, std::shared_ptr<const BalancerPlan> plan,
@@ -112,15 +119,24 @@ class WorkerCluster {
   const ClusterStats& stats() const { return cluster_->stats; }
   stats::Shard& shard() { return stats_; }
 
-  // Hosts that stay keep their connections.
+  // Hosts that stay keep their connections. Costs the worker a little for each host that it has,
+  // and next to nothing for an endpoint.
   void update(std::shared_ptr<const BalancerPlan> plan, std::shared_ptr<const HostSet> hosts);
 
   // Ends what is idle; the rest ends with its exchange. For a cluster that was replaced.
   void drain();
   bool unused() const;
 
-  // Chooses a host; `avoid` are those already tried, which may be gone. Null: none is fit.
+  // Chooses a host; `avoid` are those tried already, each remembered. Null: none is fit.
   Host* pick(std::optional<uint64_t> hash, std::span<Host* const> avoid);
+  // The host at that index of the host set, made when needed.
+  Host& host(uint32_t index) {
+    Host* made = hosts_[index].get();
+    return made != nullptr ? *made : make_host(index);
+  }
+  // A host that is remembered is not destroyed, though it may leave the set.
+  void remember(Host& host) { ++host.remembered; }
+  void forget(Host& host);
   // ORIGINAL_DST: the host of that address, made when needed.
   Host* host_for(const net::Address& address);
 
@@ -142,15 +158,18 @@ class WorkerCluster {
   void end(Host& host);
 
   const HostSet& hosts() const { return *host_set_; }
+  // In the order of the host set; null: not needed yet.
   std::span<const std::unique_ptr<Host>> worker_hosts() const { return hosts_; }
 
  private:
-  bool keep_logical_host(const HostSet& hosts);
-  void sweep_removed();
+  Host& make_host(uint32_t index);
+  void follow(const HostMoves& moves, const HostSet& hosts);
+  void move_hosts(const HostMoves& moves, size_t size);
   void sweep_original();
 
   std::shared_ptr<Cluster> cluster_;
   std::shared_ptr<const HostSet> host_set_;
+  std::shared_ptr<const BalancerPlan> plan_;
   std::unique_ptr<Picker> picker_;
   net::Loop& loop_;
   stats::Shard& stats_;
@@ -159,8 +178,9 @@ class WorkerCluster {
   Lease requests_[2];
   Lease retries_[2];
   http::H1ClientOptions h1_options_;
-  std::vector<std::unique_ptr<Host>> hosts_;    // in the order of the host set
-  std::vector<std::unique_ptr<Host>> removed_;  // gone from the set, but still with connections
+  std::vector<std::unique_ptr<Host>> hosts_;
+  LeavingHosts leaving_;
+  bool draining_ = false;
   std::unordered_map<net::Address, Host*, AddressHash> by_address_;  // ORIGINAL_DST
   int64_t swept_ms_ = 0;
   std::vector<uint32_t> active_;  // by index, for the picker

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/upstream/balancer_plan.h"
 #include "proxy/upstream/testing/worker_cluster_fixture.h"
 
 namespace weir::upstream {
@@ -298,14 +299,84 @@ TEST_F(WorkerClusterTest, TheSameAddressTwice) {
   EXPECT_EQ(t_.run([&] { return cluster_->worker_hosts().size(); }), 1u);
 }
 
-TEST_F(WorkerClusterTest, HostsToAvoidMayBeGone) {
+TEST_F(WorkerClusterTest, HostsToAvoidMayHaveLeft) {
   open({0, 1});
   Host* const tried[] = {t_.run([&] { return &host(0); })};
+  t_.run([&] { cluster_->remember(*tried[0]); });
   for (int i = 0; i < 20; ++i)
     EXPECT_EQ(t_.run([&] { return cluster_->pick({}, tried)->index; }), 1u);
   update({1});
-  t_.run([] {});  // by now it is destroyed
   EXPECT_EQ(t_.run([&] { return cluster_->pick({}, tried); }), t_.run([&] { return &host(0); }));
+  EXPECT_FALSE(t_.run([&] { return cluster_->unused(); })) << "it is remembered";
+  t_.run([&] { cluster_->forget(*tried[0]); });
+  EXPECT_TRUE(t_.run([&] { return cluster_->unused(); }));
+}
+
+TEST_F(WorkerClusterTest, HostsAreMadeWhenTheyAreNeeded) {
+  open({0, 1, 2});
+  t_.run([&] {
+    for (const auto& host : cluster_->worker_hosts()) EXPECT_EQ(host, nullptr);
+    Host* const picked = cluster_->pick({}, {});
+    ASSERT_NE(picked, nullptr);
+    EXPECT_EQ(cluster_->worker_hosts()[picked->index].get(), picked);
+  });
+}
+
+TEST_F(WorkerClusterTest, AWorkerFollowsThePlanThatWasMadeForTheNext) {
+  open({0, 1});
+  const Host* const kept = t_.run([&] { return &host(1); });
+  const auto first = plan_balancing(config_.balancing, host_set({0, 1}));
+  const auto second = plan_balancing(config_.balancing, host_set({1, 2}), first);
+  t_.run([&] {
+    cluster_->update(first, first->shared_hosts());
+    EXPECT_EQ(&host(1), kept);
+    cluster_->update(second, second->shared_hosts());
+    EXPECT_EQ(&host(0), kept);
+    EXPECT_EQ(kept->index, 0u);
+    EXPECT_EQ(&kept->endpoint(), &second->hosts().endpoints[0]);
+  });
+}
+
+// Moves are between two plans: another one must not be followed by them.
+TEST_F(WorkerClusterTest, AWorkerThatMissedAPlanFindsItsHostsByAddress) {
+  open({0, 1});
+  const Host* const kept = t_.run([&] { return &host(1); });
+  const auto missed = plan_balancing(config_.balancing, host_set({1}));
+  const auto next = plan_balancing(config_.balancing, host_set({2, 1}), missed);
+  t_.run([&] {
+    cluster_->update(next, next->shared_hosts());
+    EXPECT_EQ(&host(1), kept);
+    EXPECT_EQ(cluster_->worker_hosts().size(), 2u);
+  });
+}
+
+TEST_F(WorkerClusterTest, RequestsUnderWayMoveWithTheirHost) {
+  config_.balancing.kind = LoadBalancing::Kind::kLeastRequest;
+  config_.balancing.full_scan = true;
+  open({0, 1});
+  t_.run([&] { cluster_->begin(host(1)); });
+  update({1, 2, 0});
+  t_.run([&] {
+    for (int i = 0; i < 20; ++i) EXPECT_NE(cluster_->pick({}, {})->index, 0u);
+    cluster_->end(host(0));
+  });
+}
+
+TEST_F(WorkerClusterTest, ThousandsThatLeaveAtOnceGoBitByBit) {
+  constexpr int kMany = 2000;
+  HostSet many;
+  for (int i = 0; i < kMany; ++i) {
+    Endpoint endpoint;
+    endpoint.address = net::Address::ip("127.0.0.1", static_cast<uint16_t>(1000 + i)).take();
+    many.endpoints.push_back(endpoint);
+  }
+  open(std::make_shared<const ClusterConfig>(config_), std::make_shared<const HostSet>(many));
+  t_.run([&] {
+    for (int i = 0; i < kMany; ++i) host(static_cast<size_t>(i));
+  });
+  update({0});
+  EXPECT_FALSE(t_.run([&] { return cluster_->unused(); })) << "they were all destroyed in one turn";
+  EXPECT_TRUE(until([&] { return cluster_->unused(); }));
 }
 
 TEST_F(WorkerClusterTest, WithoutHostsThereIsNothingToPick) {

@@ -117,7 +117,7 @@ class WorkerClusterFixture : public testing::Test {
     const auto hosts = host_set(listeners);
     t_.run([&] { cluster_->update(plan_balancing(config_.balancing, hosts), hosts); });
   }
-  Host& host(size_t i) { return *cluster_->worker_hosts()[i]; }
+  Host& host(size_t i) { return cluster_->host(static_cast<uint32_t>(i)); }
 
   Asker& asker() {
     askers_.push_back(std::make_unique<Asker>());
