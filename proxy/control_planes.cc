@@ -22,10 +22,17 @@ using xds::Event;
 using xds::ResourceType;
 
 constexpr int64_t kDefaultFetchTimeoutMs = 15'000;
+constexpr int64_t kDefaultPollTimeoutMs = 1000;
 
 bool is_delta(const ApiConfigSource& api) {
   return api.api_type() == ApiConfigSource::DELTA_GRPC ||
          api.api_type() == ApiConfigSource::AGGREGATED_DELTA_GRPC;
+}
+
+// Positive, and within the type's bounds.
+bool is_time(const google::protobuf::Duration& duration) {
+  constexpr int64_t kMaxSeconds = 315'576'000'000;
+  return duration.seconds() >= 0 && duration.seconds() <= kMaxSeconds && to_ms(duration) > 0;
 }
 
 std::shared_ptr<const Node> node_of(const config::Bootstrap& bootstrap) {
@@ -82,7 +89,11 @@ bool ControlPlanes::configure(const config::Bootstrap& bootstrap, const HasClust
   if (!bootstrap.dynamic_resources().has_ads_config()) return true;
   const FieldPath path = FieldPath::root("dynamic_resources.ads_config");
   const ApiConfigSource& api = bootstrap.dynamic_resources().ads_config();
-  if (!check_api(api, path, has_cluster, diagnostics)) return configured_ = false;
+  if (api.api_type() == ApiConfigSource::REST)
+    diagnostics.error(Code::kSemantic, path.field("api_type"), "ADS is one stream, not polls",
+                      "use GRPC or DELTA_GRPC; REST is for a config source of one type");
+  if (!check_api(api, path, has_cluster, diagnostics) || api.api_type() == ApiConfigSource::REST)
+    return configured_ = false;
   ads_ = make(api, true, "ads");
   return true;
 }
@@ -119,12 +130,20 @@ bool ControlPlanes::check(const ConfigSource& source, ResourceType type, const F
 bool ControlPlanes::check_api(const ApiConfigSource& api, const FieldPath& path,
                               const HasCluster& has_cluster, Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
+  if (api.api_type() == ApiConfigSource::REST) {
+    check_rest(api, path, has_cluster, diagnostics);
+    return diagnostics.error_count() == errors_before;
+  }
   if (api.api_type() != ApiConfigSource::GRPC &&
       api.api_type() != ApiConfigSource::AGGREGATED_GRPC && !is_delta(api))
     diagnostics.error(
         Code::kNotSupported, path.field("api_type"),
         "Weir speaks " + ApiConfigSource::ApiType_Name(api.api_type()) + " to no control plane",
-        "GRPC and DELTA_GRPC are supported");
+        "GRPC, DELTA_GRPC and REST are supported");
+  if (api.cluster_names_size() > 0)
+    diagnostics.error(Code::kSemantic, path.field("cluster_names"),
+                      "clusters by name are for REST, this source is called by gRPC",
+                      "name the cluster in grpc_services");
   if (api.grpc_services_size() == 0) {
     diagnostics.error(Code::kConstraint, path.field("grpc_services"), "no service is named",
                       "add an envoy_grpc with the cluster_name of the control plane");
@@ -136,7 +155,38 @@ bool ControlPlanes::check_api(const ApiConfigSource& api, const FieldPath& path,
   return diagnostics.error_count() == errors_before;
 }
 
+void ControlPlanes::check_rest(const ApiConfigSource& api, const FieldPath& path,
+                               const HasCluster& has_cluster, Diagnostics& diagnostics) {
+  if (api.grpc_services_size() > 0)
+    diagnostics.error(Code::kSemantic, path.field("grpc_services"), "REST is no gRPC service",
+                      "name the cluster in cluster_names");
+  if (api.cluster_names_size() != 1)
+    return diagnostics.error(Code::kConstraint, path.field("cluster_names"),
+                             "REST needs the name of one cluster", "give exactly one");
+  const std::string& cluster = api.cluster_names(0);
+  if (has_cluster && !has_cluster(cluster))
+    diagnostics.error(Code::kReference, path.field("cluster_names", 0),
+                      "there is no cluster '" + cluster + "'", "define it under clusters");
+  if (!is_time(api.refresh_delay()))
+    diagnostics.error(Code::kConstraint, path.field("refresh_delay"),
+                      "REST needs a positive time between its polls", "give one, e.g. 5s");
+  if (api.has_request_timeout() && !is_time(api.request_timeout()))
+    diagnostics.error(Code::kOutOfRange, path.field("request_timeout"),
+                      "the time is not positive or too long", "leave it out for 1s");
+}
+
 // ---- making them ----
+
+xds::Source& ControlPlanes::Link::source() const {
+  if (client != nullptr) return *client;
+  if (rest != nullptr) return *rest;
+  return *file;
+}
+
+void ControlPlanes::Link::start() const {
+  if (client != nullptr) client->start();
+  if (rest != nullptr) rest->start();
+}
 
 std::unique_ptr<ControlPlanes::Link> ControlPlanes::make(const ApiConfigSource& api,
                                                          bool aggregated, std::string name) {
@@ -169,7 +219,7 @@ std::unique_ptr<ControlPlanes::Link> ControlPlanes::make(const ApiConfigSource& 
   link->wire = std::make_unique<GrpcWire>(needs_.loop, needs_.find_cluster, std::move(*service));
   link->client = std::make_unique<xds::Client>(*link->wire, std::move(options));
   link->wire->set_tick([client = link->client.get()] { client->tick(); });
-  if (started_) link->client->start();
+  if (started_) link->start();
   return link;
 }
 
@@ -187,31 +237,49 @@ std::unique_ptr<ControlPlanes::Link> ControlPlanes::make_file(const ConfigSource
   return link;
 }
 
+std::unique_ptr<ControlPlanes::Link> ControlPlanes::make_rest(const ApiConfigSource& api,
+                                                              ResourceType type) {
+  xds::RestSourceOptions options;
+  options.node = node_;
+  options.refresh_delay_ms = to_ms(api.refresh_delay());
+  options.request_timeout_ms =
+      api.has_request_timeout() ? to_ms(api.request_timeout()) : kDefaultPollTimeoutMs;
+  options.text.reject_unknown_fields = needs_.reject_unknown_fields;
+  options.on_event = [this](ResourceType what, Event event) { count(what, event); };
+  const std::string& cluster = api.cluster_names(0);
+  auto link = std::make_unique<Link>();
+  link->name = std::string(xds::short_name(type)) + " of " + cluster;
+  link->rest =
+      std::make_unique<RestLink>(RestLink::Needs{needs_.loop, needs_.log, needs_.find_cluster},
+                                 type, cluster, std::move(options));
+  if (started_) link->start();
+  return link;
+}
+
 xds::Source* ControlPlanes::source(const ConfigSource& source, ResourceType type) {
   if (source.has_ads() || source.has_self()) return ads_ == nullptr ? nullptr : ads_->client.get();
-  const bool is_file = !source.has_api_config_source();
   ConfigSource where = source;
   where.clear_initial_fetch_timeout();
   const std::string key = where.SerializeAsString() + std::string(xds::short_name(type));
   std::unique_ptr<Link>& link = others_[key];
-  if (is_file) {
-    if (link == nullptr) link = make_file(source, type);
-    return link->file.get();
-  }
-  if (link == nullptr) {
-    const ApiConfigSource& api = source.api_config_source();
+  if (link != nullptr) return &link->source();
+  const ApiConfigSource& api = source.api_config_source();
+  if (!source.has_api_config_source()) {
+    link = make_file(source, type);
+  } else if (api.api_type() == ApiConfigSource::REST) {
+    link = make_rest(api, type);
+  } else {
     link = make(api, false,
                 std::string(xds::short_name(type)) + " of " +
                     api.grpc_services(0).envoy_grpc().cluster_name());
   }
-  return link->client.get();
+  return &link->source();
 }
 
 void ControlPlanes::start() {
   if (std::exchange(started_, true)) return;
-  if (ads_ != nullptr) ads_->client->start();
-  for (auto& [key, link] : others_)
-    if (link->client != nullptr) link->client->start();
+  if (ads_ != nullptr) ads_->start();
+  for (auto& [key, link] : others_) link->start();
 }
 
 void ControlPlanes::count(ResourceType type, Event event) {
@@ -224,10 +292,12 @@ void ControlPlanes::count(ResourceType type, Event event) {
 std::vector<ControlPlanes::Plane> ControlPlanes::status() const {
   std::vector<Plane> out;
   const auto add = [&](const Link& link) {
-    if (link.file != nullptr)
-      return out.push_back({link.name, true, link.name, link.file->status()});
-    out.push_back(
-        {link.name, link.client->connected(), link.client->control_plane(), link.client->status()});
+    const bool connected = link.client != nullptr ? link.client->connected()
+                           : link.rest != nullptr ? link.rest->connected()
+                                                  : true;
+    const std::string& identifier =
+        link.client != nullptr ? link.client->control_plane() : link.name;
+    out.push_back({link.name, connected, identifier, link.source().status()});
   };
   if (ads_ != nullptr) add(*ads_);
   for (const auto& [key, link] : others_) add(*link);

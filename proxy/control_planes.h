@@ -14,6 +14,7 @@
 #include "proxy/base/log.h"
 #include "proxy/file_link.h"
 #include "proxy/grpc_wire.h"
+#include "proxy/rest_link.h"
 #include "proxy/stats/registry.h"
 #include "xds/client.h"
 #include "xds/source.h"
@@ -69,21 +70,30 @@ class ControlPlanes {
   std::vector<Plane> status() const;
 
  private:
-  // A control plane that is called, or a file.
+  // A control plane that is called or polled, or a file: one of the three.
   struct Link {
     std::string name;
     std::unique_ptr<GrpcWire> wire;
-    std::unique_ptr<xds::Client> client;  // null: it is a file
+    std::unique_ptr<xds::Client> client;
+    std::unique_ptr<RestLink> rest;
     std::unique_ptr<FileLink> file;
+
+    xds::Source& source() const;
+    void start() const;
   };
 
   std::unique_ptr<Link> make(const envoy::config::core::v3::ApiConfigSource& api, bool aggregated,
                              std::string name);
   std::unique_ptr<Link> make_file(const envoy::config::core::v3::ConfigSource& source,
                                   xds::ResourceType type);
+  std::unique_ptr<Link> make_rest(const envoy::config::core::v3::ApiConfigSource& api,
+                                  xds::ResourceType type);
   static bool check_api(const envoy::config::core::v3::ApiConfigSource& api,
                         const config::FieldPath& path, const HasCluster& has_cluster,
                         config::Diagnostics& diagnostics);
+  static void check_rest(const envoy::config::core::v3::ApiConfigSource& api,
+                         const config::FieldPath& path, const HasCluster& has_cluster,
+                         config::Diagnostics& diagnostics);
   void count(xds::ResourceType type, xds::Event event);
 
   Needs needs_;
