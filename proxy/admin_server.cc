@@ -3,11 +3,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <optional>
 #include <utility>
+
+#include "proxy/admin/client_status.h"
+#include "proxy/grpc_responder.h"
 
 namespace weir {
 
-// One admin request: its head is all that matters, and the answer is there at once.
+// One admin request: its head is all that matters, and the answer is there at once. Or a gRPC call.
 class AdminServer::Stream : public http::ServerStreamEvents {
  public:
   Stream(AdminServer& server, http::ServerStream& stream)
@@ -15,8 +19,8 @@ class AdminServer::Stream : public http::ServerStreamEvents {
 
   http::RequestHead& request_head() override { return head_; }
   void on_request_head(bool end) override {
-    if (!end) return;
-    answer();
+    if (head_.protocol == http::Protocol::kHttp2 && http::is_grpc(head_)) return begin_call(end);
+    if (end) answer();
   }
   void on_bad_request(uint16_t status, std::string_view details) override {
     admin::AdminResponse response;
@@ -25,20 +29,46 @@ class AdminServer::Stream : public http::ServerStreamEvents {
     stream_.close_after_response();
     send(response);
   }
-  void on_request_body(std::string_view /*bytes*/, bool end) override {
-    if (end) answer();
+  void on_request_body(std::string_view bytes, bool end) override {
+    if (!call_) return end ? answer() : void();
+    call_->on_body(bytes, end);
+    leave_if_over();
   }
-  void on_request_trailers(http::HeaderMap& /*trailers*/) override { answer(); }
+  void on_request_trailers(http::HeaderMap& /*trailers*/) override {
+    if (!call_) return answer();
+    call_->on_end();
+    leave_if_over();
+  }
   void on_downstream_reset(http::ResetReason /*reason*/, std::string_view /*details*/) override {
     server_.finish(*this);
   }
-  void on_downstream_full(bool /*full*/) override {}
+  void on_downstream_full(bool full) override {
+    if (call_) call_->on_full(full);
+  }
 
  private:
-  void answer() {
-    const admin::AdminRequest request = admin::make_admin_request(
-        head_.method_text, head_.path, head_.authority, head_.headers.get("origin"));
-    send(server_.admin_.handle(request));
+  admin::AdminRequest request() const {
+    return admin::make_admin_request(head_.method_text, head_.path, head_.authority,
+                                     head_.headers.get("origin"));
+  }
+
+  void answer() { send(server_.admin_.handle(request())); }
+
+  void begin_call(bool end) {
+    const bool unary = head_.path == admin::kFetchClientStatus;
+    call_.emplace(server_.loop_, stream_, arena_, unary, [this](std::string_view message) {
+      return server_.admin_.client_status(request(), message);
+    });
+    if (!unary && head_.path != admin::kStreamClientStatus) {
+      call_->finish(http::GrpcStatus::kUnimplemented,
+                    "here is envoy.service.status.v3.ClientStatusDiscoveryService alone");
+    } else if (end) {
+      call_->on_end();
+    }
+    leave_if_over();
+  }
+  void leave_if_over() {
+    if (call_->over()) server_.finish(*this);
   }
 
   void send(const admin::AdminResponse& response) {
@@ -60,6 +90,7 @@ class AdminServer::Stream : public http::ServerStreamEvents {
   http::ServerStream& stream_;
   Arena arena_;
   http::RequestHead head_;
+  std::optional<GrpcResponder> call_;
 };
 
 AdminServer::AdminServer(net::Loop& loop, int listening, admin::AdminHooks hooks)
@@ -67,6 +98,10 @@ AdminServer::AdminServer(net::Loop& loop, int listening, admin::AdminHooks hooks
   options_.send_date = false;
   options_.idle_timeout_ms = 60'000;
   options_.request_headers_timeout_ms = 10'000;
+  options_.detect_http2 = true;
+  h2_options_.send_date = false;
+  h2_options_.idle_timeout_ms = options_.idle_timeout_ms;
+  h2_options_.request_headers_timeout_ms = options_.request_headers_timeout_ms;
   watch_.start_level(loop_, listening_, *this);
 }
 
@@ -91,6 +126,15 @@ void AdminServer::on_ready(uint8_t /*ready*/) {
   arrival.id = ++ids_;
   arrival.peer = net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&address), length);
   connections_.add(std::make_unique<http::H1Server>(loop_, *this, options_))
+      .start(std::move(arrival));
+}
+
+void AdminServer::on_http2_preface(http::ServerConnection& connection, std::string_view bytes) {
+  http::Arrival arrival = connection.give_up_socket();
+  connections_.retire(connection);
+  arrival.received = bytes;
+  connections_
+      .add(std::make_unique<http::H2Server>(loop_, *this, h2_options_, h2_stats_.main_shard()))
       .start(std::move(arrival));
 }
 

@@ -5,11 +5,13 @@
 
 #include "proxy/admin/admin.h"
 #include "proxy/http/h1_server.h"
+#include "proxy/http/h2_server.h"
 #include "proxy/net/loop.h"
 
 namespace weir {
 
-// Serves the admin endpoints over HTTP/1.1 on the main thread's loop.
+// Serves the admin endpoints on the main thread's loop, over HTTP/1.1 and, with prior knowledge,
+// HTTP/2; and over HTTP/2 the gRPC service that tells what control planes sent (CSDS).
 class AdminServer : public http::ServerConnectionOwner, private net::Watch::Owner {
  public:
   // Owns `listening`, a bound and listening socket.
@@ -25,6 +27,7 @@ class AdminServer : public http::ServerConnectionOwner, private net::Watch::Owne
   bool draining() const override { return false; }
   void on_closed(http::ServerConnection& connection) override;
   std::string_view date() override { return {}; }
+  void on_http2_preface(http::ServerConnection& connection, std::string_view bytes) override;
 
  private:
   class Stream;
@@ -36,6 +39,8 @@ class AdminServer : public http::ServerConnectionOwner, private net::Watch::Owne
   net::Loop& loop_;
   admin::Admin admin_;
   http::H1ServerOptions options_;
+  http::H2Options h2_options_;
+  stats::Registry h2_stats_;  // counts what nobody asks for
   net::Watch watch_;
   int listening_;
   uint64_t ids_ = 0;

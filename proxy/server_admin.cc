@@ -164,9 +164,16 @@ std::vector<admin::ControlPlaneState> Server::control_plane_states() const {
   for (const ControlPlanes::Plane& plane : planes_.status()) {
     admin::ControlPlaneState state{plane.name, plane.connected, plane.identifier, {}};
     for (const xds::ResourceStatus& one : plane.resources)
-      state.resources.push_back({std::string(xds::short_name(one.type)), one.name,
-                                 std::string(state_name(one.state)), one.version,
-                                 one.rejected_version, one.error, one.since_ms, one.updated_ms});
+      state.resources.push_back({.type = std::string(xds::short_name(one.type)),
+                                 .type_url = std::string(xds::type_url(one.type)),
+                                 .name = one.name,
+                                 .state = std::string(state_name(one.state)),
+                                 .version = one.version,
+                                 .rejected_version = one.rejected_version,
+                                 .error = one.error,
+                                 .rejected_ms = one.rejected_ms,
+                                 .since_ms = one.since_ms,
+                                 .updated_ms = one.updated_ms});
     out.push_back(std::move(state));
   }
   return out;
@@ -196,6 +203,7 @@ std::vector<admin::DynamicResource> Server::dynamic_resources() const {
     if (const auto found = rejected.find({one.type, entry.name}); found != rejected.end()) {
       entry.error = found->second.error;
       entry.rejected_version = found->second.rejected_version;
+      entry.rejected_ms = found->second.rejected_ms;
     }
     out.push_back(std::move(entry));
   }

@@ -20,6 +20,7 @@ void set_version(ResourceStatus& status, const std::string& version, Now now) {
   if (status.version != version || status.updated_ms == 0) status.updated_ms = now.wall_ms;
   status.version = version;
   status.rejected_version.clear();
+  status.rejected_ms = 0;
   status.error.clear();
   set_state(status, State::kAccepted, now);
 }
@@ -251,6 +252,7 @@ void ResourceTable::reject(Entry& entry, const std::string& version, const std::
   fetches_.disarm(entry.status.name);
   entry.hash.reset();
   entry.status.rejected_version = version;
+  entry.status.rejected_ms = now.wall_ms;
   entry.status.error = error;
   set_state(entry.status, State::kRejected, now);
 }

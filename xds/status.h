@@ -33,6 +33,7 @@ struct ResourceStatus {
   std::string version;           // of what is in force; empty: none
   std::string rejected_version;  // of what was refused last
   std::string error;             // of what was refused last; empty once a later one is taken
+  int64_t rejected_ms = 0;       // wall time of that; 0 once a later one is taken
   int64_t since_ms = 0;          // wall time of the last change of `state`
   int64_t updated_ms = 0;        // wall time when `version` came
 };

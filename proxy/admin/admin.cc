@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "proxy/admin/client_status.h"
 #include "proxy/admin/handlers.h"
 #include "proxy/admin/origin.h"
 
@@ -91,6 +92,13 @@ AdminResponse Admin::handle(const AdminRequest& request) const {
     return error_response(404, "there is no '" + request.path + "' here\n" + help_text());
   if (endpoint->changes && read) return wrong_method(endpoint->path, "POST");
   return endpoint->handle(hooks_, request);
+}
+
+Result<std::string> Admin::client_status(const AdminRequest& request,
+                                         std::string_view message) const {
+  if (const Result<void> fine = check_origin(request, hooks_.allowed_hosts); !fine)
+    return Error{"forbidden", fine.error().message};
+  return answer_client_status(hooks_, message);
 }
 
 }  // namespace weir::admin

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "proxy/admin/hooks.h"
 #include "proxy/admin/message.h"
+#include "proxy/base/result.h"
 
 namespace weir::admin {
 
@@ -16,6 +18,10 @@ class Admin {
   // GET (and HEAD) never changes anything: what does answers it with 405. Requests that a web page
   // of another site may have sent are answered with 403.
   AdminResponse handle(const AdminRequest& request) const;
+
+  // A gRPC call of ClientStatusDiscoveryService (client_status.h): the answer to one message. The
+  // error is "forbidden" where `handle` answers 403.
+  Result<std::string> client_status(const AdminRequest& request, std::string_view message) const;
 
  private:
   AdminHooks hooks_;

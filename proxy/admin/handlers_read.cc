@@ -3,6 +3,7 @@
 #include <array>
 #include <ctime>
 
+#include "proxy/admin/client_status.h"
 #include "proxy/admin/config_dump.h"
 #include "proxy/admin/handlers.h"
 #include "proxy/admin/render.h"
@@ -50,6 +51,12 @@ AdminResponse config_dump(const AdminHooks& hooks, const AdminRequest& request) 
   std::vector<DynamicResource> dynamic;
   if (hooks.dynamic_resources) dynamic = hooks.dynamic_resources();
   return json_or_error(config_dump_json(*bootstrap, updated_s, dynamic, query));
+}
+
+AdminResponse csds(const AdminHooks& hooks, const AdminRequest& request) {
+  if (!hooks.bootstrap || !hooks.control_planes || !hooks.dynamic_resources)
+    return not_available(request.path);
+  return json_or_error(client_status_json(hooks, request.has("exclude_resource_contents")));
 }
 
 AdminResponse config_status(const AdminHooks& hooks, const AdminRequest& request) {
@@ -110,13 +117,15 @@ AdminResponse stats_page(const AdminHooks& hooks, const AdminRequest& request) {
   return text_response(stats::stats_text(*hooks.stats, *filter));
 }
 
-constexpr std::array<Endpoint, 12> kEndpoints = {{
+constexpr std::array<Endpoint, 13> kEndpoints = {{
     {"/certs", false, "print certs on machine", "", certs},
     {"/clusters", false, "upstream cluster status", "format=json", clusters},
     {"/config_dump", false, "dump current configs; secrets are redacted",
      "resource=static_clusters, name_regex=, include_eds", config_dump},
     {"/config_status", false, "where each resource of a control plane stands, and why", "",
      config_status},
+    {"/csds", false, "what control planes sent, and where each resource stands, as CSDS has it",
+     "exclude_resource_contents", csds},
     {"/hot_restart_version", false, "print the hot restart compatibility version", "",
      hot_restart_version},
     {"/listeners", false, "print listener info", "format=json", listeners},

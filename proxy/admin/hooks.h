@@ -118,18 +118,21 @@ struct DynamicResource {
   bool warming = false;          // waits for what it needs
   std::string error;             // why a later version was refused; empty: none was
   std::string rejected_version;  // of that one
+  int64_t rejected_ms = 0;       // since 1970, when that was
 };
 
 // Where a resource of a control plane stands.
 struct ResourceState {
-  std::string type;  // "CDS", ...
+  std::string type;      // "CDS", ...
+  std::string type_url;  // "type.googleapis.com/envoy.config.cluster.v3.Cluster", ...
   std::string name;
-  std::string state;    // "REQUESTED", "ACCEPTED", "REJECTED", "DOES_NOT_EXIST", "TIMEOUT"
+  std::string state;    // "REQUESTED", "ACKED", "NACKED", "DOES_NOT_EXIST", "TIMEOUT"
   std::string version;  // in force; empty: none
   std::string rejected_version;
   std::string error;
-  int64_t since_ms = 0;    // 1970, of the last change of `state`
-  int64_t updated_ms = 0;  // the same, when `version` came; 0: it did not
+  int64_t rejected_ms = 0;  // 1970, of the last refusal; 0: there is none
+  int64_t since_ms = 0;     // 1970, of the last change of `state`
+  int64_t updated_ms = 0;   // the same, when `version` came; 0: it did not
 };
 
 struct ControlPlaneState {
