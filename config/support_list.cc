@@ -20,7 +20,7 @@ Bootstrap.DynamicResources: lds_config cds_config ads_config
 Bootstrap.ApplicationLogConfig: *
 Bootstrap.ApplicationLogConfig.LogFormat: *
 Admin: address profile_path access_log ignore_global_conn_limit
-ClusterManager: enable_deferred_cluster_creation
+ClusterManager: enable_deferred_cluster_creation load_stats_config
 RuntimeLayer: name static_layer admin_layer rtds_layer
 
 package envoy.config.metrics.v3
@@ -197,7 +197,7 @@ Cluster: name alt_stat_name type cluster_type connect_timeout per_connection_buf
   maglev_lb_config original_dst_lb_config least_request_lb_config round_robin_lb_config
   common_lb_config transport_socket metadata upstream_connection_options
   close_connections_on_host_health_failure ignore_health_on_host_removal load_balancing_policy
-  upstream_bind_config eds_cluster_config
+  upstream_bind_config eds_cluster_config lrs_server
 Cluster.TransportSocketMatch: *
 Cluster.OriginalDstLbConfig: * -metadata_key
 Cluster.CommonLbConfig: healthy_panic_threshold locality_weighted_lb_config zone_aware_lb_config

@@ -136,6 +136,7 @@ void Clusters::remove(const std::string& name) {
   if (found->second.cluster != nullptr) --active_;
   retire(found->second);
   entries_.erase(found);
+  if (told_published_) told_published_(name, nullptr);
   needs_.stats.main_shard().inc(removed_);
   if (told_warm_) told_warm_();
 }
@@ -199,6 +200,7 @@ void Clusters::publish(Entry& entry) {
     main->second.cluster->drain();
     main->second.old.push_back(std::move(main->second.cluster));
   }
+  if (told_published_) told_published_(name, entry.cluster->config.get());
   count();
 }
 
@@ -330,6 +332,11 @@ std::string Clusters::add(const xds::Resource& resource) {
             [this](const std::string& name) { return has(name); }, diagnostics))
       config = nullptr;
   }
+  if (config != nullptr && config->lrs_source != nullptr &&
+      !needs_.planes.check_load_server(
+          *config->lrs_source, false, root.field("lrs_server"),
+          [this](const std::string& name) { return has(name); }, diagnostics))
+    config = nullptr;
   if (config == nullptr) return error_text(diagnostics);
   put(std::move(config), true, resource);
   return {};

@@ -60,6 +60,9 @@ class Clusters {
   bool primary_warm() const;
   // Called when warm() may have become true.
   void on_warm(std::function<void()> told) { told_warm_ = std::move(told); }
+  // Called when a cluster, or another version of it, is in force; with null when it is no more.
+  using Published = std::function<void(const std::string& name, const upstream::ClusterConfig*)>;
+  void on_published(Published told) { told_published_ = std::move(told); }
   // Some secrets may have come.
   void secrets_settled();
   // Enough waited for names: what has never been published is, with the endpoints that it has.
@@ -124,6 +127,7 @@ class Clusters {
   size_t active_ = 0;  // published
   std::function<void()> told_warm_;
   std::function<void()> told_loaded_;
+  Published told_published_;
   stats::CounterId added_, modified_, removed_;
   stats::GaugeId active_gauge_, warming_gauge_;
 };

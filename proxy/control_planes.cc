@@ -86,6 +86,7 @@ bool ControlPlanes::configure(const config::Bootstrap& bootstrap, const HasClust
                               Diagnostics& diagnostics) {
   if (std::exchange(configured_, true)) return true;
   node_ = node_of(bootstrap);
+  keep_services(bootstrap);
   if (!bootstrap.dynamic_resources().has_ads_config()) return true;
   const FieldPath path = FieldPath::root("dynamic_resources.ads_config");
   const ApiConfigSource& api = bootstrap.dynamic_resources().ads_config();
@@ -183,6 +184,11 @@ xds::Source& ControlPlanes::Link::source() const {
   return *file;
 }
 
+std::string ControlPlanes::Link::version(ResourceType of) const {
+  if (client != nullptr) return client->version(of);
+  return rest != nullptr ? rest->version() : file->version();
+}
+
 void ControlPlanes::Link::start() const {
   if (client != nullptr) client->start();
   if (rest != nullptr) rest->start();
@@ -273,6 +279,7 @@ xds::Source* ControlPlanes::source(const ConfigSource& source, ResourceType type
                 std::string(xds::short_name(type)) + " of " +
                     api.grpc_services(0).envoy_grpc().cluster_name());
   }
+  link->type = type;
   return &link->source();
 }
 
@@ -287,6 +294,14 @@ void ControlPlanes::count(ResourceType type, Event event) {
                                ? "control_plane.rate_limit_enforced"
                                : stat_prefix_of(type) + std::string(stat_of(event));
   needs_.stats.main_shard().inc(needs_.stats.counter(name));
+}
+
+std::string ControlPlanes::version(ResourceType type) const {
+  if (ads_ != nullptr)
+    if (std::string found = ads_->version(type); !found.empty()) return found;
+  for (const auto& [key, link] : others_)
+    if (link->type == type) return link->version(type);
+  return {};
 }
 
 std::vector<ControlPlanes::Plane> ControlPlanes::status() const {

@@ -58,6 +58,19 @@ class ControlPlanes {
   // Of a source that was checked.
   xds::Source* source(const envoy::config::core::v3::ConfigSource& source, xds::ResourceType type);
 
+  // Who is told of load (LRS): a cluster's lrs_server, or the bootstrap's load_stats_config. As
+  // `check`; `is_static`: the cluster is the bootstrap's.
+  bool check_load_server(const envoy::config::core::v3::ConfigSource& server, bool is_static,
+                         const config::FieldPath& path, const HasCluster& has_cluster,
+                         config::Diagnostics& diagnostics) const;
+  static bool check_load_service(const envoy::config::core::v3::ApiConfigSource& api,
+                                 const config::FieldPath& path, const HasCluster& has_cluster,
+                                 config::Diagnostics& diagnostics);
+  // Null: there is no such service.
+  std::shared_ptr<const envoy::config::core::v3::ApiConfigSource> load_service(
+      const envoy::config::core::v3::ConfigSource& server) const;
+  const std::shared_ptr<const envoy::config::core::v3::Node>& node() const { return node_; }
+
   // From now on streams are open.
   void start();
 
@@ -68,11 +81,15 @@ class ControlPlanes {
     std::vector<xds::ResourceStatus> resources;
   };
   std::vector<Plane> status() const;
+  // Of the last answer of a type with all its resources (CDS, LDS) that was taken over as a whole;
+  // empty: there was none.
+  std::string version(xds::ResourceType type) const;
 
  private:
   // A control plane that is called or polled, or a file: one of the three.
   struct Link {
     std::string name;
+    xds::ResourceType type = xds::ResourceType::kCluster;  // unless it is the aggregated one
     std::unique_ptr<GrpcWire> wire;
     std::unique_ptr<xds::Client> client;
     std::unique_ptr<RestLink> rest;
@@ -80,6 +97,7 @@ class ControlPlanes {
 
     xds::Source& source() const;
     void start() const;
+    std::string version(xds::ResourceType of) const;
   };
 
   std::unique_ptr<Link> make(const envoy::config::core::v3::ApiConfigSource& api, bool aggregated,
@@ -94,10 +112,14 @@ class ControlPlanes {
   static void check_rest(const envoy::config::core::v3::ApiConfigSource& api,
                          const config::FieldPath& path, const HasCluster& has_cluster,
                          config::Diagnostics& diagnostics);
+  void keep_services(const config::Bootstrap& bootstrap);
   void count(xds::ResourceType type, xds::Event event);
 
   Needs needs_;
   std::shared_ptr<const envoy::config::core::v3::Node> node_;
+  // Where ADS and CDS come from; null: not from a service.
+  std::shared_ptr<const envoy::config::core::v3::ApiConfigSource> ads_service_;
+  std::shared_ptr<const envoy::config::core::v3::ApiConfigSource> cds_service_;
   std::unique_ptr<Link> ads_;
   std::map<std::string, std::unique_ptr<Link>> others_;  // by the source's bytes and the type
   stats::GaugeId connected_;

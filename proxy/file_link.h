@@ -23,6 +23,9 @@ class FileLink : public xds::Source, private xds::Clock, private net::Timer::Own
   FileLink(net::Loop& loop, Logger& log, xds::ResourceType type, xds::FileSourceOptions options,
            std::string watched_directory);
 
+  // Of what the file said last; empty: nothing was read.
+  std::string version() const { return source_ == nullptr ? std::string() : source_->version(); }
+
   // xds::Source
   void set_handler(xds::ResourceType type, xds::ResourceHandler& handler) override;
   void subscribe(xds::ResourceType type, const std::string& name,

@@ -152,7 +152,10 @@ void Forward::attempt() {
   backing_off_ = false;
   retry_at_ms_ = INT64_MAX;
   if (!holds_request_slot_) {
-    if (!cluster_->requests(high_).try_acquire()) return fail(ResetReason::kOverflow, "overflow");
+    if (!cluster_->requests(high_).try_acquire()) {
+      cluster_->shard().inc(cluster_->stats().rq_pending_overflow);
+      return fail(ResetReason::kOverflow, "overflow");
+    }
     holds_request_slot_ = true;
   }
   if (!take_host()) return;

@@ -45,11 +45,18 @@ void read_sources(const config::Bootstrap& bootstrap, const FieldPath& path, con
   const auto& all = bootstrap.static_resources().clusters();
   for (int i = 0; i < all.size(); ++i) {
     const auto& eds = all[i].eds_cluster_config();
-    if (!eds.has_eds_config()) continue;
     const FieldPath at = clusters.at(i);
+    if (all[i].has_lrs_server())
+      planes.check_load_server(all[i].lrs_server(), true, at.field("lrs_server"), has_cluster,
+                               build.diagnostics);
+    if (!eds.has_eds_config()) continue;
     planes.check(eds.eds_config(), xds::ResourceType::kEndpoint,
                  at.field("eds_cluster_config.eds_config"), has_cluster, build.diagnostics);
   }
+  if (const auto& manager = bootstrap.cluster_manager(); manager.has_load_stats_config())
+    ControlPlanes::check_load_service(manager.load_stats_config(),
+                                      FieldPath::root("cluster_manager.load_stats_config"),
+                                      has_cluster, build.diagnostics);
   RuntimeLayers::check(bootstrap, planes, has_cluster, build.diagnostics);
   const auto& dynamic = bootstrap.dynamic_resources();
   const FieldPath root = FieldPath::root("dynamic_resources");

@@ -33,6 +33,8 @@ class RestLink : public xds::Source, private xds::Clock, private net::Timer::Own
   void start();
   // The last poll was answered.
   bool connected() const { return connected_; }
+  // Of the last answer that was taken over; empty: there was none.
+  std::string version() const { return source_ == nullptr ? std::string() : source_->version(); }
 
   // xds::Source. A poll is one question and one answer: there is nothing to pause.
   void set_handler(xds::ResourceType type, xds::ResourceHandler& handler) override;

@@ -124,7 +124,12 @@ Server::Server(Options options)
                    [this](const std::string& name) { return clusters_.has(name); }),
       planes_({loop_, log_, stats_,
                [this](const std::string& name) { return clusters_.on_main_loop(name); },
-               options_.reject_unknown_dynamic_fields}) {
+               options_.reject_unknown_dynamic_fields}),
+      load_reports_({loop_, log_, stats_, workers_, clusters_, planes_,
+                     [this](const std::string& name) { return clusters_.on_main_loop(name); }}) {
+  clusters_.on_published([this](const std::string& name, const upstream::ClusterConfig* config) {
+    load_reports_.note(name, config);
+  });
   clusters_.on_warm([this] { advance(); });
   runtime_.on_loaded([this] { advance(); });
   listeners_.on_warm([this] { advance(); });
@@ -272,6 +277,7 @@ void Server::ask_for_clusters() {
                         });
   }
   planes_.start();
+  load_reports_.start(*bootstrap_);
 }
 
 void Server::ask_for_listeners() {

@@ -16,6 +16,7 @@
 #include "proxy/hot_restart.h"
 #include "proxy/http/kept_state.h"
 #include "proxy/listeners.h"
+#include "proxy/load_reports.h"
 #include "proxy/net/loop.h"
 #include "proxy/options.h"
 #include "proxy/overload_watch.h"
@@ -116,6 +117,7 @@ class Server {
   Listeners listeners_;
   SecretFeed secret_feed_;
   ControlPlanes planes_;  // after the clusters that its streams use
+  LoadReports load_reports_;
   std::shared_ptr<const config::Bootstrap> bootstrap_;
   std::unique_ptr<const Plan> plan_;
   int64_t config_updated_s_ = 0;

@@ -21,4 +21,9 @@ inline constexpr std::string_view kAggregatedService =
 inline constexpr std::string_view kAggregatedStream = "StreamAggregatedResources";
 inline constexpr std::string_view kAggregatedDelta = "DeltaAggregatedResources";
 
+// Where load is reported.
+inline constexpr std::string_view kLoadReportingService =
+    "envoy.service.load_stats.v3.LoadReportingService";
+inline constexpr std::string_view kStreamLoadStats = "StreamLoadStats";
+
 }  // namespace weir::xds

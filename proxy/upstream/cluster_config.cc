@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/message_hash.h"
+#include "envoy/config/core/v3/config_source.pb.h"
 #include "proxy/upstream/cluster_config_parts.h"
 
 namespace weir::upstream {
@@ -21,7 +22,6 @@ void refuse_unread(ClusterBuild& build) {
       {c.has_outlier_detection(), "outlier_detection"},
       {c.has_lb_subset_config(), "lb_subset_config"},
       {c.filters_size() > 0, "filters"},
-      {c.has_lrs_server(), "lrs_server"},
       {c.has_upstream_config(), "upstream_config"},
       {c.has_preconnect_policy(), "preconnect_policy"},
       {c.connection_pool_per_downstream_connection(), "connection_pool_per_downstream_connection"},
@@ -64,6 +64,9 @@ std::shared_ptr<const ClusterConfig> compile_cluster(const Cluster& cluster, con
   out->hash = config::message_hash(cluster);
   out->resolvers = default_resolvers;
   ClusterBuild build{cluster, path, diagnostics, *out, tls};
+  if (cluster.has_lrs_server())
+    out->lrs_source =
+        std::make_shared<const envoy::config::core::v3::ConfigSource>(cluster.lrs_server());
   refuse_unread(build);
   compile_transport(build);
   compile_discovery(build);

@@ -127,6 +127,8 @@ struct ClusterConfig {
   // EDS: who is asked for endpoints, by which name.
   std::shared_ptr<const envoy::config::core::v3::ConfigSource> eds_source;
   std::string eds_service_name;
+  // lrs_server: who is told of its load; null: nobody.
+  std::shared_ptr<const envoy::config::core::v3::ConfigSource> lrs_source;
 
   HostSet hosts;                   // static endpoints; empty for the others
   std::vector<DnsTarget> targets;  // DNS

@@ -141,8 +141,9 @@ export class Stream {
 }
 
 export class ControlPlane {
-  constructor(protos) {
-    Object.assign(this, {protos, streams: [], opened: [], waiting: [], listeners: [], address: null,
+  // `more`: what serves beside it, with addTo(server).
+  constructor(protos, more = []) {
+    Object.assign(this, {protos, more, streams: [], opened: [], waiting: [], listeners: [], address: null,
       versions: 1, server: null, silent: null});
   }
 
@@ -153,6 +154,7 @@ export class ControlPlane {
     this.server = new grpc.Server({"grpc.max_receive_message_length": 64 << 20});
     for (const [name, [service, method]] of Object.entries(kServices))
       this.#serve(name, service, method);
+    for (const other of this.more) other.addTo(this.server);
     const port = await new Promise((resolve, reject) => this.server.bindAsync(address,
       grpc.ServerCredentials.createInsecure(),
       (error, bound) => (error ? reject(error) : resolve(bound))));

@@ -113,9 +113,9 @@ export class Proxy {
 
 // A control plane, and a proxy that asks it. `variant`: "sotw" or "delta".
 export async function world(variant, fields = {}) {
-  const plane = new ControlPlane(protos);
+  const {flags, more, ...config} = fields;
+  const plane = new ControlPlane(protos, more);
   await plane.start();
-  const {flags, ...config} = fields;
   const api_type = variant === "delta" ? "DELTA_GRPC" : "GRPC";
   const proxy = new Proxy(bootstrap({api_type, port: plane.port, ...config}), {flags});
   const close = async () => {
