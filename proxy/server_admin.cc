@@ -1,5 +1,7 @@
 #include <latch>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "filters/registry.h"
 #include "proxy/listener_compile.h"
@@ -23,6 +25,7 @@ admin::EndpointState endpoint_state(const upstream::Endpoint& in,
   out.priority = in.priority;
   if (in.locality < localities.size()) {
     const upstream::Locality& locality = localities[in.locality].locality;
+    out.locality_weight = localities[in.locality].weight;
     out.region = locality.region;
     out.zone = locality.zone;
     out.sub_zone = locality.sub_zone;
@@ -60,6 +63,43 @@ std::vector<admin::EndpointState> endpoint_states(const upstream::HostSet& set,
     add_report(report, out[place]);
   }
   return out;
+}
+
+// Where each resource stands, and which of them were told.
+class StatusByName {
+ public:
+  explicit StatusByName(std::vector<ControlPlanes::Plane> planes) : planes_(std::move(planes)) {
+    for (const ControlPlanes::Plane& plane : planes_)
+      for (const xds::ResourceStatus& one : plane.resources)
+        by_name_.try_emplace({one.type, one.name}, &one);
+  }
+
+  // Null: nothing is known of it. Tells of it once or more.
+  const xds::ResourceStatus* find(xds::ResourceType type, const std::string& name) {
+    const auto found = by_name_.find({type, name});
+    if (found == by_name_.end()) return nullptr;
+    told_.insert(found->second);
+    return found->second;
+  }
+  // Those that were refused, and of which no version is in force.
+  std::vector<const xds::ResourceStatus*> refused_and_absent() const {
+    std::vector<const xds::ResourceStatus*> out;
+    for (const auto& [key, status] : by_name_)
+      if (!status->error.empty() && !told_.contains(status)) out.push_back(status);
+    return out;
+  }
+
+ private:
+  std::vector<ControlPlanes::Plane> planes_;
+  std::map<std::pair<xds::ResourceType, std::string>, const xds::ResourceStatus*> by_name_;
+  std::set<const xds::ResourceStatus*> told_;
+};
+
+void set_verdict(const xds::ResourceStatus& status, admin::DynamicResource& to) {
+  to.state = state_name(status.state);
+  to.error = status.error;
+  to.rejected_version = status.rejected_version;
+  to.rejected_ms = status.rejected_ms;
 }
 
 }  // namespace
@@ -153,6 +193,7 @@ std::vector<admin::ClusterState> Server::cluster_states() {
     state.added_via_api = cluster.dynamic;
     state.default_priority = breaker_state(config.thresholds[0]);
     state.high_priority = breaker_state(config.thresholds[1]);
+    state.overprovisioning_factor = cluster.hosts->overprovisioning_factor;
     state.endpoints = endpoint_states(*cluster.hosts, reports[config.name]);
     states.push_back(std::move(state));
   }
@@ -186,25 +227,23 @@ std::vector<admin::DynamicResource> Server::dynamic_resources() const {
   routes_.describe(resources);
   secret_feed_.describe(resources);
   runtime_.describe(resources);
-  using Key = std::pair<xds::ResourceType, std::string>;
-  std::map<Key, xds::ResourceStatus> rejected;
-  for (const ControlPlanes::Plane& plane : planes_.status())
-    for (const xds::ResourceStatus& one : plane.resources)
-      if (!one.error.empty()) rejected[{one.type, one.name}] = one;
   std::vector<admin::DynamicResource> out;
+  StatusByName statuses(planes_.status());
   for (DynamicResource& one : resources) {
-    admin::DynamicResource entry{std::move(one.name),
-                                 std::move(one.version),
-                                 one.updated_s,
-                                 std::move(one.content),
-                                 one.warming,
-                                 {},
-                                 {}};
-    if (const auto found = rejected.find({one.type, entry.name}); found != rejected.end()) {
-      entry.error = found->second.error;
-      entry.rejected_version = found->second.rejected_version;
-      entry.rejected_ms = found->second.rejected_ms;
-    }
+    admin::DynamicResource entry{.type_url = std::string(xds::type_url(one.type)),
+                                 .name = std::move(one.name),
+                                 .version = std::move(one.version),
+                                 .updated_s = one.updated_s,
+                                 .content = std::move(one.content),
+                                 .warming = one.warming};
+    if (const xds::ResourceStatus* status = statuses.find(one.type, entry.name))
+      set_verdict(*status, entry);
+    out.push_back(std::move(entry));
+  }
+  for (const xds::ResourceStatus* status : statuses.refused_and_absent()) {
+    admin::DynamicResource entry{.type_url = std::string(xds::type_url(status->type)),
+                                 .name = status->name};
+    set_verdict(*status, entry);
     out.push_back(std::move(entry));
   }
   return out;
@@ -264,6 +303,8 @@ admin::AdminHooks Server::admin_hooks() {
   hooks.bootstrap = [this] { return bootstrap_; };
   hooks.dynamic_resources = [this] { return dynamic_resources(); };
   hooks.control_planes = [this] { return control_plane_states(); };
+  hooks.clusters_version = [this] { return planes_.version(xds::ResourceType::kCluster); };
+  hooks.listeners_version = [this] { return planes_.version(xds::ResourceType::kListener); };
   hooks.config_updated_s = [this] { return config_updated_s_; };
   hooks.hot_restart_version = [this] { return hot_restart_.version(); };
   hooks.drain_listeners = [this](const admin::DrainRequest& request) { drain_listeners(request); };

@@ -258,7 +258,7 @@ TEST_F(AdminTest, ConfigDump) {
   hooks_.bootstrap = [bootstrap] { return bootstrap; };
   const json dump = json::parse(get("/config_dump").body);
   EXPECT_EQ(dump["configs"][0]["bootstrap"]["node"]["id"], "n1");
-  EXPECT_EQ(get("/config_dump?resource=nothing").status, 400);
+  EXPECT_EQ(get("/config_dump?resource=nothing").status, 404);
   EXPECT_EQ(get("/config_dump?mask=a").status, 400);
   EXPECT_EQ(json::parse(get("/server_info").body)["node"]["id"], "n1");
 }

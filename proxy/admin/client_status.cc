@@ -28,21 +28,13 @@ void set_time(int64_t ms, Timestamp& out) {
   out.set_nanos(static_cast<int32_t>(ms % 1000) * 1'000'000);
 }
 
-// What did not come in time is taken for what there is not, as A40 has it.
-ClientResourceStatus status_of(const ResourceState& resource) {
-  if (resource.state == "TIMEOUT") return envoy::admin::v3::DOES_NOT_EXIST;
-  ClientResourceStatus out = envoy::admin::v3::UNKNOWN;
-  envoy::admin::v3::ClientResourceStatus_Parse(resource.state, &out);
-  return out;
-}
-
 // Fills in one ClientConfig.
 class Lister {
  public:
   Lister(std::span<const DynamicResource> dynamic, bool exclude_contents, ClientConfig& out)
       : exclude_contents_(exclude_contents), out_(out) {
     for (const DynamicResource& one : dynamic)
-      if (one.content != nullptr) contents_.emplace(Key{one.content->type_url(), one.name}, &one);
+      if (one.content != nullptr) contents_.emplace(Key{one.type_url, one.name}, &one);
   }
 
   void add(const ResourceState& resource) {
@@ -50,7 +42,7 @@ class Lister {
     entry.set_type_url(resource.type_url);
     entry.set_name(resource.name);
     entry.set_version_info(resource.version);
-    entry.set_client_status(status_of(resource));
+    entry.set_client_status(client_resource_status(resource.state));
     if (resource.updated_ms != 0) set_time(resource.updated_ms, *entry.mutable_last_updated());
     if (const Any* content = content_of(resource)) *entry.mutable_xds_config() = *content;
     if (resource.error.empty()) return;
@@ -115,6 +107,13 @@ Result<ClientStatusResponse> client_status(const AdminHooks& hooks, bool exclude
 }
 
 }  // namespace
+
+ClientResourceStatus client_resource_status(const std::string& state) {
+  if (state == "TIMEOUT") return envoy::admin::v3::DOES_NOT_EXIST;
+  ClientResourceStatus out = envoy::admin::v3::UNKNOWN;
+  envoy::admin::v3::ClientResourceStatus_Parse(state, &out);
+  return out;
+}
 
 Result<std::string> client_status_json(const AdminHooks& hooks, bool exclude_contents) {
   const Result<ClientStatusResponse> status = client_status(hooks, exclude_contents);

@@ -9,7 +9,14 @@
 // The client's side of envoy.service.status.v3 (CSDS), as gRPC's clients serve it (gRFC A40): each
 // resource that control planes were asked for, where it stands, what is in force, and why a later
 // version was refused; and the bootstrap's own. Secrets are redacted.
+namespace envoy::admin::v3 {
+enum ClientResourceStatus : int;
+}
+
 namespace weir::admin {
+
+// Of ResourceState::state. What did not come in time is taken for what there is not (A40).
+envoy::admin::v3::ClientResourceStatus client_resource_status(const std::string& state);
 
 // ClientStatusResponse as JSON.
 Result<std::string> client_status_json(const AdminHooks& hooks, bool exclude_contents);

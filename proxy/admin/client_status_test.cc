@@ -27,7 +27,10 @@ DynamicResource resource(const google::protobuf::Message& message, std::string n
                          std::string version) {
   auto content = std::make_shared<google::protobuf::Any>();
   content->PackFrom(message);
-  return {.name = std::move(name), .version = std::move(version), .content = content};
+  return {.type_url = content->type_url(),
+          .name = std::move(name),
+          .version = std::move(version),
+          .content = content};
 }
 
 Secret secret(const std::string& name) {

@@ -3,11 +3,14 @@
 #include <re2/re2.h>
 
 #include <map>
-#include <vector>
+#include <memory>
+#include <tuple>
 
 #include "envoy/admin/v3/config_dump.pb.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "proxy/admin/client_status.h"
+#include "proxy/admin/field_mask.h"
 #include "proxy/admin/redact.h"
 #include "proxy/admin/render.h"
 
@@ -22,6 +25,7 @@ using envoy::admin::v3::ListenersConfigDump;
 using envoy::admin::v3::RoutesConfigDump;
 using envoy::admin::v3::SecretsConfigDump;
 using envoy::config::bootstrap::v3::Bootstrap;
+using envoy::config::endpoint::v3::ClusterLoadAssignment;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 using google::protobuf::Message;
 using google::protobuf::Timestamp;
@@ -29,10 +33,9 @@ using google::protobuf::Timestamp;
 // Gathers the parts of one dump.
 class Dumper {
  public:
-  Dumper(const Bootstrap& bootstrap, int64_t updated_s, std::span<const DynamicResource> dynamic,
-         const re2::RE2* names)
-      : bootstrap_(bootstrap), dynamic_(dynamic), names_(names) {
-    updated_.set_seconds(updated_s);
+  Dumper(const ConfigDumpInput& input, const re2::RE2* names)
+      : input_(input), bootstrap_(input.bootstrap), names_(names) {
+    updated_.set_seconds(input.updated_s);
   }
 
   BootstrapConfigDump bootstrap() const {
@@ -44,6 +47,7 @@ class Dumper {
 
   ClustersConfigDump clusters() const {
     ClustersConfigDump out;
+    out.set_version_info(input_.clusters_version);
     for (const auto& cluster : bootstrap_.static_resources().clusters()) {
       if (!wanted(cluster.name())) continue;
       auto& entry = *out.add_static_clusters();
@@ -51,32 +55,41 @@ class Dumper {
       *entry.mutable_last_updated() = updated_;
     }
     each<envoy::config::cluster::v3::Cluster>([&](const DynamicResource& one) {
+      if (one.content == nullptr) return;
       auto& entry =
           one.warming ? *out.add_dynamic_warming_clusters() : *out.add_dynamic_active_clusters();
       fill(one, entry, *entry.mutable_cluster());
-      fill_error(one, *entry.mutable_error_state());
-      if (one.error.empty()) entry.clear_error_state();
+      fill_verdict(one, entry);
     });
     return out;
   }
 
+  // As they are in use, of every cluster that is.
   EndpointsConfigDump endpoints() const {
     EndpointsConfigDump out;
-    for (const auto& cluster : bootstrap_.static_resources().clusters()) {
-      if (!cluster.has_load_assignment() || !wanted(cluster.name())) continue;
-      auto& entry = *out.add_static_endpoint_configs();
-      entry.mutable_endpoint_config()->PackFrom(cluster.load_assignment());
-      *entry.mutable_last_updated() = updated_;
-    }
-    each<envoy::config::endpoint::v3::ClusterLoadAssignment>([&](const DynamicResource& one) {
+    for (const ClusterState& cluster : input_.clusters) {
+      const ClusterLoadAssignment assignment = load_assignment(cluster);
+      if (!wanted(assignment.cluster_name())) continue;
+      if (!cluster.added_via_api) {
+        auto& entry = *out.add_static_endpoint_configs();
+        entry.mutable_endpoint_config()->PackFrom(assignment);
+        *entry.mutable_last_updated() = updated_;
+        continue;
+      }
       auto& entry = *out.add_dynamic_endpoint_configs();
-      fill(one, entry, *entry.mutable_endpoint_config());
-    });
+      each<ClusterLoadAssignment>([&](const DynamicResource& one) {
+        if (one.name != assignment.cluster_name() || one.content == nullptr) return;
+        fill(one, entry, *entry.mutable_endpoint_config());
+        fill_verdict(one, entry);
+      });
+      entry.mutable_endpoint_config()->PackFrom(assignment);
+    }
     return out;
   }
 
   ListenersConfigDump listeners() const {
     ListenersConfigDump out;
+    out.set_version_info(input_.listeners_version);
     for (const auto& listener : bootstrap_.static_resources().listeners()) {
       if (!wanted(listener.name())) continue;
       auto& entry = *out.add_static_listeners();
@@ -88,9 +101,10 @@ class Dumper {
       auto*& entry = by_name[one.name];
       if (entry == nullptr) entry = out.add_dynamic_listeners();
       entry->set_name(one.name);
+      fill_verdict(one, *entry);
+      if (one.content == nullptr) return;
       auto& state = one.warming ? *entry->mutable_warming_state() : *entry->mutable_active_state();
       fill(one, state, *state.mutable_listener());
-      if (!one.error.empty()) fill_error(one, *entry->mutable_error_state());
     });
     return out;
   }
@@ -105,9 +119,11 @@ class Dumper {
       *entry.mutable_last_updated() = updated_;
     }
     each<envoy::extensions::transport_sockets::tls::v3::Secret>([&](const DynamicResource& one) {
+      if (one.content == nullptr) return;
       auto& entry = *out.add_dynamic_active_secrets();
       entry.set_name(one.name);
       fill(one, entry, *entry.mutable_secret());
+      fill_verdict(one, entry);
     });
     return out;
   }
@@ -119,8 +135,10 @@ class Dumper {
       if (listener.has_default_filter_chain()) add_routes(listener.default_filter_chain(), out);
     }
     each<envoy::config::route::v3::RouteConfiguration>([&](const DynamicResource& one) {
+      if (one.content == nullptr) return;
       auto& entry = *out.add_dynamic_route_configs();
       fill(one, entry, *entry.mutable_route_config());
+      fill_verdict(one, entry);
     });
     return out;
   }
@@ -146,8 +164,9 @@ class Dumper {
   // Those of one type.
   template <class Type, class Visit>
   void each(Visit visit) const {
-    for (const DynamicResource& one : dynamic_)
-      if (one.content->Is<Type>() && wanted(one.name)) visit(one);
+    const std::string url = "type.googleapis.com/" + Type::descriptor()->full_name();
+    for (const DynamicResource& one : input_.dynamic)
+      if (one.type_url == url && wanted(one.name)) visit(one);
   }
 
   template <class Entry>
@@ -157,58 +176,90 @@ class Dumper {
     entry.mutable_last_updated()->set_seconds(one.updated_s);
   }
 
-  static void fill_error(const DynamicResource& one, envoy::admin::v3::UpdateFailureState& state) {
+  // What became of the last version.
+  template <class Entry>
+  static void fill_verdict(const DynamicResource& one, Entry& entry) {
+    entry.set_client_status(client_resource_status(one.state));
+    if (one.error.empty()) return;
+    auto& state = *entry.mutable_error_state();
     state.set_details(one.error);
     state.set_version_info(one.rejected_version);
+    state.mutable_last_update_attempt()->set_seconds(one.rejected_ms / 1000);
   }
 
+  const ConfigDumpInput& input_;
   const Bootstrap& bootstrap_;
-  std::span<const DynamicResource> dynamic_;
   Timestamp updated_;
   const re2::RE2* names_;
 };
 
-// The entries of the list `resource` of one dump; false when it has no such list.
-bool add_resource(const Message& dump, const std::string& resource, ConfigDump& out) {
-  const auto* field = dump.GetDescriptor()->FindFieldByName(resource);
-  if (field == nullptr || field->cpp_type() != field->CPPTYPE_MESSAGE) return false;
-  const auto& reflection = *dump.GetReflection();
-  if (!field->is_repeated()) {
-    out.add_configs()->PackFrom(reflection.GetMessage(dump, field));
-    return true;
-  }
-  for (int i = 0; i < reflection.FieldSize(dump, field); ++i)
-    out.add_configs()->PackFrom(reflection.GetRepeatedMessage(dump, field, i));
-  return true;
-}
-
-// Adds the whole dumps, or the one list that was asked for.
+// Adds the whole dumps, or the one list that was asked for; of each what the mask names.
 class Selection {
  public:
   Selection(const ConfigDumpQuery& query, ConfigDump& out) : query_(query), out_(out) {}
-  void add(const Message& dump) {
-    if (query_.resource.empty())
-      out_.add_configs()->PackFrom(dump);
-    else
-      found_ = add_resource(dump, query_.resource, out_) || found_;
+
+  template <class Dump>
+  void add(Dump dump) {
+    if (!error_.message.empty()) return;
+    if (!query_.resource.empty()) return add_list(dump);
+    // Each dump has fields of its own, so a mask may be for another one.
+    if (!query_.mask.empty() && !keep_masked(query_.mask, dump)) return;
+    out_.add_configs()->PackFrom(dump);
   }
-  bool complete() const { return query_.resource.empty() || found_; }
+
+  Result<void> finish() const {
+    if (!error_.message.empty()) return error_;
+    if (!query_.resource.empty() && !found_)
+      return Error{"not-found",
+                   "'" + query_.resource +
+                       "' is no list of the configuration dump; there are static_clusters, "
+                       "static_listeners, static_route_configs, static_secrets, "
+                       "dynamic_active_clusters, dynamic_warming_clusters, dynamic_listeners, "
+                       "dynamic_route_configs, dynamic_active_secrets and, with include_eds, "
+                       "static_endpoint_configs and dynamic_endpoint_configs"};
+    if (query_.resource.empty() && out_.configs_size() == 0)
+      return Error{"bad-query", "the mask '" + query_.mask + "' fits no part of the dump"};
+    return {};
+  }
 
  private:
+  void add_list(const Message& dump) {
+    const auto* field = dump.GetDescriptor()->FindFieldByName(query_.resource);
+    if (field == nullptr) return;
+    found_ = true;
+    if (!field->is_repeated()) {
+      error_ = {"bad-query", "'" + query_.resource + "' is no list; use ?mask=" + query_.resource};
+      return;
+    }
+    const auto& reflection = *dump.GetReflection();
+    for (int i = 0; i < reflection.FieldSize(dump, field); ++i)
+      add_entry(reflection.GetRepeatedMessage(dump, field, i));
+  }
+
+  void add_entry(const Message& entry) {
+    const std::unique_ptr<Message> kept(entry.New());
+    kept->CopyFrom(entry);
+    if (!query_.mask.empty() && !keep_masked(query_.mask, *kept)) {
+      error_ = {"bad-query", "the mask '" + query_.mask + "' does not fit the entries of '" +
+                                 query_.resource + "'"};
+      return;
+    }
+    out_.add_configs()->PackFrom(*kept);
+  }
+
   const ConfigDumpQuery& query_;
   ConfigDump& out_;
   bool found_ = false;
+  Error error_{{}, {}};
 };
 
 }  // namespace
 
-Result<std::string> config_dump_json(const Bootstrap& bootstrap, int64_t updated_s,
-                                     std::span<const DynamicResource> dynamic,
-                                     const ConfigDumpQuery& query) {
+Result<std::string> config_dump_json(const ConfigDumpInput& input, const ConfigDumpQuery& query) {
   const re2::RE2 names(query.name_regex, re2::RE2::Quiet);
   if (!names.ok())
     return Error{"bad-query", "'name_regex' is no regular expression: " + names.error()};
-  const Dumper dumper(bootstrap, updated_s, dynamic, query.name_regex.empty() ? nullptr : &names);
+  const Dumper dumper(input, query.name_regex.empty() ? nullptr : &names);
   ConfigDump out;
   Selection selection(query, out);
   selection.add(dumper.bootstrap());
@@ -217,14 +268,7 @@ Result<std::string> config_dump_json(const Bootstrap& bootstrap, int64_t updated
   selection.add(dumper.listeners());
   selection.add(dumper.routes());
   selection.add(dumper.secrets());
-  if (!selection.complete())
-    return Error{"bad-query", "'" + query.resource +
-                                  "' is no list of the configuration dump; there are bootstrap, "
-                                  "static_clusters, static_listeners, static_route_configs, "
-                                  "static_secrets, with include_eds static_endpoint_configs, "
-                                  "dynamic_active_clusters, dynamic_warming_clusters, "
-                                  "dynamic_listeners, dynamic_route_configs, "
-                                  "dynamic_endpoint_configs and dynamic_active_secrets"};
+  if (Result<void> fine = selection.finish(); !fine) return fine.error();
   redact(out);
   return message_json(out);
 }

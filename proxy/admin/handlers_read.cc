@@ -16,7 +16,9 @@ namespace {
 
 AdminResponse json_or_error(const Result<std::string>& json) {
   if (json) return json_response(*json);
-  return error_response(json.error().code == "bad-query" ? 400 : 500, json.error().message);
+  const std::string& code = json.error().code;
+  const uint16_t status = code == "bad-query" ? 400 : code == "not-found" ? 404 : 500;
+  return error_response(status, json.error().message);
 }
 
 bool wants_json(const AdminRequest& request) {
@@ -43,14 +45,19 @@ AdminResponse listeners(const AdminHooks& hooks, const AdminRequest& request) {
 AdminResponse config_dump(const AdminHooks& hooks, const AdminRequest& request) {
   const auto bootstrap = hooks.bootstrap ? hooks.bootstrap() : nullptr;
   if (bootstrap == nullptr) return not_available(request.path);
-  if (request.has("mask"))
-    return error_response(400, "'mask' is not supported yet; use 'resource'");
   const ConfigDumpQuery query{request.has("include_eds"), request.param("resource"),
-                              request.param("name_regex")};
-  const int64_t updated_s = hooks.config_updated_s ? hooks.config_updated_s() : 0;
+                              request.param("mask"), request.param("name_regex")};
+  ConfigDumpInput input{*bootstrap};
+  if (hooks.config_updated_s) input.updated_s = hooks.config_updated_s();
   std::vector<DynamicResource> dynamic;
   if (hooks.dynamic_resources) dynamic = hooks.dynamic_resources();
-  return json_or_error(config_dump_json(*bootstrap, updated_s, dynamic, query));
+  input.dynamic = dynamic;
+  std::vector<ClusterState> clusters;
+  if (query.include_eds && hooks.clusters) clusters = hooks.clusters();
+  input.clusters = clusters;
+  if (hooks.clusters_version) input.clusters_version = hooks.clusters_version();
+  if (hooks.listeners_version) input.listeners_version = hooks.listeners_version();
+  return json_or_error(config_dump_json(input, query));
 }
 
 AdminResponse csds(const AdminHooks& hooks, const AdminRequest& request) {
@@ -121,7 +128,7 @@ constexpr std::array<Endpoint, 13> kEndpoints = {{
     {"/certs", false, "print certs on machine", "", certs},
     {"/clusters", false, "upstream cluster status", "format=json", clusters},
     {"/config_dump", false, "dump current configs; secrets are redacted",
-     "resource=static_clusters, name_regex=, include_eds", config_dump},
+     "resource=static_clusters, mask=, name_regex=, include_eds", config_dump},
     {"/config_status", false, "where each resource of a control plane stands, and why", "",
      config_status},
     {"/csds", false, "what control planes sent, and where each resource stands, as CSDS has it",

@@ -57,6 +57,7 @@ struct EndpointState {
   std::string hostname;
   uint32_t weight = 1;
   uint32_t priority = 0;
+  uint32_t locality_weight = 0;  // 0: not given
   std::string region;
   std::string zone;
   std::string sub_zone;
@@ -87,6 +88,7 @@ struct ClusterState {
   std::string observability_name;  // alt_stat_name, or the name
   std::string eds_service_name;
   bool added_via_api = false;
+  uint32_t overprovisioning_factor = 140;  // percent
   BreakerState default_priority;
   BreakerState high_priority;
   std::vector<EndpointState> endpoints;
@@ -109,13 +111,16 @@ struct RuntimeLayer {
   std::vector<std::pair<std::string, std::string>> values;
 };
 
-// A resource that a control plane sent, as it came.
+// A resource that a control plane sent, as it came. `content` is null of one that was refused and
+// has no version in force.
 struct DynamicResource {
+  std::string type_url;
   std::string name;
   std::string version;
   int64_t updated_s = 0;  // since 1970
   std::shared_ptr<const google::protobuf::Any> content;
   bool warming = false;          // waits for what it needs
+  std::string state;             // as of ResourceState; empty: not known
   std::string error;             // why a later version was refused; empty: none was
   std::string rejected_version;  // of that one
   int64_t rejected_ms = 0;       // since 1970, when that was
@@ -164,6 +169,9 @@ struct AdminHooks {
   std::function<std::shared_ptr<const envoy::config::bootstrap::v3::Bootstrap>()> bootstrap;
   std::function<int64_t()> config_updated_s;  // seconds since 1970 of the bootstrap's load
   std::function<std::vector<DynamicResource>()> dynamic_resources;
+  // Of the last answers that were taken over as a whole; empty: there was none.
+  std::function<std::string()> clusters_version;
+  std::function<std::string()> listeners_version;
   std::function<std::vector<ControlPlaneState>()> control_planes;
 
   std::function<std::string()> hot_restart_version;

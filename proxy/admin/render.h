@@ -9,6 +9,9 @@
 namespace google::protobuf {
 class Message;
 }
+namespace envoy::config::endpoint::v3 {
+class ClusterLoadAssignment;
+}
 
 // What the reading endpoints print, in Envoy's formats.
 namespace weir::admin {
@@ -16,6 +19,9 @@ namespace weir::admin {
 std::string clusters_text(const std::vector<ClusterState>& clusters);
 // envoy.admin.v3.Clusters
 Result<std::string> clusters_json(const std::vector<ClusterState>& clusters);
+
+// The endpoints of a cluster as they are in use.
+envoy::config::endpoint::v3::ClusterLoadAssignment load_assignment(const ClusterState& cluster);
 
 std::string listeners_text(const std::vector<ListenerState>& listeners);
 // envoy.admin.v3.Listeners

@@ -1,13 +1,17 @@
 #include <array>
+#include <map>
+#include <tuple>
 
 #include "envoy/admin/v3/clusters.pb.h"
 #include "envoy/admin/v3/listeners.pb.h"
+#include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "proxy/admin/render.h"
 
 namespace weir::admin {
 namespace {
 
 using envoy::admin::v3::SimpleMetric;
+using envoy::config::endpoint::v3::ClusterLoadAssignment;
 
 struct EndpointStat {
   std::string_view name;
@@ -102,6 +106,19 @@ envoy::config::core::v3::HealthStatus eds_health(const EndpointState& endpoint) 
   return endpoint.degraded ? envoy::config::core::v3::DEGRADED : envoy::config::core::v3::HEALTHY;
 }
 
+// With what Weir found out itself.
+envoy::config::core::v3::HealthStatus health_of(const EndpointState& endpoint) {
+  if (endpoint.failed_active_health_check || endpoint.failed_outlier_check)
+    return envoy::config::core::v3::UNHEALTHY;
+  return eds_health(endpoint);
+}
+
+void set_locality(const EndpointState& from, envoy::config::core::v3::Locality& to) {
+  to.set_region(from.region);
+  to.set_zone(from.zone);
+  to.set_sub_zone(from.sub_zone);
+}
+
 void set_host(const EndpointState& from, envoy::admin::v3::HostStatus& to) {
   set_address(from.address, *to.mutable_address());
   for (const EndpointStat& stat : kEndpointStats) {
@@ -117,13 +134,36 @@ void set_host(const EndpointState& from, envoy::admin::v3::HostStatus& to) {
   to.set_weight(from.weight);
   to.set_hostname(from.hostname);
   to.set_priority(from.priority);
-  auto& locality = *to.mutable_locality();
-  locality.set_region(from.region);
-  locality.set_zone(from.zone);
-  locality.set_sub_zone(from.sub_zone);
+  set_locality(from, *to.mutable_locality());
 }
 
 }  // namespace
+
+ClusterLoadAssignment load_assignment(const ClusterState& cluster) {
+  using Locality = std::tuple<uint32_t, std::string, std::string, std::string>;
+  ClusterLoadAssignment out;
+  out.set_cluster_name(cluster.eds_service_name.empty() ? cluster.name : cluster.eds_service_name);
+  out.mutable_policy()->mutable_overprovisioning_factor()->set_value(
+      cluster.overprovisioning_factor);
+  std::map<Locality, envoy::config::endpoint::v3::LocalityLbEndpoints*> localities;
+  for (const EndpointState& endpoint : cluster.endpoints) {
+    auto*& group =
+        localities[{endpoint.priority, endpoint.region, endpoint.zone, endpoint.sub_zone}];
+    if (group == nullptr) {
+      group = out.add_endpoints();
+      set_locality(endpoint, *group->mutable_locality());
+      group->set_priority(endpoint.priority);
+      if (endpoint.locality_weight > 0)
+        group->mutable_load_balancing_weight()->set_value(endpoint.locality_weight);
+    }
+    auto& to = *group->add_lb_endpoints();
+    set_address(endpoint.address, *to.mutable_endpoint()->mutable_address());
+    to.mutable_endpoint()->set_hostname(endpoint.hostname);
+    to.mutable_load_balancing_weight()->set_value(endpoint.weight);
+    to.set_health_status(health_of(endpoint));
+  }
+  return out;
+}
 
 std::string clusters_text(const std::vector<ClusterState>& clusters) {
   std::string out;
