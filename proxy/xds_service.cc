@@ -8,6 +8,7 @@
 
 #include "proxy/http/grpc.h"
 #include "proxy/http/grpc_frame.h"
+#include "proxy/xds_client_status.h"
 #include "xds/serving/delta_session.h"
 #include "xds/serving/sotw_session.h"
 
@@ -63,7 +64,11 @@ class XdsService::Stream : public http::ServerStreamEvents, private net::Timer::
   void on_request_head(bool end) override;
   void on_bad_request(uint16_t status, std::string_view details) override;
   void on_request_body(std::string_view bytes, bool end) override;
-  void on_request_trailers(http::HeaderMap& /*trailers*/) override { finish(GrpcStatus::kOk, {}); }
+  void on_request_trailers(http::HeaderMap& /*trailers*/) override {
+    if (!status_call_) return finish(GrpcStatus::kOk, {});
+    status_call_->on_end();
+    leave_if_answered();
+  }
   void on_downstream_reset(http::ResetReason /*reason*/, std::string_view /*details*/) override {
     leave();
   }
@@ -83,6 +88,8 @@ class XdsService::Stream : public http::ServerStreamEvents, private net::Timer::
   void limit_rate();
   void pause();
   void answer_http(uint16_t status);
+  bool begin_status_call(bool end);
+  void leave_if_answered();
   void leave();
   std::string who() const;
 
@@ -91,9 +98,10 @@ class XdsService::Stream : public http::ServerStreamEvents, private net::Timer::
   Arena arena_;
   http::RequestHead head_;
   http::GrpcFrameReader reader_;
-  std::unique_ptr<xds::Session> session_;  // null: before the head, or there is no such method
-  net::Timer wake_;                        // the session's
-  net::Timer resume_;                      // reading, after too many requests
+  std::unique_ptr<xds::Session> session_;     // null: before the head, or there is no such method
+  std::optional<GrpcResponder> status_call_;  // of CSDS, in place of a session
+  net::Timer wake_;                           // the session's
+  net::Timer resume_;                         // reading, after too many requests
   net::Address peer_;
   int64_t since_ms_;
   int64_t second_ms_ = 0;  // in which requests are counted
@@ -107,6 +115,7 @@ class XdsService::Stream : public http::ServerStreamEvents, private net::Timer::
 
 void XdsService::Stream::on_request_head(bool end) {
   if (head_.method != http::Method::kPost || !http::is_grpc(head_)) return answer_http(415);
+  if (begin_status_call(end)) return;
   session_ = service_.make_session(head_.path);
   if (session_ == nullptr)
     return finish(GrpcStatus::kUnimplemented, "there is no such method; this is an xDS server");
@@ -118,6 +127,27 @@ void XdsService::Stream::on_request_head(bool end) {
   head_sent_ = true;
   stream_.send_head(head, false);
   if (end) finish(GrpcStatus::kOk, {});
+}
+
+// False: the method is none of ClientStatusDiscoveryService.
+bool XdsService::Stream::begin_status_call(bool end) {
+  constexpr std::string_view kService = "/envoy.service.status.v3.ClientStatusDiscoveryService/";
+  if (!head_.path.starts_with(kService)) return false;
+  const std::string_view method = head_.path.substr(kService.size());
+  const bool unary = method == "FetchClientStatus";
+  if (!unary && method != "StreamClientStatus") return false;
+  status_call_.emplace(service_.loop_, stream_, arena_, unary, [this](std::string_view message) {
+    return answer_xds_client_status({*service_.catalogue_, service_.report(),
+                                     service_.loop_.now_ms(), service_.loop_.wall_us() / 1000},
+                                    message);
+  });
+  if (end) status_call_->on_end();
+  leave_if_answered();
+  return true;
+}
+
+void XdsService::Stream::leave_if_answered() {
+  if (status_call_->over()) leave();
 }
 
 void XdsService::Stream::on_bad_request(uint16_t status, std::string_view /*details*/) {
@@ -134,6 +164,10 @@ void XdsService::Stream::answer_http(uint16_t status) {
 }
 
 void XdsService::Stream::on_request_body(std::string_view bytes, bool end) {
+  if (status_call_) {
+    status_call_->on_body(bytes, end);
+    return leave_if_answered();
+  }
   reader_.feed(bytes);
   std::string_view message;
   uint8_t flags = 0;
@@ -201,6 +235,7 @@ void XdsService::Stream::on_timer(net::Timer& timer) {
 void XdsService::Stream::on_downstream_full(bool full) {
   full_ = full;
   if (over_) return;
+  if (status_call_) return status_call_->on_full(full);
   pause();
   if (!full) pump();
 }
@@ -235,6 +270,10 @@ void XdsService::Stream::send(const xds::Push& push) {
 
 void XdsService::Stream::finish(GrpcStatus status, std::string_view message) {
   if (over_) return;
+  if (status_call_) {
+    status_call_->finish(status, message);
+    return leave();
+  }
   message = arena_.copy(message);
   if (!head_sent_) {
     http::ResponseHead head(arena_);

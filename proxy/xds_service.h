@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "proxy/base/log.h"
+#include "proxy/grpc_responder.h"
 #include "proxy/http/h2_server.h"
 #include "proxy/net/loop.h"
 #include "proxy/stats/registry.h"
@@ -27,7 +28,8 @@ struct XdsStreamReport {
 
 // xDS over gRPC: ADS and the services of single types, each as state of the world and as delta, in
 // HTTP/2 with prior knowledge. Each stream has a session (xds/serving/session.h); this class moves
-// its messages, and bounds what a client may cost. One loop.
+// its messages, and bounds what a client may cost. Beside them CSDS, which tells of these clients
+// (xds_client_status.h). One loop.
 class XdsService : public http::ServerConnectionOwner {
  public:
   static constexpr size_t kMaxConnections = 1024;

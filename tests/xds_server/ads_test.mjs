@@ -109,6 +109,56 @@ await run({
     }
   },
 
+  async "CSDS tells of each client what it has and what it refused"() {
+    const Csds = api.envoy.service.status.v3.ClientStatusDiscoveryService;
+    const csds = new Csds(server.address, grpc.credentials.createInsecure());
+    const ask = (request) => new Promise((resolve, reject) => csds.FetchClientStatus(request,
+      (error, reply) => (error ? reject(error) : resolve(reply.config))));
+    const fine = new AdsStream(server.address, false, "csds-fine");
+    fine.send({type_url: kUrls.CDS});
+    const clusters = await fine.next();
+    fine.ack(clusters);
+    fine.send({type_url: kUrls.LDS});
+    const refused = await fine.next();
+    fine.nack(refused, "no listeners here");
+    const other = new AdsStream(server.address, true, "csds-other");
+    other.send({type_url: kUrls.CDS});
+    await other.next();
+    const node_matchers = [{node_id: {prefix: "csds-"}}];
+    const clients = await until("both are there", async () => {
+      const found = await ask({node_matchers});
+      const [lds] = found.flatMap((one) => one.generic_xds_configs).filter((one) =>
+        one.type_url === kUrls.LDS);
+      return found.length === 2 && lds?.client_status === "NACKED" && found;
+    });
+    const first = clients.find((one) => one.node.id === "csds-fine");
+    assert.equal(first.node.cluster, "tests");
+    const [cds, lds] = first.generic_xds_configs;
+    assert.equal(cds.type_url, kUrls.CDS);
+    assert.equal(cds.config_status, "SYNCED");
+    assert.equal(cds.client_status, "ACKED");
+    assert.equal(cds.version_info, clusters.version_info);
+    assert.equal(lds.config_status, "ERROR");
+    assert.equal(lds.error_state.details, "no listeners here");
+    assert.equal(lds.error_state.version_info, refused.version_info);
+    const second = clients.find((one) => one.node.id === "csds-other");
+    assert.equal(second.generic_xds_configs[0].config_status, "STALE", "it has not answered");
+    assert.deepEqual(await ask({node_matchers: [{node_id: {exact: "nobody"}}]}), []);
+    await assert.rejects(ask({node_matchers: [{node_metadatas: [{}]}]}),
+      {code: grpc.status.INVALID_ARGUMENT});
+    const stream = csds.StreamClientStatus();
+    const replies = [];
+    stream.on("data", (reply) => replies.push(reply)).on("error", () => {});
+    for (let i = 1; i <= 2; ++i) {
+      stream.write({node_matchers});
+      await until("a reply", () => replies.length === i);
+    }
+    assert.equal(replies[1].config.length, 2);
+    stream.end();
+    for (const one of [fine, other]) one.close();
+    csds.close();
+  },
+
   async "a bad file changes nothing, and is told with its place"() {
     const ads = new AdsStream(server.address, false);
     ads.send({type_url: kUrls.CDS});

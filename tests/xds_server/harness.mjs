@@ -74,9 +74,10 @@ const definition = protoLoader.loadSync(
   ["ads", "discovery"].map((name) => `envoy/service/discovery/v3/${name}.proto`).concat(
     ["cluster/v3/cluster", "endpoint/v3/endpoint", "listener/v3/listener", "route/v3/route"].map(
       (name) => `envoy/config/${name}.proto`),
-    ["cluster/v3/cds", "endpoint/v3/eds"].map((name) => `envoy/service/${name}.proto`)),
-  {keepCase: true, arrays: true, includeDirs: ["envoy-api", "xds", "googleapis", "protoc-gen-validate"].map(
-    (name) => join(protos, name))});
+    ["cluster/v3/cds", "endpoint/v3/eds", "status/v3/csds"].map(
+      (name) => `envoy/service/${name}.proto`)),
+  {keepCase: true, arrays: true, enums: String, includeDirs: ["envoy-api", "xds", "googleapis",
+    "protoc-gen-validate"].map((name) => join(protos, name))});
 export const api = grpc.loadPackageDefinition(definition);
 const Ads = api.envoy.service.discovery.v3.AggregatedDiscoveryService;
 
