@@ -214,11 +214,11 @@ std::unique_ptr<ControlPlanes::Link> ControlPlanes::make(const ApiConfigSource& 
   options.on_connected = [this, name](bool connected) {
     connected_count_ += connected ? 1 : -1;
     needs_.stats.set(connected_, connected_count_);
-    if (connected)
-      needs_.log.info(Component::kConfig, "control plane '", name, "' answers");
-    else
-      needs_.log.warning(Component::kConfig, "control plane '", name,
-                         "' is away; what it sent last stays in force");
+    if (connected) needs_.log.info(Component::kConfig, "control plane '", name, "' answers");
+  };
+  options.on_away = [this, name](const std::string& reason) {
+    needs_.log.warning(Component::kConfig, "control plane '", name, "' is away: ", reason,
+                       "; what it sent last stays in force");
   };
   auto link = std::make_unique<Link>();
   link->name = std::move(name);

@@ -87,7 +87,7 @@ struct Client::State : public StreamEvents {
   }
 
   void open();
-  void close();
+  void close(const std::string& reason);
   void take(const Answer& answer);
   void take_over(Kind& kind, const Answer& answer);
   void acknowledge(Kind& kind, const Answer& answer, std::string error);
@@ -113,6 +113,7 @@ struct Client::State : public StreamEvents {
   int depth = 0;
   bool is_started = false;
   bool is_connected = false;
+  bool is_away = false;  // and the owner was told so
   bool has_sent_node = false;
   bool is_limited = false;
 };
@@ -131,7 +132,7 @@ void Client::State::open() {
   stream = wire.open(methods.service, options.delta ? methods.delta : methods.stream, *this);
 }
 
-void Client::State::close() {
+void Client::State::close(const std::string& reason) {
   stream.reset();
   open_at_ms = wire.now_ms() + back_off.next_ms(wire.random());
   const bool was_connected = std::exchange(is_connected, false);
@@ -139,19 +140,21 @@ void Client::State::close() {
     if (kind->table.is_subscribed()) report(kind->type(), Event::kFailure);
   }
   if (was_connected && options.on_connected) options.on_connected(false);
+  if (!std::exchange(is_away, true) && options.on_away) options.on_away(reason);
 }
 
-void Client::State::on_closed(const std::string&) {
+void Client::State::on_closed(const std::string& reason) {
   const Turn turn(*this);
-  close();
+  close(reason);
 }
 
 void Client::State::on_message(std::string_view bytes) {
   const Turn turn(*this);
   const std::optional<Answer> answer = options.delta ? parse_delta(bytes) : parse_sotw(bytes);
   // There is no nonce to refuse it by.
-  if (!answer) return close();
+  if (!answer) return close("it sent what is no discovery response");
   back_off.reset();
+  is_away = false;
   if (!answer->control_plane.empty()) control_plane = answer->control_plane;
   if (!std::exchange(is_connected, true) && options.on_connected) options.on_connected(true);
   take(*answer);
@@ -162,7 +165,8 @@ void Client::State::take(const Answer& answer) {
   Kind* const found = type ? kind(*type) : nullptr;
   // Nobody asked: as Envoy does, it is passed over.
   if (found == nullptr || !found->was_subscribed) return;
-  if (found->dialogue->acknowledgements() >= kMaxUnacknowledged) return close();
+  if (found->dialogue->acknowledgements() >= kMaxUnacknowledged)
+    return close("it does not wait for its answers to be acknowledged");
   take_over(*found, answer);
 }
 

@@ -33,6 +33,8 @@ struct ClientOptions {
   // For counters; may be empty.
   std::function<void(ResourceType, Event)> on_event;
   std::function<void(bool connected)> on_connected;
+  // Once for each time that there is no stream to be had, from the start on: why.
+  std::function<void(const std::string& reason)> on_away;
 };
 
 // One control plane over one gRPC stream: state of the world or delta, of all types (ADS) or of

@@ -61,6 +61,21 @@ TEST_P(ClientTest, IsConnectedOnceAMessageCame) {
   EXPECT_THAT(connections, ElementsAre(true, false)) << "it was not connected";
 }
 
+TEST_P(ClientTest, TellsOncePerOutageWhy) {
+  client().subscribe(kCds, "*", 0);
+  client().start();
+  wire.break_off("connection refused");
+  pass(1'000);
+  wire.break_off("connection refused");
+  EXPECT_THAT(outages, ElementsAre("connection refused"));
+  pass(10'000);
+  give(kCds, "n1", {wrapped("a", "1", 0, cluster("a"))});
+  wire.break_off("gRPC status 14: bye");
+  pass(10'000);
+  wire.break_off("connection refused");
+  EXPECT_THAT(outages, ElementsAre("connection refused", "gRPC status 14: bye"));
+}
+
 TEST_P(ClientTest, StartingTwiceOpensOneStream) {
   client().start();
   client().start();

@@ -352,6 +352,61 @@ TEST_F(SotwTest, UnsubscribingTheWildcardLeavesTheNames) {
   EXPECT_EQ(handlers[kCds].take_added(), "a");
 }
 
+TEST_F(SotwTest, AWildcardThatNobodyWantsAnyMoreIsNamedAndThenLeftOut) {
+  take_first_clusters();
+  client().unsubscribe(kCds, "*");
+  const std::vector<DiscoveryRequest> sent = requests();
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(joined(sent[0].resource_names()), "*");
+  EXPECT_EQ(joined(sent[1].resource_names()), "");
+  // An empty list would now say that nothing is wanted.
+  client().subscribe(kCds, "*", 0);
+  EXPECT_EQ(joined(request().resource_names()), "*");
+  answer(kCds, "2", "n2", {cluster("a")});
+  EXPECT_EQ(handlers[kCds].take_added(), "a");
+}
+
+TEST_F(SotwTest, AWildcardThatIsGivenUpAndWantedAgainAtOnceIsAskedForAnew) {
+  take_first_clusters();
+  client().pause(kCds);
+  client().unsubscribe(kCds, "*");
+  client().subscribe(kCds, "*", 0);
+  client().resume(kCds);
+  const std::vector<DiscoveryRequest> sent = requests();
+  ASSERT_EQ(sent.size(), 3u);
+  EXPECT_EQ(joined(sent[0].resource_names()), "*");
+  EXPECT_EQ(joined(sent[1].resource_names()), "");
+  EXPECT_EQ(joined(sent[2].resource_names()), "*");
+}
+
+// To the server two equal lists in a row would be no news, and it would send nothing.
+TEST_F(SotwTest, ANameThatIsDroppedAndWantedAgainWithinOneRequestIsLeftOutOnce) {
+  client().subscribe(kEds, "a", 0);
+  client().subscribe(kEds, "b", 0);
+  client().start();
+  answer(kEds, "1", "n1", {endpoints("a"), endpoints("b")});
+  handlers[kEds].updates.clear();
+  wire.sent.clear();
+  client().pause(kEds);
+  client().unsubscribe(kEds, "a");
+  client().subscribe(kEds, "a", 0);
+  client().resume(kEds);
+  const std::vector<DiscoveryRequest> sent = requests();
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(joined(sent[0].resource_names()), "b");
+  EXPECT_EQ(joined(sent[1].resource_names()), "a b");
+  answer(kEds, "1", "n2", {endpoints("a"), endpoints("b")});
+  EXPECT_EQ(handlers[kEds].take_added(), "a");
+}
+
+TEST_F(SotwTest, ANameThatNoRequestNamedYetNeedsNoGap) {
+  client().subscribe(kEds, "a", 0);
+  client().unsubscribe(kEds, "a");
+  client().subscribe(kEds, "a", 0);
+  client().start();
+  EXPECT_EQ(joined(request().resource_names()), "a");
+}
+
 TEST_F(SotwTest, ANameMayHaveSeveralSubscribers) {
   client().subscribe(kEds, "a", 0);
   client().start();

@@ -59,6 +59,7 @@ Client& ClientDriver::client() {
   if (client_ != nullptr) return *client_;
   options.on_event = [this](ResourceType type, Event event) { ++events[{type, event}]; };
   options.on_connected = [this](bool connected) { connections.push_back(connected); };
+  options.on_away = [this](const std::string& reason) { outages.push_back(reason); };
   client_ = std::make_unique<Client>(wire, options);
   for (size_t i = 0; i < kResourceTypes; ++i) {
     const auto type = static_cast<ResourceType>(i);
