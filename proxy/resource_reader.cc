@@ -2,6 +2,7 @@
 
 #include <google/protobuf/message.h>
 
+#include "config/typed_struct.h"
 #include "config/unknown_fields.h"
 
 namespace weir {
@@ -20,6 +21,7 @@ bool ResourceReader::read(const google::protobuf::Any& content, google::protobuf
   }
   // First, because it bounds how deep messages lie within each other.
   if (!known_fields(out, diagnostics)) return false;
+  if (config::mentions_typed_struct(content.value())) unfold(out, diagnostics);
   check_.check_all(out, root, diagnostics);
   return diagnostics.error_count() == errors_before;
 }
@@ -31,6 +33,23 @@ bool ResourceReader::known_fields(const google::protobuf::Message& message,
       message, FieldPath::root(), strict_ ? config::Severity::kError : config::Severity::kWarning,
       found);
   if (!strict_) stats_.main_shard().inc(unknown_fields_, count);
+  tell(message, found, diagnostics);
+  return !found.has_errors();
+}
+
+void ResourceReader::unfold(google::protobuf::Message& message, config::Diagnostics& diagnostics) {
+  config::Diagnostics found;
+  config::unfold_typed_structs(
+      message, FieldPath::root(),
+      {.allow_unknown_fields = !strict_, .extension_types = check_.support().extension_types()},
+      found);
+  stats_.main_shard().inc(unknown_fields_, found.warning_count());
+  tell(message, found, diagnostics);
+}
+
+// Warnings are for the log, errors for the control plane.
+void ResourceReader::tell(const google::protobuf::Message& message,
+                          const config::Diagnostics& found, config::Diagnostics& diagnostics) {
   for (const config::Diagnostic& one : found.items()) {
     if (one.severity == config::Severity::kError)
       diagnostics.add(one);
@@ -39,7 +58,6 @@ bool ResourceReader::known_fields(const google::protobuf::Message& message,
                    " from a control plane: ", one.field_path, one.field_path.empty() ? "" : ": ",
                    one.message);
   }
-  return !found.has_errors();
 }
 
 std::string error_text(const config::Diagnostics& diagnostics) {

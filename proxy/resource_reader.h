@@ -34,6 +34,9 @@ class ResourceReader {
 
  private:
   bool known_fields(const google::protobuf::Message& message, config::Diagnostics& diagnostics);
+  void unfold(google::protobuf::Message& message, config::Diagnostics& diagnostics);
+  void tell(const google::protobuf::Message& message, const config::Diagnostics& found,
+            config::Diagnostics& diagnostics);
 
   config::MessageCheck& check_;
   bool strict_;
