@@ -106,7 +106,7 @@ extension HttpConnectionManager: codec_type stat_prefix route_config http_filter
   strip_trailing_host_dot append_x_forwarded_port forward_client_cert_details
   set_current_client_cert_details
   -codec_type=HTTP3
-HttpFilter: name typed_config is_optional disabled
+HttpFilter: name typed_config config_discovery is_optional disabled
 HttpConnectionManager.UpgradeConfig: upgrade_type enabled
 
 package envoy.config.core.v3

@@ -19,7 +19,6 @@
 #include "proxy/control_planes.h"
 #include "proxy/listeners.h"
 #include "proxy/net/testing/loop_thread.h"
-#include "proxy/routes.h"
 #include "proxy/runtime_layers.h"
 
 namespace weir {
@@ -64,9 +63,9 @@ struct Stores {
             .has_cluster = [this](std::string_view name) { return clusters.has(name); },
             .logs = logs,
             .clusters_may_follow = true,
-            .check_route_source =
-                [this](const auto& source, const auto& path, auto& errors) {
-                  return planes.check(source, xds::ResourceType::kRoute, path, {}, errors);
+            .check_source =
+                [this](const auto& source, auto type, const auto& path, auto& errors) {
+                  return planes.check(source, type, path, {}, errors);
                 }};
   }
 
@@ -80,8 +79,8 @@ struct Stores {
   LastOwner last_owner{loop};
   ResourceReader reader{check, false, stats, log};
   Clusters clusters{{loop, stats, workers, last_owner, reader, secrets, planes}};
-  Routes routes{workers, last_owner, reader, planes};
-  Listeners listeners{{log, stats, workers, last_owner, reader, routes, secrets, planes,
+  HcmResources resources{workers, last_owner, reader, planes, stats};
+  Listeners listeners{{log, stats, workers, last_owner, reader, resources, secrets, planes,
                        [this] { return parts(); }}};
   ControlPlanes planes{{loop, log, stats, {}}};
   RuntimeLayers layers{loop, workers, reader, planes};
@@ -261,7 +260,7 @@ TEST_F(Dynamic, AListenerWaitsForItsRoutes) {
   ASSERT_TRUE(eventually([](Stores& s) { return !s.listeners.states().empty(); }));
   EXPECT_TRUE(eventually([](Stores& s) {
     std::vector<DynamicResource> resources;
-    s.routes.describe(resources);
+    s.resources.describe(resources);
     return resources.size() == 1 && resources[0].name == "main";
   }));
 }

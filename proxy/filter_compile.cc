@@ -3,9 +3,11 @@
 #include <google/protobuf/any.pb.h>
 #include <google/protobuf/dynamic_message.h>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
+#include "envoy/config/core/v3/config_source.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
@@ -19,9 +21,17 @@ using config::Code;
 using config::FieldPath;
 using envoy::extensions::filters::http::router::v3::Router;
 
+std::string_view type_name(std::string_view url) {
+  return url.substr(url.rfind('/') + 1);
+}
+
 std::string_view type_name(const google::protobuf::Any& any) {
-  const std::string& url = any.type_url();
-  return std::string_view(url).substr(url.rfind('/') + 1);
+  return type_name(std::string_view(any.type_url()));
+}
+
+template <class Type>
+bool contains(const std::vector<Type>& all, Type one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
 }
 
 // The message inside, of whatever type; the loader has made sure that it is known and well-formed.
@@ -39,14 +49,19 @@ std::unique_ptr<google::protobuf::Message> unpack(const google::protobuf::Any& a
 FilterCompiler::FilterCompiler(const AppBuild& build, std::string stat_prefix,
                                const HttpFilters& filters)
     : build_(build), stat_prefix_(std::move(stat_prefix)) {
-  for (const hcmv3::HttpFilter& filter : filters)
-    type_of_[filter.name()] = find(type_name(filter.typed_config()));
+  for (const hcmv3::HttpFilter& filter : filters) {
+    auto& types = types_of_[filter.name()];
+    for (const std::string& url : filter.config_discovery().type_urls())
+      if (const http::FilterType* type = find(type_name(url))) types.push_back(type);
+    if (const http::FilterType* type = find(type_name(filter.typed_config())))
+      types.push_back(type);
+  }
 }
 
 FilterCompiler::FilterCompiler(const FilterCompiler& other, config::Diagnostics& diagnostics)
     : build_(other.build_, diagnostics),
       stat_prefix_(other.stat_prefix_),
-      type_of_(other.type_of_) {
+      types_of_(other.types_of_) {
   // What a listener depends on was said when it was compiled.
   build_.depends_on = {};
 }
@@ -88,8 +103,8 @@ std::shared_ptr<const http::FilterConfig> FilterCompiler::compile(http::FilterTy
   return how(*message, build);
 }
 
-bool FilterCompiler::compile_list(const HttpFilters& filters, const FieldPath& path,
-                                  http::FilterList& out, Router& router) const {
+bool FilterCompiler::compile_list(const HttpFilters& filters, const FieldPath& path, Chain& out,
+                                  Router& router) const {
   if (filters.empty()) {
     build_.diagnostics.error(Code::kSemantic, path,
                              "a chain of HTTP filters must end with the router",
@@ -119,22 +134,26 @@ http::RouteFilter FilterCompiler::compile_route(const std::string& name,
     envoy::config::route::v3::FilterConfig wrapper;
     any.UnpackTo(&wrapper);
     out.disabled = wrapper.disabled();
-    if (wrapper.has_config() && !wrapper.config().type_url().empty())
-      out.config = compile_route(name, wrapper.config(), path.field("config")).config;
+    if (!wrapper.has_config() || wrapper.config().type_url().empty()) return out;
+    http::RouteFilter inner = compile_route(name, wrapper.config(), path.field("config"));
+    out.config = std::move(inner.config);
+    out.type = inner.type;
     return out;
   }
   const http::FilterType* type = find_route(type_name(any));
   if (type != nullptr && !is_of_type(name, *type, path)) return out;
   out.config = compile(type == nullptr ? nullptr : type->compile_route, any, path);
+  out.type = type;
   return out;
 }
 
 // A filter takes its per-route config for one of its own type without asking.
 bool FilterCompiler::is_of_type(const std::string& name, const http::FilterType& type,
                                 const FieldPath& path) const {
-  const auto found = type_of_.find(name);
-  if (found == type_of_.end() || found->second == nullptr || found->second == &type) return true;
-  const http::FilterType& wanted = *found->second;
+  const auto found = types_of_.find(name);
+  if (found == types_of_.end() || found->second.empty() || contains(found->second, &type))
+    return true;
+  const http::FilterType& wanted = *found->second[0];
   build_.diagnostics.error(
       Code::kSemantic, path, "the filter '" + name + "' is a '" + std::string(wanted.message) + "'",
       wanted.route_message.empty()
@@ -143,8 +162,9 @@ bool FilterCompiler::is_of_type(const std::string& name, const http::FilterType&
   return false;
 }
 
-bool FilterCompiler::compile_one(const hcmv3::HttpFilter& filter, const FieldPath& path, bool last,
-                                 http::FilterList& out, Router& router) const {
+bool FilterCompiler::compile_one(const HttpFilter& filter, const FieldPath& path, bool last,
+                                 Chain& out, Router& router) const {
+  if (filter.has_config_discovery()) return compile_discovered(filter, path, last, out);
   if (!filter.has_typed_config()) {
     build_.diagnostics.error(Code::kSemantic, path, "the filter has no typed_config");
     return false;
@@ -171,8 +191,84 @@ bool FilterCompiler::compile_one(const hcmv3::HttpFilter& filter, const FieldPat
   http::ConfiguredFilter made{filter.name(), compile(type->compile, filter.typed_config(), config),
                               filter.disabled()};
   const bool fine = made.config != nullptr;
-  out.push_back(std::move(made));
+  out.filters.push_back(std::move(made));
   return fine;
+}
+
+// ---- config_discovery ----
+
+bool FilterCompiler::read_types(const HttpFilter& filter, const FieldPath& path,
+                                DiscoveredFilter& out) const {
+  const FieldPath urls = path.field("type_urls");
+  const auto& discovery = filter.config_discovery();
+  bool fine = true;
+  for (int i = 0; i < discovery.type_urls_size(); ++i) {
+    const FieldPath at = urls.at(i);
+    const std::string name(type_name(discovery.type_urls(i)));
+    const http::FilterType* type = find(name);
+    if (type != nullptr && !type->terminal) {
+      out.types.push_back(type);
+      continue;
+    }
+    fine = false;
+    if (type == nullptr)
+      build_.diagnostics.error(Code::kNotSupported, at, "Weir has no HTTP filter '" + name + "'");
+    else
+      build_.diagnostics.error(Code::kNotSupported, at, "the router does not come by ECDS here",
+                               "let it stand in http_filters with a typed_config");
+  }
+  return fine;
+}
+
+bool FilterCompiler::compile_discovered(const HttpFilter& filter, const FieldPath& path, bool last,
+                                        Chain& out) const {
+  const size_t errors_before = build_.diagnostics.error_count();
+  const FieldPath at = path.field("config_discovery");
+  const auto& discovery = filter.config_discovery();
+  const FieldPath source = at.field("config_source");
+  DiscoveredFilter made;
+  made.name = filter.name();
+  made.position = out.filters.size();
+  made.needs_no_warming = discovery.apply_default_config_without_warming();
+  made.has_default = discovery.has_default_config();
+  made.fallback = missing_filter(filter.name(), filter.disabled());
+  if (last)
+    build_.diagnostics.error(Code::kSemantic, path, "the last HTTP filter must be the router");
+  if (!build_.check_source)
+    build_.diagnostics.error(Code::kNotSupported, source, "there is no control plane here");
+  else
+    build_.check_source(discovery.config_source(), xds::ResourceType::kExtension, source,
+                        build_.diagnostics);
+  if (made.needs_no_warming && !made.has_default)
+    build_.diagnostics.error(Code::kSemantic, at.field("apply_default_config_without_warming"),
+                             "there is no default_config to apply", "add one");
+  if (read_types(filter, at, made) && made.has_default)
+    made.fallback =
+        compile_discovered_config(made, discovery.default_config(), at.field("default_config"));
+  made.source =
+      std::make_shared<const envoy::config::core::v3::ConfigSource>(discovery.config_source());
+  out.filters.push_back(made.fallback);
+  out.discovered.push_back(std::move(made));
+  return build_.diagnostics.error_count() == errors_before;
+}
+
+http::ConfiguredFilter FilterCompiler::compile_discovered_config(const DiscoveredFilter& filter,
+                                                                 const google::protobuf::Any& any,
+                                                                 const FieldPath& path) const {
+  http::ConfiguredFilter out{filter.name, nullptr, filter.fallback.disabled};
+  out.type = find(type_name(any));
+  if (out.type != nullptr && contains(filter.types, out.type)) {
+    out.config = compile(out.type->compile, any, path);
+    return out;
+  }
+  std::string allowed;
+  for (const http::FilterType* type : filter.types)
+    allowed += (allowed.empty() ? "" : ", ") + std::string(type->message);
+  build_.diagnostics.error(
+      Code::kSemantic, path,
+      "the filter '" + filter.name + "' takes no '" + std::string(type_name(any)) + "'",
+      "its type_urls are of " + allowed);
+  return out;
 }
 
 std::shared_ptr<const http::RouteTable> compile_routes(

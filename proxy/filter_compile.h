@@ -5,7 +5,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "proxy/filter_user.h"
 #include "proxy/hcm_compile.h"
 #include "proxy/http/filter_chain.h"
 #include "proxy/http/route_table.h"
@@ -35,10 +37,18 @@ class FilterCompiler {
   // The same, reporting elsewhere: for a route table that comes after its connection manager.
   FilterCompiler(const FilterCompiler& other, config::Diagnostics& diagnostics);
 
-  // All filters of a list; the terminal router is checked and left out. False on errors.
-  bool compile_list(const HttpFilters& filters, const config::FieldPath& path,
-                    http::FilterList& out,
+  // What a list of filters is compiled to. The terminal router is checked and left out.
+  struct Chain {
+    http::FilterList filters;
+    std::vector<DiscoveredFilter> discovered;
+  };
+  // False on errors.
+  bool compile_list(const HttpFilters& filters, const config::FieldPath& path, Chain& out,
                     envoy::extensions::filters::http::router::v3::Router& router) const;
+  // What came for a filter of a list; without `config` on errors.
+  http::ConfiguredFilter compile_discovered_config(const DiscoveredFilter& filter,
+                                                   const google::protobuf::Any& any,
+                                                   const config::FieldPath& path) const;
   // An entry of a typed_per_filter_config.
   http::RouteFilter compile_route(const std::string& name, const google::protobuf::Any& any,
                                   const config::FieldPath& path) const;
@@ -52,14 +62,18 @@ class FilterCompiler {
                                                     const config::FieldPath& path) const;
   bool is_of_type(const std::string& name, const http::FilterType& type,
                   const config::FieldPath& path) const;
-  bool compile_one(
-      const envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter& filter,
-      const config::FieldPath& path, bool last, http::FilterList& out,
-      envoy::extensions::filters::http::router::v3::Router& router) const;
+  using HttpFilter = envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
+  bool compile_one(const HttpFilter& filter, const config::FieldPath& path, bool last, Chain& out,
+                   envoy::extensions::filters::http::router::v3::Router& router) const;
+  bool compile_discovered(const HttpFilter& filter, const config::FieldPath& path, bool last,
+                          Chain& out) const;
+  bool read_types(const HttpFilter& filter, const config::FieldPath& path,
+                  DiscoveredFilter& out) const;
 
   AppBuild build_;
   std::string stat_prefix_;
-  std::map<std::string, const http::FilterType*> type_of_;  // by the name in the chain
+  // By the name in the chain; several when the config comes by ECDS.
+  std::map<std::string, std::vector<const http::FilterType*>> types_of_;
 };
 
 // A RouteConfiguration whose filters are those of the compiler; null on errors, which are then in

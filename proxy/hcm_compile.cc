@@ -189,8 +189,15 @@ void read_upgrades(const Hcm& in, const FilterCompiler& filters, const FieldPath
     if (config.has_enabled()) upgrade.enabled = config.enabled().value();
     if (config.filters_size() > 0) {
       const FieldPath at = upgrades.at(i);
+      const FieldPath list = at.field("filters");
       envoy::extensions::filters::http::router::v3::Router router;
-      filters.compile_list(config.filters(), at.field("filters"), upgrade.filters, router);
+      FilterCompiler::Chain chain;
+      filters.compile_list(config.filters(), list, chain, router);
+      if (!chain.discovered.empty())
+        filters.build().diagnostics.error(Code::kNotSupported, list,
+                                          "filters of an upgrade do not come by ECDS here",
+                                          "give each of them a typed_config");
+      upgrade.filters = std::move(chain.filters);
       upgrade.has_filters = true;
     }
     out.upgrades.push_back(std::move(upgrade));
@@ -209,9 +216,11 @@ void read_routes(const Hcm& in, const FilterCompiler& filters, const FieldPath& 
   if (in.has_rds()) {
     const FieldPath rds = path.field("rds");
     const FieldPath source = rds.field("config_source");
-    if (!build.check_route_source)
+    if (!build.check_source)
       return build.diagnostics.error(Code::kNotSupported, source, "there is no control plane here");
-    if (!build.check_route_source(in.rds().config_source(), source, build.diagnostics)) return;
+    if (!build.check_source(in.rds().config_source(), xds::ResourceType::kRoute, source,
+                            build.diagnostics))
+      return;
     out.rds = std::make_shared<const RouteUser>(filters, in.rds().config_source(),
                                                 in.rds().route_config_name());
     out.routes = out.rds->feed();
@@ -222,7 +231,7 @@ void read_routes(const Hcm& in, const FilterCompiler& filters, const FieldPath& 
                                    "the routes must stand in route_config or come by rds");
   auto table =
       compile_routes(in.route_config(), path.field("route_config"), filters, build.has_cluster);
-  out.routes = std::make_shared<RouteFeed>(build.workers, std::move(table));
+  out.routes = std::make_shared<RouteFeed>(build.workers, RouteUse{std::move(table)});
 }
 
 }  // namespace
@@ -238,7 +247,14 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
   out->stats = HcmStats(build.stats, in.stat_prefix());
   const FilterCompiler filters(build, "http." + in.stat_prefix() + ".", in.http_filters());
   envoy::extensions::filters::http::router::v3::Router router;
-  filters.compile_list(in.http_filters(), path.field("http_filters"), out->filters, router);
+  FilterCompiler::Chain chain;
+  filters.compile_list(in.http_filters(), path.field("http_filters"), chain, router);
+  out->filters = chain.filters;
+  if (!chain.discovered.empty()) {
+    out->ecds = std::make_shared<const FilterUser>(filters, std::move(chain.filters),
+                                                   std::move(chain.discovered));
+    out->filter_feed = out->ecds->feed();
+  }
   read_router(router, *out);
   read_routes(in, filters, path, build, *out);
   read_http1(in, path, diagnostics, *out);

@@ -13,6 +13,7 @@
 #include "proxy/http/access_log.h"
 #include "proxy/http/filter_type.h"
 #include "proxy/runtime.h"
+#include "xds/types.h"
 
 namespace envoy::extensions::filters::network::http_connection_manager::v3 {
 class HttpConnectionManager;
@@ -51,11 +52,11 @@ struct AppParts {
   std::function<void(std::string_view bytes)> depends_on = {};  // http::FilterBuild
   tls::Secrets* secrets = nullptr;                              // null: TLS is refused
   bool clusters_may_follow = false;                             // from a control plane
-  // Whether routes can be had from a source; if not, that is in the diagnostics. Empty: they
-  // cannot.
-  std::function<bool(const envoy::config::core::v3::ConfigSource& source,
+  // Whether resources of a type can be had from a source; if not, that is in the diagnostics.
+  // Empty: they cannot.
+  std::function<bool(const envoy::config::core::v3::ConfigSource& source, xds::ResourceType type,
                      const config::FieldPath& path, config::Diagnostics& diagnostics)>
-      check_route_source = {};
+      check_source = {};
 };
 
 // The same for one compilation, with the place for its errors.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proxy/client_cert.h"
+#include "proxy/filter_feed.h"
 #include "proxy/http/access_log.h"
 #include "proxy/http/filter_chain.h"
 #include "proxy/http/h1_server.h"
@@ -19,6 +20,7 @@
 
 namespace weir {
 
+class FilterUser;
 class RouteUser;
 struct Overload;
 
@@ -63,6 +65,9 @@ struct HcmConfig {
   std::shared_ptr<const LiveRuntime> runtime;  // null: nothing is set
   const Overload* overload = nullptr;          // null: nothing is ever short
   http::FilterList filters;
+  // With filters that come by ECDS: who asks for them, and what is in force instead of `filters`.
+  std::shared_ptr<const FilterUser> ecds;               // null: all stand in the configuration
+  std::shared_ptr<FilterFeed> filter_feed;              // the same
   std::shared_ptr<const http::AccessLogs> access_logs;  // null: none
   http::LocalReplies local_replies;
 

@@ -18,10 +18,10 @@ using xds::ResourceType;
 namespace {
 
 template <class Visit>
-void each_route_user(const ListenerConfig& listener, Visit visit) {
+void each_hcm(const ListenerConfig& listener, Visit visit) {
   listener.each_chain([&](const auto& chain) {
     const auto* hcm = std::get_if<std::shared_ptr<const HcmConfig>>(&chain->app);
-    if (hcm != nullptr && (*hcm)->rds != nullptr) visit((*hcm)->rds);
+    if (hcm != nullptr) visit(**hcm);
   });
 }
 
@@ -40,7 +40,7 @@ Listeners::Listeners(const Needs& needs)
       failed_(needs.stats.counter("listener_manager.listener_create_failure")),
       active_gauge_(needs.stats.gauge("listener_manager.total_listeners_active")),
       warming_gauge_(needs.stats.gauge("listener_manager.total_listeners_warming")) {
-  needs_.routes.on_ready([this] { activate_ready(); });
+  needs_.resources.on_ready([this] { activate_ready(); });
 }
 
 // ---- what there is to be ----
@@ -78,11 +78,11 @@ void Listeners::set_static(const Configs& configs, const OpenedSockets& opened) 
     needs_.stats.main_shard().inc(entry.active == nullptr ? added_ : modified_);
     retire(std::move(entry.active));
     entry = Entry{.active = config, .updated_s = std::time(nullptr)};
-    use_routes(*config);
+    use_resources(*config);
     hand_over(entry, &sockets->second);
   }
   activate_ready();
-  needs_.routes.sweep();
+  needs_.resources.sweep();
   needs_.secrets.sweep();
 }
 
@@ -98,19 +98,19 @@ bool Listeners::put(const ConfigPtr& config, bool dynamic, xds::Resource resourc
   entry.dynamic = dynamic;
   entry.next = config;
   entry.next_resource = std::move(resource);
-  use_routes(*config);
+  use_resources(*config);
   return true;
 }
 
-void Listeners::use_routes(const ListenerConfig& config) {
-  each_route_user(config, [&](const auto& user) { needs_.routes.use(user); });
+void Listeners::use_resources(const ListenerConfig& config) {
+  each_hcm(config, [&](const HcmConfig& hcm) { needs_.resources.use(hcm); });
 }
 
 bool Listeners::ready(const ListenerConfig& config) {
   bool all = true;
   config.each_chain(
       [&](const auto& chain) { all &= chain->tls == nullptr || chain->tls->settled(); });
-  each_route_user(config, [&](const auto& user) { all &= user->ready(); });
+  each_hcm(config, [&](const HcmConfig& hcm) { all &= HcmResources::ready(hcm); });
   return all;
 }
 
@@ -229,11 +229,12 @@ void Listeners::loaded() {
   if (told_loaded_) std::exchange(told_loaded_, {})();
 }
 
-// Routes and secrets are asked for when all listeners of the answer are known.
+// What listeners need is asked for when all those of the answer are known.
 std::vector<xds::Rejection> Listeners::apply(xds::Source& source, const xds::Update& update) {
   if (stopped_) return {};
   std::vector<xds::Rejection> rejections;
-  for (const ResourceType type : {ResourceType::kRoute, ResourceType::kSecret}) source.pause(type);
+  HcmResources::pause(source);
+  source.pause(ResourceType::kSecret);
   for (const std::string& name : update.removed) {
     const auto found = entries_.find(name);
     if (found != entries_.end() && found->second.dynamic) remove(name);
@@ -242,9 +243,10 @@ std::vector<xds::Rejection> Listeners::apply(xds::Source& source, const xds::Upd
     std::string errors = add(resource);
     if (!errors.empty()) rejections.push_back({resource.name, std::move(errors)});
   }
-  needs_.routes.sweep();
+  needs_.resources.sweep();
   needs_.secrets.sweep();
-  for (const ResourceType type : {ResourceType::kRoute, ResourceType::kSecret}) source.resume(type);
+  HcmResources::resume(source);
+  source.resume(ResourceType::kSecret);
   count();
   loaded();
   return rejections;

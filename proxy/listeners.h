@@ -10,11 +10,11 @@
 #include "proxy/base/log.h"
 #include "proxy/dynamic_resource.h"
 #include "proxy/hcm_compile.h"
+#include "proxy/hcm_resources.h"
 #include "proxy/last_owner.h"
 #include "proxy/listener_config.h"
 #include "proxy/listener_sockets.h"
 #include "proxy/resource_reader.h"
-#include "proxy/routes.h"
 #include "proxy/source_handlers.h"
 #include "proxy/workers.h"
 
@@ -23,8 +23,8 @@ namespace weir {
 class ControlPlanes;
 
 // The listeners of the process: those of the bootstrap, and those that a control plane sends (LDS).
-// A listener is opened, or replaced, when its routes and secrets are there; until then the version
-// before it serves. Its sockets stay open while its addresses stay. Main thread.
+// A listener is opened, or replaced, when its routes, filters and secrets are there; until then the
+// version before it serves. Its sockets stay open while its addresses stay. Main thread.
 class Listeners {
  public:
   using Configs = std::vector<std::shared_ptr<const ListenerConfig>>;
@@ -34,7 +34,7 @@ class Listeners {
     Workers& workers;
     LastOwner& last_owner;
     ResourceReader& reader;
-    Routes& routes;
+    HcmResources& resources;
     tls::Secrets& secrets;
     ControlPlanes& planes;
     std::function<AppParts()> parts;  // for compiling
@@ -54,7 +54,7 @@ class Listeners {
 
   // The config that a listener of that name has, or is about to have; null: there is none.
   const ListenerConfig* find(const std::string& name) const;
-  // Whether none waits for its routes.
+  // Whether none waits for what it needs.
   bool warm() const;
   // Called when warm() may have become true.
   void on_warm(std::function<void()> told) { told_warm_ = std::move(told); }
@@ -90,7 +90,7 @@ class Listeners {
   };
 
   bool put(const ConfigPtr& config, bool dynamic, xds::Resource resource);
-  void use_routes(const ListenerConfig& config);
+  void use_resources(const ListenerConfig& config);
   static bool ready(const ListenerConfig& config);
   void retire(ConfigPtr config);
   Result<void> activate(Entry& entry);

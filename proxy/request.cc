@@ -44,6 +44,8 @@ void Request::recycle() {
   forward_.recycle();
   timer_.cancel();
   if (routes_ != nullptr) hcm_->routes->release(worker_.index(), *std::exchange(routes_, nullptr));
+  if (filter_use_ != nullptr)
+    hcm_->filter_feed->release(worker_.index(), *std::exchange(filter_use_, nullptr));
   head_ = http::RequestHead(arena_);
   response_ = http::ResponseHead(arena_);
   info_ = http::StreamInfo();
@@ -191,6 +193,10 @@ bool Request::check_upgrade() {
 
 void Request::start_filters() {
   const http::FilterList* filters = &hcm_->filters;
+  if (hcm_->filter_feed != nullptr) {
+    filter_use_ = &hcm_->filter_feed->acquire(worker_.index());
+    filters = filter_use_->filters.get();
+  }
   if (is_upgrade())
     if (const auto* upgrade = allowed_upgrade(); upgrade->has_filters) filters = &upgrade->filters;
   if (filters->empty()) return;

@@ -124,7 +124,8 @@ class Request : public http::ServerStreamEvents,
   http::ServerConnection* connection_ = nullptr;
   http::ServerStream* stream_ = nullptr;
   const HcmConfig* hcm_ = nullptr;
-  RouteUse* routes_ = nullptr;  // where `route_` was found; null before
+  RouteUse* routes_ = nullptr;       // where `route_` was found; null before
+  FilterUse* filter_use_ = nullptr;  // what `chain_` was made of, by ECDS
   const http::Route* route_ = nullptr;
   const http::WeightedCluster* picked_ = nullptr;
   const http::HeaderMap* response_trailers_ = nullptr;

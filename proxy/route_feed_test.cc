@@ -20,12 +20,12 @@ std::shared_ptr<const http::RouteTable> table(const std::string& name) {
 TEST(RouteFeed, ATableLivesUntilItsLastRequestIsOver) {
   auto first = table("first");
   const std::weak_ptr<const http::RouteTable> watched = first;
-  RouteFeed feed(1, first);
+  RouteFeed feed(1, {first});
   first.reset();
   RouteUse& one = feed.acquire(0);
   RouteUse& two = feed.acquire(0);
   EXPECT_EQ(&one, &two);
-  feed.set(0, table("second"));
+  feed.set(0, {table("second")});
   EXPECT_EQ(feed.acquire(0).table->name(), "second");
   feed.release(0, one);
   EXPECT_FALSE(watched.expired()) << "somebody still looks into it";
@@ -37,18 +37,18 @@ TEST(RouteFeed, ATableLivesUntilItsLastRequestIsOver) {
 TEST(RouteFeed, AnIdleTableGoesAtOnce) {
   auto first = table("first");
   const std::weak_ptr<const http::RouteTable> watched = first;
-  RouteFeed feed(1, first);
+  RouteFeed feed(1, {first});
   first.reset();
   feed.release(0, feed.acquire(0));
   EXPECT_FALSE(watched.expired()) << "it is in force";
-  feed.set(0, nullptr);
+  feed.set(0, {});
   EXPECT_TRUE(watched.expired());
   EXPECT_EQ(feed.acquire(0).table, nullptr);
 }
 
 TEST(RouteFeed, EachWorkerHasItsOwn) {
-  RouteFeed feed(2, table("first"));
-  feed.set(1, table("second"));
+  RouteFeed feed(2, {table("first")});
+  feed.set(1, {table("second")});
   EXPECT_EQ(feed.acquire(0).table->name(), "first");
   EXPECT_EQ(feed.acquire(1).table->name(), "second");
 }

@@ -13,7 +13,7 @@ RouteUser::RouteUser(const FilterCompiler& filters,
     : filters_(std::make_unique<const FilterCompiler>(filters)),
       source_(std::make_unique<const envoy::config::core::v3::ConfigSource>(source)),
       name_(std::move(name)),
-      feed_(std::make_shared<RouteFeed>(filters.build().workers, nullptr)) {}
+      feed_(std::make_shared<RouteFeed>(filters.build().workers, RouteUse{})) {}
 
 RouteUser::~RouteUser() = default;
 

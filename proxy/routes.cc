@@ -55,7 +55,8 @@ void Routes::give_known(const Entry& entry, User& to) {
 void Routes::give(User& to, const RouteUser& user, const Table& table) {
   user.set_ready();
   last_owner_.keep(std::exchange(to.table, table));
-  workers_.each([feed = user.feed(), table](Worker& worker) { feed->set(worker.index(), table); });
+  workers_.each(
+      [feed = user.feed(), table](Worker& worker) { feed->set(worker.index(), {table}); });
 }
 
 std::vector<xds::Rejection> Routes::apply(xds::Source& source, const xds::Update& update) {

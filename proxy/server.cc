@@ -114,8 +114,8 @@ Server::Server(Options options)
       reader_(check_, options_.reject_unknown_dynamic_fields, stats_, log_),
       runtime_(loop_, workers_, reader_, planes_),
       clusters_({loop_, stats_, workers_, last_owner_, reader_, secrets_, planes_}),
-      routes_(workers_, last_owner_, reader_, planes_),
-      listeners_({log_, stats_, workers_, last_owner_, reader_, routes_, secrets_, planes_,
+      resources_(workers_, last_owner_, reader_, planes_, stats_),
+      listeners_({log_, stats_, workers_, last_owner_, reader_, resources_, secrets_, planes_,
                   [this] { return app_parts(); },
                   [this](const std::string& listener, const net::Address& address) {
                     return hot_restart_.inherited(listener, address);
@@ -181,10 +181,11 @@ AppParts Server::app_parts() {
   if (plan_ != nullptr) {
     parts.service_cluster = plan_->node_cluster;
   }
-  parts.check_route_source = [this, has_cluster = parts.has_cluster](
-                                 const envoy::config::core::v3::ConfigSource& source,
-                                 const config::FieldPath& path, config::Diagnostics& diagnostics) {
-    return planes_.check(source, xds::ResourceType::kRoute, path, has_cluster, diagnostics);
+  parts.check_source = [this, has_cluster = parts.has_cluster](
+                           const envoy::config::core::v3::ConfigSource& source,
+                           xds::ResourceType type, const config::FieldPath& path,
+                           config::Diagnostics& diagnostics) {
+    return planes_.check(source, type, path, has_cluster, diagnostics);
   };
   return parts;
 }

@@ -13,6 +13,7 @@
 #include "proxy/clusters.h"
 #include "proxy/control_planes.h"
 #include "proxy/drain_watch.h"
+#include "proxy/hcm_resources.h"
 #include "proxy/hot_restart.h"
 #include "proxy/http/kept_state.h"
 #include "proxy/listeners.h"
@@ -22,7 +23,6 @@
 #include "proxy/overload_watch.h"
 #include "proxy/plan.h"
 #include "proxy/resource_reader.h"
-#include "proxy/routes.h"
 #include "proxy/runtime_layers.h"
 #include "proxy/secret_feed.h"
 #include "proxy/stats/log_writers.h"
@@ -113,7 +113,7 @@ class Server {
   RuntimeLayers runtime_;
   OverloadWatch overload_watch_{loop_, stats_, overload_};
   Clusters clusters_;
-  Routes routes_;
+  HcmResources resources_;
   Listeners listeners_;
   SecretFeed secret_feed_;
   ControlPlanes planes_;  // after the clusters that its streams use

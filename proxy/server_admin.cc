@@ -224,7 +224,7 @@ std::vector<admin::DynamicResource> Server::dynamic_resources() const {
   std::vector<DynamicResource> resources;
   clusters_.describe(resources);
   listeners_.describe(resources);
-  routes_.describe(resources);
+  resources_.describe(resources);
   secret_feed_.describe(resources);
   runtime_.describe(resources);
   std::vector<admin::DynamicResource> out;

@@ -8,6 +8,7 @@
 
 #include "envoy/admin/v3/config_dump.pb.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "envoy/config/core/v3/extension.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "proxy/admin/client_status.h"
 #include "proxy/admin/field_mask.h"
@@ -20,6 +21,7 @@ namespace {
 using envoy::admin::v3::BootstrapConfigDump;
 using envoy::admin::v3::ClustersConfigDump;
 using envoy::admin::v3::ConfigDump;
+using envoy::admin::v3::EcdsConfigDump;
 using envoy::admin::v3::EndpointsConfigDump;
 using envoy::admin::v3::ListenersConfigDump;
 using envoy::admin::v3::RoutesConfigDump;
@@ -128,6 +130,16 @@ class Dumper {
     return out;
   }
 
+  EcdsConfigDump extensions() const {
+    EcdsConfigDump out;
+    each<envoy::config::core::v3::TypedExtensionConfig>([&](const DynamicResource& one) {
+      auto& entry = *out.add_ecds_filters();
+      if (one.content != nullptr) fill(one, entry, *entry.mutable_ecds_filter());
+      fill_verdict(one, entry);
+    });
+    return out;
+  }
+
   RoutesConfigDump routes() const {
     RoutesConfigDump out;
     for (const auto& listener : bootstrap_.static_resources().listeners()) {
@@ -215,8 +227,8 @@ class Selection {
                        "' is no list of the configuration dump; there are static_clusters, "
                        "static_listeners, static_route_configs, static_secrets, "
                        "dynamic_active_clusters, dynamic_warming_clusters, dynamic_listeners, "
-                       "dynamic_route_configs, dynamic_active_secrets and, with include_eds, "
-                       "static_endpoint_configs and dynamic_endpoint_configs"};
+                       "dynamic_route_configs, dynamic_active_secrets, ecds_filters and, with "
+                       "include_eds, static_endpoint_configs and dynamic_endpoint_configs"};
     if (query_.resource.empty() && out_.configs_size() == 0)
       return Error{"bad-query", "the mask '" + query_.mask + "' fits no part of the dump"};
     return {};
@@ -268,6 +280,9 @@ Result<std::string> config_dump_json(const ConfigDumpInput& input, const ConfigD
   selection.add(dumper.listeners());
   selection.add(dumper.routes());
   selection.add(dumper.secrets());
+  // As Envoy, only where there are some.
+  const EcdsConfigDump extensions = dumper.extensions();
+  if (extensions.ecds_filters_size() > 0 || !query.resource.empty()) selection.add(extensions);
   if (Result<void> fine = selection.finish(); !fine) return fine.error();
   redact(out);
   return message_json(out);

@@ -327,6 +327,7 @@ void add_overrides(const RouteFilters& level, const ConfiguredFilter& filter,
     if (entry.name != filter.name) continue;
     found.disabled = entry.disabled;
     if (entry.config == nullptr) continue;
+    if (filter.type != nullptr && entry.type != filter.type) continue;
     found.most_specific = entry.config.get();
     out[found.count++] = entry.config.get();
   }

@@ -18,6 +18,9 @@ struct ConfiguredFilter {
   std::string name;
   std::shared_ptr<const FilterConfig> config;
   bool disabled = false;  // unless a route enables it
+  // Of a config that control planes may replace by one of another type: then only configs of this
+  // type override it. Null: all that have its name do.
+  const FilterType* type = nullptr;
 };
 using FilterList = std::vector<ConfiguredFilter>;
 

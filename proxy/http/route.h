@@ -19,11 +19,14 @@ namespace weir::http {
 
 struct RateLimit;
 
+struct FilterType;
+
 // A per-route filter config, by the filter's configured name.
 struct RouteFilter {
   std::string name;
   std::shared_ptr<const FilterConfig> config;  // null with `disabled`
   bool disabled = false;
+  const FilterType* type = nullptr;  // whose config it is; null in tests
 };
 using RouteFilters = std::vector<RouteFilter>;
 

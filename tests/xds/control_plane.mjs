@@ -13,6 +13,8 @@ export const kMessages = {
   LDS: "envoy.config.listener.v3.Listener",
   RDS: "envoy.config.route.v3.RouteConfiguration",
   SDS: "envoy.extensions.transport_sockets.tls.v3.Secret",
+  ECDS: "envoy.config.core.v3.TypedExtensionConfig",
+  SRDS: "envoy.config.route.v3.ScopedRouteConfiguration",
 };
 const kServices = {
   ADS: ["envoy.service.discovery.v3.AggregatedDiscoveryService", "AggregatedResources"],
@@ -21,6 +23,8 @@ const kServices = {
   LDS: ["envoy.service.listener.v3.ListenerDiscoveryService", "Listeners"],
   RDS: ["envoy.service.route.v3.RouteDiscoveryService", "Routes"],
   SDS: ["envoy.service.secret.v3.SecretDiscoveryService", "Secrets"],
+  ECDS: ["envoy.service.extension.v3.ExtensionConfigDiscoveryService", "ExtensionConfigs"],
+  SRDS: ["envoy.service.route.v3.ScopedRoutesDiscoveryService", "ScopedRoutes"],
 };
 const kDiscovery = "envoy.service.discovery.v3.";
 // Long, for machines that others use too; nothing waits for it when all is well.

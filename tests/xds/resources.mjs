@@ -62,6 +62,21 @@ export const secret = (name, {cert, key}) => ({name, tls_certificate: {
 
 export const router = type("filters.http.router.v3.Router");
 
+// A filter that says `text` in a header of responses.
+export const kMutation = kExtensions + "filters.http.header_mutation.v3.HeaderMutation";
+const saying = (text) => ({mutations: {response_mutations: [
+  {append: {header: {key: "x-filter", value: text}}}]}});
+export const mutation = (text) => ({"@type": kMutation, ...saying(text)});
+export const mutationPerRoute = (text) => ({"@type": kMutation + "PerRoute", ...saying(text)});
+
+// An HTTP filter whose configuration comes by ECDS, and that configuration.
+export const discovered = (name, {source = ads, timeout, type_urls = [kMutation],
+  fallback, at_once, ...more} = {}) => ({name, config_discovery: {
+  config_source: {...source, ...(timeout && {initial_fetch_timeout: timeout})}, type_urls,
+  ...(fallback && {default_config: fallback}),
+  ...(at_once && {apply_default_config_without_warming: true})}, ...more});
+export const extension = (name, typed_config) => ({name, typed_config});
+
 // A source of its own, beside ADS.
 export const grpcSource = (cluster_name, api_type = "GRPC") => ({resource_api_version: "V3",
   api_config_source: {api_type, transport_api_version: "V3",

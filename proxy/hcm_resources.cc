@@ -1,0 +1,44 @@
+#include "proxy/hcm_resources.h"
+
+#include "proxy/route_user.h"
+
+namespace weir {
+namespace {
+
+constexpr xds::ResourceType kTypes[] = {xds::ResourceType::kRoute, xds::ResourceType::kExtension};
+
+}  // namespace
+
+void HcmResources::use(const HcmConfig& hcm) {
+  if (hcm.rds != nullptr) routes_.use(hcm.rds);
+  if (hcm.ecds != nullptr) extensions_.use(hcm.ecds);
+}
+
+bool HcmResources::ready(const HcmConfig& hcm) {
+  return (hcm.rds == nullptr || hcm.rds->ready()) && (hcm.ecds == nullptr || hcm.ecds->ready());
+}
+
+void HcmResources::on_ready(const std::function<void()>& told) {
+  routes_.on_ready(told);
+  extensions_.on_ready(told);
+}
+
+void HcmResources::sweep() {
+  routes_.sweep();
+  extensions_.sweep();
+}
+
+void HcmResources::pause(xds::Source& source) {
+  for (const xds::ResourceType type : kTypes) source.pause(type);
+}
+
+void HcmResources::resume(xds::Source& source) {
+  for (const xds::ResourceType type : kTypes) source.resume(type);
+}
+
+void HcmResources::describe(std::vector<DynamicResource>& out) const {
+  routes_.describe(out);
+  extensions_.describe(out);
+}
+
+}  // namespace weir
