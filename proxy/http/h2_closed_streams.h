@@ -7,23 +7,25 @@
 
 namespace weir::http::h2 {
 
-// Whether a client may still send HEADERS on a stream that nghttp2 has forgotten, which forgives
-// everything (RFC 9113 5.1, 5.1.1). Only what was under way when we reset the stream is to be
-// expected. DATA on such a stream is dropped, within the connection's window.
+// Whether a client may still send HEADERS or DATA on a stream that nghttp2 has forgotten, which
+// forgives everything (RFC 9113 5.1, 5.1.1). Only what was under way when we reset the stream is to
+// be expected, and then dropped, within the connection's window.
 // Bounded; no heap for a connection whose streams end well. One thread.
 class ClosedStreams {
  public:
   enum class Verdict : uint8_t {
     kFine,        // it was under way
-    kClosed,      // the client had said that nothing follows
+    kClosed,      // the client had said that nothing follows, or reset it
     kNeverBegun,  // and cannot be begun any more
   };
 
   // HEADERS came on a stream that was none before. True: it is a new one.
   bool note_begun(uint32_t id);
+  // Neither it nor a later one has begun.
+  bool idle(uint32_t id) const { return id > largest_; }
   // RST_STREAM goes out.
   void note_reset(uint32_t id);
-  // HEADERS came on a stream that is none any more.
+  // A frame came on a stream that is none any more.
   Verdict judge(uint32_t id) const;
 
  private:

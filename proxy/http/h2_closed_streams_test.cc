@@ -23,6 +23,15 @@ TEST(ClosedStreams, WhatWasPassedOverNeverBegins) {
   for (const uint32_t id : {5u, 9u}) EXPECT_EQ(streams.judge(id), Verdict::kClosed) << id;
 }
 
+TEST(ClosedStreams, WhatHasNotBegunIsIdle) {
+  ClosedStreams streams;
+  EXPECT_TRUE(streams.idle(1));
+  streams.note_begun(5);
+  EXPECT_FALSE(streams.idle(3));
+  EXPECT_FALSE(streams.idle(5));
+  EXPECT_TRUE(streams.idle(7));
+}
+
 TEST(ClosedStreams, AfterAResetOfOursMoreMayCome) {
   ClosedStreams streams;
   streams.note_begun(1);

@@ -15,11 +15,16 @@ bool may_be_padded(uint8_t type) {
   return type == NGHTTP2_DATA || type == NGHTTP2_HEADERS;
 }
 
+// Four bytes, without the bit that says something else (RFC 9113 4.1, 6.3).
+uint32_t stream_at(const uint8_t* bytes) {
+  return (uint32_t{bytes[0]} & 0x7f) << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 |
+         uint32_t{bytes[3]};
+}
+
 }  // namespace
 
-Flood FrameCounter::count(std::string_view bytes, int64_t now_ms) {
-  refill(now_ms);
-  Flood first = Flood::kNone;
+// Up to where the next frame is known. False: too few bytes.
+bool FrameCounter::take_frame(std::string_view& bytes) {
   while (!bytes.empty()) {
     if (skip_ > 0) {
       const size_t n = std::min(skip_, bytes.size());
@@ -27,22 +32,49 @@ Flood FrameCounter::count(std::string_view bytes, int64_t now_ms) {
       bytes.remove_prefix(n);
       continue;
     }
-    const bool padded = have_ >= kHeaderBytes;
-    const size_t want = padded ? kHeaderBytes + 1 : kHeaderBytes;
+    const size_t payload = have_ < kHeaderBytes ? 0 : wanted_payload();
+    const size_t want = kHeaderBytes + payload;
     const size_t n = std::min(want - have_, bytes.size());
     std::memcpy(header_ + have_, bytes.data(), n);
     have_ = static_cast<uint8_t>(have_ + n);
     bytes.remove_prefix(n);
-    if (have_ < want) break;
-    const size_t length = size_t{header_[0]} << 16 | size_t{header_[1]} << 8 | header_[2];
-    const bool wants_pad = may_be_padded(header_[3]) && (header_[4] & kPadded) != 0 && length > 0;
-    if (wants_pad && !padded) continue;
-    skip_ = length - (wants_pad ? 1 : 0);
+    if (have_ < want) return false;
+    if (payload < wanted_payload()) continue;
+    skip_ = length() - payload;
     have_ = 0;
-    const Flood flood = on_frame();
-    if (first == Flood::kNone) first = flood;
+    return true;
   }
-  return first;
+  return false;
+}
+
+FrameCounter::Counted FrameCounter::count(std::string_view bytes, int64_t now_ms, bool to_data) {
+  refill(now_ms);
+  Counted out;
+  std::string_view left = bytes;
+  while (out.data_stream == 0 && take_frame(left)) {
+    const Flood flood = on_frame();
+    if (out.flood == Flood::kNone) out.flood = flood;
+    if (to_data && header_[3] == NGHTTP2_DATA) out.data_stream = stream_at(header_ + 5);
+  }
+  out.bytes = bytes.size() - left.size();
+  return out;
+}
+
+// How many bytes behind the header tell something: the pad length, or on whom a stream depends.
+size_t FrameCounter::wanted_payload() const {
+  if (may_be_padded(header_[3]) && (header_[4] & kPadded) != 0) return length() > 0 ? 1 : 0;
+  return header_[3] == NGHTTP2_PRIORITY && length() >= kDependencyBytes ? kDependencyBytes : 0;
+}
+
+Flood FrameCounter::on_priority() {
+  const uint32_t stream = stream_at(header_ + 5);
+  if (stream == 0) return Flood::kWrongPriority;
+  if (wanted_payload() > 0 && stream_at(header_ + kHeaderBytes) == stream)
+    return Flood::kWrongPriority;
+  ++priorities_;
+  return priorities_ > options_.max_inbound_priority_frames_per_stream * (1 + streams_)
+             ? Flood::kPriority
+             : Flood::kNone;
 }
 
 Flood FrameCounter::on_frame() {
@@ -52,12 +84,7 @@ Flood FrameCounter::on_frame() {
     case NGHTTP2_CONTINUATION:
       return on_payload_frame();
     case NGHTTP2_PRIORITY:
-      if (((header_[5] & 0x7f) | header_[6] | header_[7] | header_[8]) == 0)
-        return Flood::kMisplacedPriority;
-      ++priorities_;
-      return priorities_ > options_.max_inbound_priority_frames_per_stream * (1 + streams_)
-                 ? Flood::kPriority
-                 : Flood::kNone;
+      return on_priority();
     case NGHTTP2_WINDOW_UPDATE:
       ++window_updates_;
       return window_updates_ >
@@ -72,10 +99,9 @@ Flood FrameCounter::on_frame() {
 }
 
 Flood FrameCounter::on_payload_frame() {
-  const size_t length = size_t{header_[0]} << 16 | size_t{header_[1]} << 8 | header_[2];
   const uint8_t flags = header_[4];
   const bool padded = header_[3] != NGHTTP2_CONTINUATION && (flags & kPadded) != 0;
-  const size_t overhead = padded && length > 0 ? 1u + header_[kHeaderBytes] : 0;
+  const size_t overhead = padded && length() > 0 ? 1u + header_[kHeaderBytes] : 0;
   if (header_[3] == NGHTTP2_CONTINUATION) {
     if (++continuations_ > kMaxContinuations) return Flood::kContinuation;
   } else {
@@ -83,7 +109,7 @@ Flood FrameCounter::on_payload_frame() {
     give_tokens(2);
   }
   const bool ends = header_[3] != NGHTTP2_CONTINUATION && (flags & kEndStream) != 0;
-  if (length <= overhead && !ends) return note_empty();
+  if (length() <= overhead && !ends) return note_empty();
   empty_in_a_row_ = 0;
   return Flood::kNone;
 }

@@ -17,7 +17,9 @@ enum class Flood : uint8_t {
   kWindowUpdate,
   kControl,  // PING, SETTINGS, RST_STREAM and frames of unknown types
   kContinuation,
-  kMisplacedPriority,  // no flood: one of stream 0 (RFC 9113 6.3), which nghttp2 lets pass
+  // No floods, and nghttp2 lets them pass: a PRIORITY of stream 0 (RFC 9113 6.3), or of a stream
+  // that depends on itself (RFC 7540 5.3.1).
+  kWrongPriority,
 };
 
 // Follows the frames of one direction of a connection and says when there are too many of a kind
@@ -28,18 +30,28 @@ class FrameCounter {
   FrameCounter(const H2Options& options, size_t preface_bytes)
       : options_(options), skip_(preface_bytes), tokens_(options.max_outbound_control_frames) {}
 
-  // The first flood that these bytes bring.
-  Flood count(std::string_view bytes, int64_t now_ms);
+  struct Counted {
+    Flood flood = Flood::kNone;  // the first one
+    size_t bytes = 0;            // that were looked at
+    uint32_t data_stream = 0;    // they end with the head of a DATA frame of this stream
+  };
+  // `to_data`: only up to where the payload of a DATA frame begins.
+  Counted count(std::string_view bytes, int64_t now_ms, bool to_data);
   // What was sent makes more of the peer's frames plausible.
   void note_data_sent();
   void note_stream_opened() { ++streams_; }
 
  private:
   static constexpr size_t kHeaderBytes = 9;
+  static constexpr size_t kDependencyBytes = 4;
   static constexpr int64_t kTokensPerSecond = 100;
   static constexpr uint32_t kMaxContinuations = 100;  // of one field section
 
+  size_t length() const { return size_t{header_[0]} << 16 | size_t{header_[1]} << 8 | header_[2]; }
+  size_t wanted_payload() const;
+  bool take_frame(std::string_view& bytes);
   Flood on_frame();
+  Flood on_priority();
   Flood on_payload_frame();
   Flood on_control_frame();
   Flood note_empty();
@@ -56,7 +68,7 @@ class FrameCounter {
   uint64_t streams_ = 0;
   uint32_t continuations_ = 0;
   uint32_t empty_in_a_row_ = 0;
-  uint8_t header_[kHeaderBytes + 1];  // and the pad length that may follow
+  uint8_t header_[kHeaderBytes + kDependencyBytes];  // and what is looked at of the payload
   uint8_t have_ = 0;
 };
 

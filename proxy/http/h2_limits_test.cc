@@ -12,12 +12,16 @@ namespace {
 
 using namespace testing;
 
+Flood flood_of(FrameCounter& counter, std::string_view bytes, int64_t now_ms) {
+  return counter.count(bytes, now_ms, false).flood;
+}
+
 class FrameCounterTest : public ::testing::Test {
  protected:
   // How many times `bytes` pass before the flood; `most` if none comes.
   int passes(FrameCounter& counter, const std::string& bytes, Flood wanted, int most = 100'000) {
     for (int i = 0; i < most; ++i) {
-      const Flood flood = counter.count(bytes, now_ms_);
+      const Flood flood = flood_of(counter, bytes, now_ms_);
       if (flood == Flood::kNone) continue;
       EXPECT_EQ(flood, wanted);
       return i;
@@ -42,11 +46,11 @@ TEST_F(FrameCounterTest, WorkAllowsMoreControlFrames) {
   FrameCounter counter(options_, 0);
   passes(counter, ping(), Flood::kControl);
   counter.note_data_sent();
-  EXPECT_EQ(counter.count(ping(), now_ms_), Flood::kNone);
-  EXPECT_EQ(counter.count(ping(), now_ms_), Flood::kControl);
+  EXPECT_EQ(flood_of(counter, ping(), now_ms_), Flood::kNone);
+  EXPECT_EQ(flood_of(counter, ping(), now_ms_), Flood::kControl);
   // A PING for each DATA frame, as who estimates bandwidth sends them.
   for (int i = 0; i < 10'000; ++i)
-    ASSERT_EQ(counter.count(data(1, "x", false) + ping(), now_ms_), Flood::kNone);
+    ASSERT_EQ(flood_of(counter, data(1, "x", false) + ping(), now_ms_), Flood::kNone);
 }
 
 TEST_F(FrameCounterTest, PriorityByStreams) {
@@ -81,9 +85,9 @@ TEST_F(FrameCounterTest, PaddingIsNoPayload) {
   options_.max_consecutive_inbound_frames_with_empty_payload = 0;
   FrameCounter counter(options_, 0);
   const std::string two(2, '\0');
-  EXPECT_EQ(counter.count(frame(kData, kPadded, 1, "\2a" + two), 1), Flood::kNone);
-  EXPECT_EQ(counter.count(frame(kData, kPadded, 1, "\2" + two), 1), Flood::kEmptyFrames);
-  EXPECT_EQ(counter.count(frame(kHeaders, kPadded | kEndHeaders, 1, "\2" + two), 1),
+  EXPECT_EQ(flood_of(counter, frame(kData, kPadded, 1, "\2a" + two), 1), Flood::kNone);
+  EXPECT_EQ(flood_of(counter, frame(kData, kPadded, 1, "\2" + two), 1), Flood::kEmptyFrames);
+  EXPECT_EQ(flood_of(counter, frame(kHeaders, kPadded | kEndHeaders, 1, "\2" + two), 1),
             Flood::kEmptyFrames);
 }
 
@@ -100,14 +104,50 @@ TEST_F(FrameCounterTest, BytesInPieces) {
   std::string bytes = kPreface;
   for (int i = 0; i < 1'000; ++i)
     bytes += i % 2 == 0 ? ping() : frame(0x99, 0, 0, std::string(static_cast<size_t>(i), 'x'));
-  for (const char& c : bytes) ASSERT_EQ(counter.count({&c, 1}, now_ms_), Flood::kNone);
-  EXPECT_EQ(counter.count(ping(), now_ms_), Flood::kControl);
+  for (const char& c : bytes) ASSERT_EQ(flood_of(counter, {&c, 1}, now_ms_), Flood::kNone);
+  EXPECT_EQ(flood_of(counter, ping(), now_ms_), Flood::kControl);
+}
+
+TEST_F(FrameCounterTest, StopsWhereDataBegins) {
+  FrameCounter counter(options_, 0);
+  const std::string before = ping();
+  const std::string bytes =
+      before + data(5, "xyz", false) + frame(kData, kPadded, 7, "\1a!") + ping();
+  auto part = counter.count(bytes, 1, true);
+  EXPECT_EQ(part.data_stream, 5u);
+  EXPECT_EQ(part.bytes, before.size() + 9);
+  size_t at = part.bytes;
+  part = counter.count(bytes.substr(at), 1, true);
+  EXPECT_EQ(part.data_stream, 7u);
+  EXPECT_EQ(part.bytes, 3u + 9 + 1) << "behind the pad length";
+  at += part.bytes;
+  part = counter.count(bytes.substr(at), 1, true);
+  EXPECT_EQ(part.data_stream, 0u);
+  EXPECT_EQ(at + part.bytes, bytes.size());
 }
 
 TEST_F(FrameCounterTest, PriorityOfNoStream) {
   FrameCounter counter(options_, 0);
-  EXPECT_EQ(counter.count(frame(kPriority, 0, 0, std::string(5, '\0')), 1),
-            Flood::kMisplacedPriority);
+  EXPECT_EQ(flood_of(counter, frame(kPriority, 0, 0, std::string(5, '\0')), 1),
+            Flood::kWrongPriority);
+}
+
+TEST_F(FrameCounterTest, PriorityThatDependsOnItself) {
+  const std::string fine =
+      frame(kPriority, 0, 7, number(9, 4) + "x") + frame(kPriority, 0, 7, "abc");
+  const std::string itself = frame(kPriority, 0, 0x80000007, number(7, 4) + "x");
+  FrameCounter whole(options_, 0);
+  EXPECT_EQ(flood_of(whole, fine, 1), Flood::kNone);
+  EXPECT_EQ(flood_of(whole, itself, 1), Flood::kWrongPriority);
+  FrameCounter pieces(options_, 0);
+  Flood last = Flood::kNone;
+  int refused = 0;
+  for (const char& c : fine + itself + ping()) {
+    last = flood_of(pieces, {&c, 1}, 1);
+    if (last == Flood::kWrongPriority) ++refused;
+  }
+  EXPECT_EQ(refused, 1);
+  EXPECT_EQ(last, Flood::kNone);
 }
 
 // ---- resets ----

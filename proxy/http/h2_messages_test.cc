@@ -207,6 +207,17 @@ TEST_F(H2MessagesTest, WrongCompressionEndsTheConnection) {
   }
 }
 
+TEST_F(H2MessagesTest, WhatIsFineIsAnswered) {
+  for (const NamedBytes* cases : {&kGoodMessages, &kGoodCompression})
+    for (const auto& [what, bytes] : *cases) {
+      SCOPED_TRACE(what);
+      Peer peer = open(echo);
+      peer.send_split(bytes);
+      EXPECT_EQ(peer.wait_for(kHeaders, 1u).get(":status"), "200");
+      EXPECT_EQ(peer.first_error().type, 0xff);
+    }
+}
+
 TEST_F(H2MessagesTest, ASmallerTableIsKept) {
   Peer peer = open();
   const std::string start = index(2) + index(6) + index(4);

@@ -141,14 +141,21 @@ void Session::on_readable() {
 
 void Session::feed(std::string_view bytes) {
   activity_ms_ = now_ms();
-  const Flood flood = frames_.count(bytes, activity_ms_);
-  if (flood != Flood::kNone) return on_flood(flood);
-  feeding_ = true;
-  const ssize_t used = nghttp2_session_mem_recv(
-      session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  feeding_ = false;
-  if (stopped_) return;
-  if (used < 0) return on_receive_error(used);
+  size_t counted = 0;
+  size_t received = 0;
+  while (counted < bytes.size()) {
+    const FrameCounter::Counted part =
+        frames_.count(bytes.substr(counted), activity_ms_, side_ == Side::kServer);
+    if (part.flood != Flood::kNone) return on_flood(part.flood);
+    counted += part.bytes;
+    // nghttp2 does not tell of DATA that it drops. It is looked at before nghttp2 knows that the
+    // frame is there, because the frame may be what ends the stream.
+    const size_t end = part.data_stream == 0 ? counted : counted - 1;
+    if (!receive(bytes.substr(received, end - received))) return;
+    received = end;
+    if (part.data_stream != 0) note_data(part.data_stream);
+  }
+  if (!receive(bytes.substr(received))) return;
   if (!section_.open()) {
     section_deadline_ms_ = INT64_MAX;
   } else if (options_.request_headers_timeout_ms > 0 && section_deadline_ms_ == INT64_MAX) {
@@ -157,6 +164,19 @@ void Session::feed(std::string_view bytes) {
   }
   // Acknowledgements, windows and resets are nghttp2's own to send.
   pump_soon();
+}
+
+// False: nothing more can be received.
+bool Session::receive(std::string_view bytes) {
+  if (bytes.empty()) return true;
+  if (settings_begun_) note_windows();
+  feeding_ = true;
+  const ssize_t used = nghttp2_session_mem_recv(
+      session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  feeding_ = false;
+  if (stopped_) return false;
+  if (used < 0) on_receive_error(used);
+  return used >= 0;
 }
 
 void Session::on_receive_error(ssize_t error) {
@@ -183,7 +203,7 @@ void Session::on_flood(Flood flood) {
     case Flood::kContinuation:
       shard_.inc(stats.too_many_header_frames);
       break;
-    case Flood::kMisplacedPriority:
+    case Flood::kWrongPriority:
       return terminate(NGHTTP2_PROTOCOL_ERROR, ResetReason::kProtocolError, "http2.protocol_error");
     default:
       shard_.inc(stats.inbound_control_frames_flood);
@@ -194,16 +214,53 @@ void Session::on_flood(Flood flood) {
 
 // A frame begins to come.
 void Session::note_frame(uint8_t type, int32_t stream_id) {
-  using Verdict = ClosedStreams::Verdict;
-  if (side_ == Side::kClient || over_ || drain_finished_ || type != NGHTTP2_HEADERS) return;
-  // Stream 0 and even ones are nghttp2's to refuse.
+  if (type == NGHTTP2_SETTINGS) return note_windows();
+  if (type != NGHTTP2_HEADERS || side_ == Side::kClient || !may_judge(stream_id)) return;
   const auto id = static_cast<uint32_t>(stream_id);
-  if (id % 2 == 0 || nghttp2_session_find_stream(session_, stream_id) != nullptr) return;
-  if (closed_streams_.note_begun(id)) return;
+  if (!closed_streams_.note_begun(id)) judge_closed(id);
+}
+
+// DATA is about to come.
+void Session::note_data(uint32_t id) {
+  // Before HEADERS it is nghttp2's to refuse.
+  if (may_judge(static_cast<int32_t>(id)) && !closed_streams_.idle(id)) judge_closed(id);
+}
+
+// Stream 0 and even ones are nghttp2's to refuse.
+bool Session::may_judge(int32_t stream_id) const {
+  return !over_ && !drain_finished_ && stream_id % 2 != 0 &&
+         nghttp2_session_find_stream(session_, stream_id) == nullptr;
+}
+
+void Session::judge_closed(uint32_t id) {
+  using Verdict = ClosedStreams::Verdict;
   const Verdict verdict = closed_streams_.judge(id);
   if (verdict == Verdict::kFine) return;
   terminate(verdict == Verdict::kClosed ? NGHTTP2_STREAM_CLOSED : NGHTTP2_PROTOCOL_ERROR,
             ResetReason::kProtocolError, "http2.frame_on_closed_stream");
+}
+
+// SETTINGS begin to come, or go on: what the windows are before they change. Nothing is sent until
+// all that was read is looked at, so this holds until `check_windows`.
+void Session::note_windows() {
+  settings_begun_ = true;
+  initial_window_ =
+      nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+  largest_window_ = 0;
+  for (const auto& stream : streams_)
+    largest_window_ = std::max(
+        largest_window_, nghttp2_session_get_stream_remote_window_size(session_, stream->id_));
+}
+
+// nghttp2 resets the streams whose windows SETTINGS made too large; RFC 9113 6.9.2 wants more.
+// False: the connection ends.
+bool Session::check_windows() {
+  settings_begun_ = false;
+  const int64_t now =
+      nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+  if (now - initial_window_ + largest_window_ <= NGHTTP2_MAX_WINDOW_SIZE) return true;
+  terminate(NGHTTP2_FLOW_CONTROL_ERROR, ResetReason::kProtocolError, "http2.window_overflow");
+  return false;
 }
 
 void Session::lose(bool reset) {

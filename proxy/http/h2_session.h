@@ -100,9 +100,15 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   bool deliver_kept();
   void deliver_kept_soon();
   void feed(std::string_view bytes);
+  bool receive(std::string_view bytes);
   void on_receive_error(ssize_t error);
   void on_flood(Flood flood);
   void note_frame(uint8_t type, int32_t stream_id);
+  void note_data(uint32_t id);
+  bool may_judge(int32_t stream_id) const;
+  void judge_closed(uint32_t id);
+  void note_windows();
+  bool check_windows();
   void lose(bool reset);
   bool drop(size_t bytes);
   bool awaits_more() const { return receiving_ > 0 || section_.open(); }
@@ -155,11 +161,14 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   int64_t stop_at_ms_ = INT64_MAX;  // the first of the streams' own
   int64_t ping_at_ms_ = INT64_MAX;
   int64_t ping_deadline_ms_ = INT64_MAX;
+  int64_t initial_window_ = 0;  // the peer's, before the SETTINGS that begin to come
+  int32_t largest_window_ = 0;  // of a stream, then
   size_t linger_left_ = 0;
   uint32_t receiving_ = 0;  // streams whose peer's half is not over
   Side side_;
   bool full_ : 1 = false;  // the socket does not keep up
   bool feeding_ : 1 = false;
+  bool settings_begun_ : 1 = false;
   bool pumping_ : 1 = false;
   bool delivery_wanted_ : 1 = false;
   bool write_failed_ : 1 = false;

@@ -21,7 +21,12 @@ struct Case {
   std::string bytes;  // after preface and SETTINGS
   Outcome outcome;
   uint32_t code = 0;
-  uint32_t stream = 0;
+  uint32_t stream = 0;  // with kConnection: may be reset before the GOAWAY
+
+  bool resets_before(const Frame& first) const {
+    return outcome == Outcome::kConnection && stream != 0 && first.type == kRstStream &&
+           first.stream == stream && first.error_code() == code;
+  }
 };
 
 inline std::string post(uint32_t stream) {
@@ -87,8 +92,10 @@ inline const std::vector<Case> kCases = {
     {"5.1 PRIORITY on a half-closed stream", get(1) + frame(kPriority, 0, 1, priority(0)),
      Outcome::kFine},
     {"5.1 RST_STREAM on a half-closed stream", get(1) + rst(1, 8), Outcome::kFine},
-    // It is dropped: a server cannot always know what a client knew.
-    {"5.1 DATA after RST_STREAM", post(1) + rst(1, 8) + data(1, "x", true), Outcome::kFine},
+    {"5.1 DATA after RST_STREAM", post(1) + rst(1, 8) + data(1, "x", true), Outcome::kConnection,
+     kClosed},
+    {"5.1 DATA on a stream that was passed over", post(5) + data(3, "x", true),
+     Outcome::kConnection, kProtocol},
     {"5.1 HEADERS after RST_STREAM", post(1) + rst(1, 8) + get(1), Outcome::kConnection, kClosed},
     {"5.1 CONTINUATION after RST_STREAM",
      post(1) + rst(1, 8) + frame(kContinuation, kEndHeaders, 1, kGetSection), Outcome::kConnection,
@@ -108,7 +115,9 @@ inline const std::vector<Case> kCases = {
      frame(kHeaders, kRequestFlags | kPriorityFlag, 1, priority(1) + kGetSection),
      Outcome::kConnection, kProtocol},
     {"5.3.1 PRIORITY that depends on itself", post(1) + frame(kPriority, 0, 1, priority(1)),
-     Outcome::kFine},
+     Outcome::kConnection, kProtocol},
+    {"5.3.1 exclusive PRIORITY that depends on itself, idle",
+     frame(kPriority, 0, 1, priority(0x80000001)), Outcome::kConnection, kProtocol},
     // 5.5: extensions
     {"5.5 an unknown frame within a body",
      post(1) + data(1, "x", false) + frame(0xbb, 0, 1, "y") + data(1, "z", true), Outcome::kFine},
@@ -161,6 +170,7 @@ inline const std::vector<Case> kCases = {
     {"6.4 on stream 0", rst(0, 8), Outcome::kConnection, kProtocol},
     {"6.4 of 3 bytes", post(1) + frame(kRstStream, 0, 1, "123"), Outcome::kConnection, kSize},
     {"6.4 of 5 bytes", post(1) + frame(kRstStream, 0, 1, "12345"), Outcome::kConnection, kSize},
+    {"6.4 on an even stream", rst(2, 8), Outcome::kConnection, kProtocol},
     {"6.4 with an unknown code", post(1) + rst(1, 0xff), Outcome::kFine},
     // 6.5: SETTINGS
     {"6.5 empty", settings(), Outcome::kFine},
@@ -193,26 +203,43 @@ inline const std::vector<Case> kCases = {
     // 6.7: PING
     {"6.7 an acknowledgement", frame(kPing, kAck, 0, "12345678"), Outcome::kFine},
     {"6.7 on a stream", frame(kPing, 0, 1, "12345678"), Outcome::kConnection, kProtocol},
+    {"6.7 within a field section", frame(kHeaders, kEndStream, 1, kGetSection) + ping(),
+     Outcome::kConnection, kProtocol},
     {"6.7 of 7 bytes", frame(kPing, 0, 0, "1234567"), Outcome::kConnection, kSize},
     {"6.7 of 9 bytes", frame(kPing, 0, 0, "123456789"), Outcome::kConnection, kSize},
     {"6.7 of 0 bytes", frame(kPing, 0, 0, ""), Outcome::kConnection, kSize},
     // 6.8: GOAWAY
     {"6.8 on a stream", frame(kGoaway, 0, 1, number(0, 8)), Outcome::kConnection, kProtocol},
     {"6.8 of 7 bytes", frame(kGoaway, 0, 0, "1234567"), Outcome::kConnection, kSize},
+    {"6.8 with debug data", post(1) + frame(kGoaway, 0, 0, number(0, 8) + "why not"),
+     Outcome::kFine},
+    {"6.8 with a last stream that is larger than before",
+     post(1) + goaway(0, kNoError) + goaway(0x7ffffffe, kNoError), Outcome::kConnection, kProtocol},
     {"7 GOAWAY with an unknown code", post(1) + goaway(0, 0xff), Outcome::kFine},
     // 6.9: WINDOW_UPDATE
     {"6.9 by 0, of the connection", window_update(0, 0), Outcome::kConnection, kProtocol},
     {"6.9 by 0, of a stream", post(1) + window_update(1, 0), Outcome::kConnection, kProtocol},
+    {"6.9 of a stream that is even", window_update(2, 1), Outcome::kConnection, kProtocol},
+    {"6.9 with the reserved bit", window_update(0, 0x80000001), Outcome::kFine},
+    {"6.9 by 0, with the reserved bit", window_update(0, 0x80000000), Outcome::kConnection,
+     kProtocol},
     {"6.9 of 3 bytes", frame(kWindowUpdate, 0, 0, "123"), Outcome::kConnection, kSize},
     {"6.9 of 5 bytes", frame(kWindowUpdate, 0, 0, "12345"), Outcome::kConnection, kSize},
     {"6.9.1 the connection's beyond 2^31-1", window_update(0, 0x7fffffff), Outcome::kConnection,
      kFlow},
     {"6.9.1 a stream's beyond 2^31-1", post(1) + window_update(1, 0x7fffffff), Outcome::kStream,
      kFlow, 1},
-    // RFC 9113 asks for more; that nghttp2 ends the one stream is as safe.
     {"6.9.2 a stream's beyond 2^31-1, by SETTINGS",
-     post(1) + window_update(1, 1000) + settings(setting(4, 0x7fffffff)), Outcome::kStream, kFlow,
-     1},
+     post(1) + window_update(1, 1000) + settings(setting(4, 0x7fffffff)), Outcome::kConnection,
+     kFlow, 1},
+    {"6.9.2 a stream's up to 2^31-1, by SETTINGS",
+     post(1) + window_update(1, 1000) + settings(setting(4, 0x7fffffff - 1000)), Outcome::kFine},
+    {"6.9.2 one stream of several beyond 2^31-1, by SETTINGS",
+     post(1) + post(3) + window_update(3, 1) + post(5) + settings(setting(4, 0x7fffffff)),
+     Outcome::kConnection, kFlow, 3},
+    {"6.9.2 the last value counts", post(1) + window_update(1, 1000) +
+                                        settings(setting(4, 0x7fffffff) + setting(4, 65535)),
+     Outcome::kFine},
     {"6.9.2 a window made negative", post(1) + settings(setting(4, 0)), Outcome::kFine},
     // 6.10: CONTINUATION
     {"6.10 twice",
@@ -220,6 +247,23 @@ inline const std::vector<Case> kCases = {
          frame(kContinuation, 0, 1, kGetSection.substr(9, 9)) +
          frame(kContinuation, kEndHeaders, 1, kGetSection.substr(18)),
      Outcome::kFine},
+    {"6.10 ten times",
+     [] {
+       std::string out = frame(kHeaders, kEndStream, 1, "");
+       for (size_t i = 0; i < 9; ++i) out += frame(kContinuation, 0, 1, kGetSection.substr(i, 1));
+       return out + frame(kContinuation, kEndHeaders, 1, kGetSection.substr(9));
+     }(),
+     Outcome::kFine},
+    {"6.10 then DATA",
+     frame(kHeaders, 0, 1, kGetSection.substr(0, 9)) +
+         frame(kContinuation, 0, 1, kGetSection.substr(9)) + data(1, "x", true),
+     Outcome::kConnection, kProtocol},
+    {"6.10 then PING",
+     frame(kHeaders, kEndStream, 1, kGetSection.substr(0, 9)) +
+         frame(kContinuation, 0, 1, kGetSection.substr(9)) + ping(),
+     Outcome::kConnection, kProtocol},
+    {"6.10 after nothing of its stream", frame(kContinuation, kEndHeaders, 3, kGetSection),
+     Outcome::kConnection, kProtocol},
     {"6.10 on stream 0",
      frame(kHeaders, kEndStream, 1, kGetSection) + frame(kContinuation, kEndHeaders, 0, ""),
      Outcome::kConnection, kProtocol},

@@ -191,12 +191,92 @@ inline const NamedBytes kBadCompression = [] {
       {"6.3 a table size beyond the setting", table_size(4097)},
   };
   NamedBytes out;
+  // RFC 7541 4.1, 4.4: the second line leaves no room for the first.
+  const std::string evicted = indexed_line("x-first", std::string(1000, 'a')) +
+                              indexed_line("x-second", std::string(3500, 'b')) + index(63);
+  out.emplace_back("4.4 a line that was evicted",
+                   frame(kHeaders, kRequestFlags, 1, kIndexedGet + evicted));
   for (const auto& [what, bytes] : tails) {
     const bool first = what.starts_with("6.3");
     out.emplace_back(
         what, frame(kHeaders, kRequestFlags, 1, first ? bytes + kIndexedGet : kIndexedGet + bytes));
   }
   return out;
+}();
+
+// ---- each is a request of stream 1 that is answered ----
+
+// RFC 7541 C.4: text in Huffman's code.
+inline const std::string kHuffmanHost = "\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff";
+inline const std::string kHuffmanName = "\x88\x25\xa8\x49\xe9\x5b\xa9\x7d\x7f";  // custom-key
+inline const std::string kHuffmanValue =
+    "\x89\x25\xa8\x49\xe9\x5b\xb8\xe8\xb4\xbf";  // custom-value
+
+inline const NamedBytes kGoodCompression = [] {
+  const std::string zero(1, '\0');
+  const NamedBytes lines = {
+      {"6.1 of the static table", index(31)},
+      {"6.1 of the dynamic table", indexed_line("x", "y") + index(62) + index(62)},
+      {"6.2.1 indexed name", "\x7a" + hpack_text("agent")},
+      {"6.2.1 indexed name, Huffman", "\x7a" + kHuffmanValue},
+      {"6.2.1 new name", "\x40" + hpack_text("x-a") + hpack_text("b")},
+      {"6.2.1 new name, Huffman", "\x40" + kHuffmanName + kHuffmanValue},
+      {"6.2.2 indexed name", "\x0f\x2b" + hpack_text("agent")},
+      {"6.2.2 indexed name, Huffman", "\x0f\x2b" + kHuffmanValue},
+      {"6.2.2 new name", zero + hpack_text("x-a") + hpack_text("b")},
+      {"6.2.2 new name, Huffman", zero + kHuffmanName + kHuffmanValue},
+      {"6.2.3 indexed name", "\x1f\x2b" + hpack_text("agent")},
+      {"6.2.3 indexed name, Huffman", "\x1f\x2b" + kHuffmanValue},
+      {"6.2.3 new name", "\x10" + hpack_text("x-a") + hpack_text("b")},
+      {"6.2.3 new name, Huffman", "\x10" + kHuffmanName + kHuffmanValue},
+      {"5.2 empty text", zero + hpack_text("x-a") + hpack_text("")},
+      {"4.4 larger than the table", indexed_line("x-a", std::string(4096, 'b'))},
+  };
+  NamedBytes out;
+  const std::string start = kIndexedGet + "\x41" + kHuffmanHost;
+  for (const auto& [what, bytes] : lines)
+    out.emplace_back(what, frame(kHeaders, kRequestFlags, 1, start + bytes));
+  for (const uint64_t size : {0, 100, 4096})
+    out.emplace_back("6.3 a table size of " + std::to_string(size),
+                     frame(kHeaders, kRequestFlags, 1, table_size(size) + start));
+  out.emplace_back("4.2 two table sizes",
+                   frame(kHeaders, kRequestFlags, 1, table_size(0) + table_size(4096) + start));
+  return out;
+}();
+
+inline const NamedBytes kGoodMessages = [] {
+  Lines all = lines_with("host", "A.example");
+  all.insert(all.end(), {{"te", "trailers"}, {"cookie", "a=1"}, {"cookie", "b=2"}, {"x-e", ""}});
+  return NamedBytes{
+      {"8.1 GET", headers(request_lines())},
+      {"8.1 HEAD", headers(request_lines("HEAD"))},
+      {"8.1 POST", post(1) + data(1, "test", true)},
+      {"8.1 POST in several frames",
+       post(1) + data(1, "te", false) + data(1, "", false) + data(1, "st", true)},
+      {"8.1 POST with trailers", request(1, false, {{"trailer", "x-t"}}, "POST") +
+                                     data(1, "test", false) + headers({{"x-t", "ok"}})},
+      {"8.1.1 as long as it says", request(1, false, {{"content-length", "4"}}, "POST") +
+                                       data(1, "te", false) + data(1, "st", true)},
+      {"8.2 lines that are allowed", headers(all)},
+      {"8.3.1 Host for :authority",
+       headers({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {"host", "a.example"}})},
+      {"8.3.1 in another order",
+       headers(
+           {{":path", "/"}, {":authority", "a.example"}, {":scheme", "http"}, {":method", "GET"}})},
+      {"6.2 padded, with priority", frame(kHeaders, kRequestFlags | kPadded | kPriorityFlag, 1,
+                                          padded(3, priority(0x80000000) + kGetSection, 3))},
+      {"6.3 PRIORITY before", frame(kPriority, 0, 1, priority(0, 255)) + get(1)},
+      {"6.3 exclusive PRIORITY before", frame(kPriority, 0, 1, priority(0x80000000)) + get(1)},
+      {"6.3 PRIORITY of a later stream before", frame(kPriority, 0, 3, priority(1)) + get(1)},
+      {"6.9 windows before their use",
+       window_update(0, 1) + post(1) + window_update(1, 1) + data(1, "test", true)},
+      {"6.10 in ten frames",
+       [] {
+         std::string out = frame(kHeaders, kEndStream, 1, kGetSection.substr(0, 1));
+         for (size_t i = 1; i < 9; ++i) out += frame(kContinuation, 0, 1, kGetSection.substr(i, 1));
+         return out + frame(kContinuation, kEndHeaders, 1, kGetSection.substr(9));
+       }()},
+  };
 }();
 
 }  // namespace weir::http::h2::testing

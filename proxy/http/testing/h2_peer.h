@@ -91,6 +91,21 @@ class Peer {
              return frame.type == kPing && (frame.flags & kAck) != 0 && frame.payload == mark;
            }).type == kPing;
   }
+  // The first RST_STREAM or GOAWAY; type 0xff: none. An answer to PING may overtake them, a second
+  // one does not.
+  Frame first_error() {
+    Frame found;
+    for (const char* mark : {"the mark", "the end."}) {
+      send(ping(mark));
+      found = wait_for([&](const Frame& at) {
+        return at.type == kRstStream || at.type == kGoaway ||
+               (at.type == kPing && at.payload == mark);
+      });
+      if (found.type != kPing) return found;
+    }
+    found.type = 0xff;
+    return found;
+  }
   // A server's end: the client's preface comes first.
   void expect_preface() { wants_preface_ = true; }
 
