@@ -55,7 +55,9 @@ Listener: name address stat_prefix filter_chains default_filter_chain
   connection_balance_config reuse_port enable_reuse_port tcp_backlog_size
   max_connections_to_accept_per_socket_event bind_to_port ignore_global_conn_limit
   listener_filters_timeout continue_on_listener_filters_timeout freebind transparent
-  tcp_fast_open_queue_length bypass_overload_manager listener_filters
+  tcp_fast_open_queue_length bypass_overload_manager listener_filters additional_addresses
+  socket_options
+AdditionalAddress: address
 FilterChain: filter_chain_match filters metadata transport_socket
   transport_socket_connect_timeout name use_proxy_proto
 FilterChainMatch: * -address_suffix -suffix_len
@@ -64,6 +66,7 @@ Filter: name typed_config
 
 package envoy.config.core.v3
 Address: socket_address pipe
+SocketOption: *
 SocketAddress: address port_value protocol ipv4_compat -protocol=UDP
 ConfigSource: * -authorities -resource_api_version=V2
 ApiConfigSource: * -config_validators -transport_api_version=V2

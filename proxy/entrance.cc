@@ -1,6 +1,5 @@
 #include "proxy/entrance.h"
 
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,23 +8,6 @@
 #include "proxy/worker.h"
 
 namespace weir {
-namespace {
-
-void set_keepalive(int fd, const ListenerConfig& config) {
-  const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-  const auto set = [&](int option, uint32_t value) {
-    if (value == 0) return;
-    const int v = static_cast<int>(value);
-    setsockopt(fd, IPPROTO_TCP, option, &v, sizeof(v));
-  };
-  set(TCP_KEEPCNT, config.keepalive_probes);
-  set(TCP_KEEPIDLE, config.keepalive_time_s);
-  set(TCP_KEEPINTVL, config.keepalive_interval_s);
-}
-
-}  // namespace
-
 Entrance::Entrance(Worker& worker, std::shared_ptr<const ListenerConfig> config)
     : worker_(worker),
       config_(std::move(config)),
@@ -49,7 +31,7 @@ void Entrance::admit(int fd, const net::Address& peer) {
   }
   ++connections_;
   stats.add(config_->stats.cx_active, 1);
-  set_up(fd, peer);
+  if (peer.is_ip()) net::Connection::set_no_delay(fd);
   if (greets_) return greet(fd, peer);
   if (single_chain_ != nullptr) return enter_plain(single_chain_, fd, peer);
   const auto chain = choose(Approach{.local = local_of(fd), .peer = peer, .direct_peer = peer});
@@ -85,11 +67,6 @@ void Entrance::enter_plain(const std::shared_ptr<const ChainConfig>& chain, int 
   arrival.socket.fd = fd;
   arrival.peer = peer;
   enter(chain, std::move(arrival), {});
-}
-
-void Entrance::set_up(int fd, const net::Address& peer) const {
-  if (peer.is_ip()) net::Connection::set_no_delay(fd);
-  if (config_->tcp_keepalive) set_keepalive(fd, *config_);
 }
 
 void Entrance::greet(int fd, const net::Address& peer) {

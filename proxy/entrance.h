@@ -74,7 +74,6 @@ class Entrance {
   };
 
   bool count_in();
-  void set_up(int fd, const net::Address& peer) const;
   void enter_plain(const std::shared_ptr<const ChainConfig>& chain, int fd,
                    const net::Address& peer);
   void greet(int fd, const net::Address& peer);

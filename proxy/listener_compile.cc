@@ -44,6 +44,31 @@ bool read_address(const corev3::Address& in, const FieldPath& path,
   return true;
 }
 
+bool read_addresses(const listenerv3::Listener& in, const FieldPath& path,
+                    config::Diagnostics& diagnostics, ListenerConfig& out) {
+  bool fine = read_address(in.address(), path.field("address"), diagnostics, out);
+  const FieldPath more = path.field("additional_addresses");
+  for (int i = 0; i < in.additional_addresses_size(); ++i) {
+    const FieldPath at = more.at(i);
+    fine &=
+        read_address(in.additional_addresses(i).address(), at.field("address"), diagnostics, out);
+  }
+  return fine;
+}
+
+void read_socket_options(const listenerv3::Listener& in, ListenerConfig& out) {
+  for (const corev3::SocketOption& option : in.socket_options()) {
+    SocketOption& made = out.socket_options.emplace_back();
+    made.level = static_cast<int>(option.level());
+    made.name = static_cast<int>(option.name());
+    made.before_bind = option.state() == corev3::SocketOption::STATE_PREBIND;
+    made.value = option.buf_value();
+    if (!option.has_int_value()) continue;
+    const int value = static_cast<int>(option.int_value());
+    made.value.assign(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
+}
+
 template <class Ranges>
 void read_ranges(const Ranges& in, const FieldPath& path, config::Diagnostics& diagnostics,
                  std::vector<CidrRange>& out) {
@@ -244,7 +269,8 @@ std::shared_ptr<const ListenerConfig> compile_listener(const listenerv3::Listene
                                                        const ListenerConfig* old) {
   const size_t errors_before = build.diagnostics.error_count();
   auto out = std::make_shared<ListenerConfig>();
-  if (!read_address(in.address(), path.field("address"), build.diagnostics, *out)) return nullptr;
+  if (!read_addresses(in, path, build.diagnostics, *out)) return nullptr;
+  read_socket_options(in, *out);
   out->name = in.name().empty() ? out->addresses[0].text() : in.name();
   out->frame_hash = frame_hash_of(in);
   if (in.has_per_connection_buffer_limit_bytes())

@@ -175,6 +175,48 @@ TEST_F(ListenerCompile, WhatIsNotSupportedIsRefused) {
   EXPECT_TRUE(said("address_suffix")) << said_;
 }
 
+constexpr char kSecondAddress[] =
+    "additional_addresses: [{address: {socket_address: {address: '::1', port_value: 81}}}]";
+
+TEST_F(ListenerCompile, AListenerMayHaveSeveralAddresses) {
+  ASSERT_TRUE(compile(kSecondAddress, chain("{}"))) << said_;
+  ASSERT_EQ(listener().addresses.size(), 2u);
+  EXPECT_EQ(listener().addresses[1].text(), "[::1]:81");
+  EXPECT_FALSE(
+      compile("additional_addresses: [{address: {socket_address: {address: nose, "
+              "port_value: 81}}}]",
+              chain("{}")));
+  EXPECT_TRUE(said("additional_addresses[0].address")) << said_;
+}
+
+TEST_F(ListenerCompile, TwoListenersCannotHaveOneAddress) {
+  const auto second = [](const std::string& address, const std::string& more = "") {
+    return chain("{}") + "  - name: back\n    address: {socket_address: " + address + "}\n" + more +
+           "    filter_chains:\n" + chain("{}");
+  };
+  EXPECT_FALSE(compile(kSecondAddress, second("{address: '::1', port_value: 81}")));
+  EXPECT_TRUE(
+      said("listeners[1].address: listener 'front' accepts connections at [::1]:81 already"))
+      << said_;
+  EXPECT_TRUE(compile(kSecondAddress, second("{address: '::1', port_value: 82}"))) << said_;
+  EXPECT_TRUE(compile(kSecondAddress,
+                      second("{address: '::1', port_value: 81}", "    bind_to_port: false\n")))
+      << said_;
+}
+
+TEST_F(ListenerCompile, SocketOptionsAreAsTheKernelTakesThem) {
+  ASSERT_TRUE(
+      compile("socket_options: [{level: 1, name: 9, int_value: 1, state: STATE_PREBIND},"
+              " {level: 6, name: 13, buf_value: 'cmVubw==', state: STATE_LISTENING}]",
+              chain("{}")))
+      << said_;
+  ASSERT_EQ(listener().socket_options.size(), 2u);
+  EXPECT_EQ(listener().socket_options[0].value, std::string("\1\0\0\0", 4));
+  EXPECT_TRUE(listener().socket_options[0].before_bind);
+  EXPECT_EQ(listener().socket_options[1].value, "reno");
+  EXPECT_FALSE(listener().socket_options[1].before_bind);
+}
+
 TEST_F(ListenerCompile, FiltersAreLeftOutByPort) {
   std::string line = filter("HttpInspector");
   line.insert(line.size() - 1,

@@ -1,5 +1,7 @@
 #include "proxy/listener_config.h"
 
+#include <algorithm>
+
 namespace weir {
 
 ListenerStats::ListenerStats(stats::Registry& registry, const std::string& prefix)
@@ -18,6 +20,17 @@ ListenerStats::ListenerStats(stats::Registry& registry, const std::string& prefi
       filter_remote_close(registry.counter(prefix + "downstream_listener_filter_remote_close")),
       cx_active(registry.gauge(prefix + "downstream_cx_active")),
       pre_cx_active(registry.gauge(prefix + "downstream_pre_cx_active")) {}
+
+const net::Address* ListenerConfig::common_address(const ListenerConfig& other) const {
+  if (!bind_to_port || !other.bind_to_port) return nullptr;
+  for (const net::Address& address : addresses) {
+    // Each gets another port where any would do.
+    if (address.is_ip() && address.port() == 0) continue;
+    if (std::find(other.addresses.begin(), other.addresses.end(), address) != other.addresses.end())
+      return &address;
+  }
+  return nullptr;
+}
 
 uint64_t ListenerConfig::max_connections_of_all() const {
   const uint64_t most = overload->max_connections.load(std::memory_order_relaxed);

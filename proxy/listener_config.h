@@ -44,6 +44,15 @@ struct ListenerStats {
   stats::GaugeId cx_active, pre_cx_active;
 };
 
+// config.core.v3.SocketOption of a listening socket; on Linux its connections inherit it.
+struct SocketOption {
+  int level = 0;
+  int name = 0;
+  std::string value;  // as setsockopt takes it
+  bool before_bind = true;
+  friend bool operator==(const SocketOption&, const SocketOption&) = default;
+};
+
 // config.listener.v3.Listener, compiled. Immutable; shared by all workers.
 struct ListenerConfig {
   std::string name;
@@ -63,6 +72,7 @@ struct ListenerConfig {
   bool transparent = false;
   bool freebind = false;
   bool v6_only = true;
+  std::vector<SocketOption> socket_options;
   uint32_t max_accepts_per_event = 64;
   uint32_t unix_mode = 0;
   std::shared_ptr<const LiveRuntime> runtime;  // null: there is none
@@ -71,10 +81,6 @@ struct ListenerConfig {
   // While it is true, responses end their connections; null: they never do (drain_type
   // MODIFY_ONLY).
   const std::atomic<bool>* health_check_failing = nullptr;
-  bool tcp_keepalive = false;
-  uint32_t keepalive_probes = 0;
-  uint32_t keepalive_time_s = 0;
-  uint32_t keepalive_interval_s = 0;
   ListenerStats stats;
 
   // Of all workers; of the process, unless ignore_global_conn_limit is set.
@@ -87,6 +93,12 @@ struct ListenerConfig {
   uint64_t max_connections() const { return runtime == nullptr ? 0 : runtime->limit(limit_key, 0); }
   // How many of all listeners there may be; 0: as many as come.
   uint64_t max_connections_of_all() const;
+  // An address on which both would accept; null: there is none.
+  const net::Address* common_address(const ListenerConfig& other) const;
+  // Whether its sockets can stay where that was the config before.
+  bool same_sockets(const ListenerConfig& before) const {
+    return addresses == before.addresses && socket_options == before.socket_options;
+  }
   // Whether something has to be read of a connection before its application gets it.
   bool greets() const;
   // The only chain there is, when every connection belongs to it; else null.

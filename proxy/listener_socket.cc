@@ -47,6 +47,16 @@ void set_options(int fd, const net::Address& address, const ListenerConfig& conf
   }
 }
 
+// Those of the configuration itself; false when one is refused.
+bool set_own_options(int fd, const ListenerConfig& config, bool before_bind) {
+  for (const SocketOption& option : config.socket_options) {
+    if (option.before_bind != before_bind) continue;
+    const auto length = static_cast<socklen_t>(option.value.size());
+    if (setsockopt(fd, option.level, option.name, option.value.data(), length) != 0) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<int> open_socket(const net::Address& address, const ListenerConfig& config, bool listening) {
@@ -62,7 +72,10 @@ Result<int> open_socket(const net::Address& address, const ListenerConfig& confi
   };
   if (fd < 0) return failed("open a socket for");
   set_options(fd, address, config);
+  if (!set_own_options(fd, config, true)) return failed("set the socket_options of");
   if (bind(fd, reinterpret_cast<sockaddr*>(&to), length) != 0) return failed("bind to");
+  // Whether it listens already makes no difference to the kernel.
+  if (!set_own_options(fd, config, false)) return failed("set the socket_options of");
   if (config.unix_mode != 0 && address.family() == net::Address::Family::kUnix)
     chmod(address.text().c_str(), config.unix_mode);
   if (listening && listen(fd, static_cast<int>(config.backlog)) != 0) return failed("listen on");

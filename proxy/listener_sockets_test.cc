@@ -1,6 +1,9 @@
 #include "proxy/listener_sockets.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -47,6 +50,44 @@ std::vector<int> open_before(size_t count, bool reuse_port = true) {
 
 InheritedSockets giving(const std::vector<int>& sockets) {
   return [sockets](const std::string&, const net::Address&) { return sockets; };
+}
+
+int option_of(int fd, int level, int name) {
+  int value = -1;
+  socklen_t length = sizeof(value);
+  getsockopt(fd, level, name, &value, &length);
+  return value;
+}
+
+std::string bytes_of(int value) {
+  return std::string(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+TEST(ListenerSockets, ConnectionsInheritTheOptionsThatAreConfigured) {
+  ListenerConfig config = config_at(any_port());
+  config.socket_options = {{SOL_SOCKET, SO_KEEPALIVE, bytes_of(1), true},
+                           {IPPROTO_TCP, TCP_KEEPIDLE, bytes_of(77), false}};
+  const int fd = open_socket(config.addresses[0], config).take();
+  sockaddr_storage to;
+  const socklen_t length = bound_address(fd).to_sockaddr(to);
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  ASSERT_EQ(connect(client, reinterpret_cast<sockaddr*>(&to), length), 0);
+  pollfd waiting{fd, POLLIN, 0};
+  ASSERT_EQ(poll(&waiting, 1, 5000), 1);
+  const int accepted = accept(fd, nullptr, nullptr);
+  EXPECT_EQ(option_of(accepted, SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(option_of(accepted, IPPROTO_TCP, TCP_KEEPIDLE), 77);
+  for (const int one : {accepted, client, fd}) close(one);
+}
+
+TEST(ListenerSockets, AnOptionThatTheKernelRefusesIsAnError) {
+  ListenerConfig config = config_at(any_port());
+  config.socket_options = {{SOL_SOCKET, 12345, bytes_of(1), true}};
+  const Result<int> opened = open_socket(config.addresses[0], config);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_NE(opened.error().message.find("cannot set the socket_options of 127.0.0.1:0"),
+            std::string::npos)
+      << opened.error().message;
 }
 
 TEST(ListenerSockets, EachWorkerHasItsOwnAtTheSamePort) {

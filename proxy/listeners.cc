@@ -49,7 +49,7 @@ Result<Listeners::OpenedSockets> Listeners::open_static(const Configs& configs) 
   OpenedSockets opened;
   for (const ConfigPtr& config : configs) {
     const ListenerConfig* old = find(config->name);
-    if (old != nullptr && old->addresses == config->addresses) continue;
+    if (old != nullptr && config->same_sockets(*old)) continue;
     Result<WorkerSockets> sockets = sockets_.open(*config);
     if (!sockets) {
       for (const auto& [name, some] : opened) close_sockets(some);
@@ -134,7 +134,7 @@ bool Listeners::warm() const {
 
 // On an error the version before goes on.
 Result<void> Listeners::activate(Entry& entry) {
-  const bool moved = entry.active == nullptr || entry.active->addresses != entry.next->addresses;
+  const bool moved = entry.active == nullptr || !entry.next->same_sockets(*entry.active);
   Result<WorkerSockets> sockets = WorkerSockets();
   if (moved) sockets = sockets_.open(*entry.next);
   if (!sockets) {
@@ -263,6 +263,7 @@ std::string Listeners::add(const xds::Resource& resource) {
   const auto config =
       compile_listener(message, config::FieldPath::root(), build, find(resource.name));
   if (config == nullptr) return error_text(diagnostics);
+  if (std::string taken = taken_address(*config); !taken.empty()) return taken;
   if (!put(config, true, resource)) return {};
   Entry& entry = entries_[config->name];
   if (!ready(*config)) return {};
@@ -270,6 +271,20 @@ std::string Listeners::add(const xds::Resource& resource) {
   if (done) return {};
   if (entry.active == nullptr) entries_.erase(config->name);
   return done.error().message;
+}
+
+// Sockets would share the connections of an address among both listeners.
+std::string Listeners::taken_address(const ListenerConfig& config) const {
+  for (const auto& [name, entry] : entries_) {
+    if (name == config.name) continue;
+    for (const ConfigPtr& other : {entry.active, entry.next}) {
+      const net::Address* both = other == nullptr ? nullptr : config.common_address(*other);
+      if (both != nullptr)
+        return "address: listener '" + name + "' accepts connections at " + both->text() +
+               " already";
+    }
+  }
+  return {};
 }
 
 // ---- what is told ----

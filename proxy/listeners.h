@@ -97,6 +97,7 @@ class Listeners {
   void hand_over(Entry& entry, const WorkerSockets* sockets);
   void remove(const std::string& name);
   std::vector<xds::Rejection> apply(xds::Source& source, const xds::Update& update);
+  std::string taken_address(const ListenerConfig& config) const;
   std::string add(const xds::Resource& resource);
   void loaded();
   void count();

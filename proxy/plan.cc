@@ -80,6 +80,12 @@ void read_listeners(const config::Bootstrap& bootstrap, const FieldPath& path,
     if (!names.insert(compiled->name).second)
       build.diagnostics.error(Code::kSemantic, at,
                               "there is another listener named '" + compiled->name + "'");
+    for (const auto& other : plan.listeners)
+      if (const net::Address* both = compiled->common_address(*other))
+        build.diagnostics.error(
+            Code::kSemantic, at.field("address"),
+            "listener '" + other->name + "' accepts connections at " + both->text() + " already",
+            "one listener may have several filter chains");
     plan.listeners.push_back(std::move(compiled));
   }
 }
@@ -105,6 +111,8 @@ std::string read_log_format(const config::Bootstrap& bootstrap, config::Diagnost
   const auto& format = bootstrap.application_log_config().log_format();
   const FieldPath root = FieldPath::root("application_log_config");
   const FieldPath path = root.field("log_format");
+  if (!format.has_text_format() && !format.has_json_format())
+    return std::string(LogFormat::kDefault);
   std::string pattern = format.text_format();
   if (format.has_json_format() &&
       !google::protobuf::util::MessageToJsonString(format.json_format(), &pattern).ok())

@@ -25,7 +25,7 @@ struct Plan {
   std::optional<net::Address> admin_address;
   std::shared_ptr<const OverloadConfig> overload;
   std::shared_ptr<const StatsSettings> stats;
-  std::string log_format;            // application_log_config; empty: the default
+  std::string log_format;            // of application_log_config
   upstream::DnsResolvers resolvers;  // of clusters that name none
   std::string node_id;
   std::string node_cluster;

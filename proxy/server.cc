@@ -221,12 +221,12 @@ int Server::run() {
       std::cout << "configuration '" << options_.load.config_path << "' OK\n" << std::flush;
     return 0;
   }
-  if (options_.log_format.empty() && !loaded.plan->log_format.empty())
-    log_.set_format(loaded.plan->log_format);  // it was checked
   signals_ = std::make_unique<Signals>(*this);
   started_ms_ = loop_.now_ms();
   logs_.start();
-  Result<void> ready = hot_restart_.begin();
+  Result<void> ready;
+  if (options_.log_format.empty()) ready = log_.set_format(loaded.plan->log_format);
+  if (ready) ready = hot_restart_.begin();
   if (hot_restart_.has_parent()) listeners_.sockets().hold_back();
   if (ready) ready = open_admin(*loaded.plan);
   if (ready) ready = apply(std::move(loaded));
