@@ -101,7 +101,8 @@ extension HttpConnectionManager: codec_type stat_prefix route_config http_filter
   scheme_header_transformation max_request_headers_kb stream_idle_timeout request_timeout
   request_headers_timeout drain_timeout delayed_close_timeout access_log
   use_remote_address xff_num_trusted_hops original_ip_detection_extensions
-  internal_address_config skip_xff_append rds via generate_request_id preserve_external_request_id
+  internal_address_config skip_xff_append rds scoped_routes via generate_request_id
+  preserve_external_request_id
   always_set_request_id_in_response proxy_100_continue
   upgrade_configs normalize_path merge_slashes
   path_with_escaped_slashes_action request_id_extension local_reply_config
@@ -111,6 +112,7 @@ extension HttpConnectionManager: codec_type stat_prefix route_config http_filter
   -codec_type=HTTP3
 HttpFilter: name typed_config config_discovery is_optional disabled
 HttpConnectionManager.UpgradeConfig: upgrade_type enabled
+ScopedRds: * -srds_resources_locator
 
 package envoy.config.core.v3
 HttpProtocolOptions: *
@@ -151,6 +153,7 @@ RouteConfiguration: name virtual_hosts response_headers_to_add response_headers_
   validate_clusters max_direct_response_body_size_bytes
   request_mirror_policies ignore_port_in_host_matching ignore_path_parameters_in_path_matching
   typed_per_filter_config metadata
+ScopedRouteConfiguration: * -on_demand
 VirtualHost: name domains routes require_tls rate_limits request_headers_to_add
   request_headers_to_remove response_headers_to_add response_headers_to_remove
   typed_per_filter_config include_request_attempt_count include_attempt_count_in_response

@@ -14,6 +14,7 @@
 #include "proxy/http/h1_compile.h"
 #include "proxy/http/h2_compile.h"
 #include "proxy/route_user.h"
+#include "proxy/scope_user.h"
 
 namespace weir {
 namespace {
@@ -211,6 +212,17 @@ void read_router(const envoy::extensions::filters::http::router::v3::Router& rou
   out.suppress_grpc_failure_codes = router.suppress_grpc_request_failure_code_stats();
 }
 
+void read_scopes(const Hcm& in, const FilterCompiler& filters, const FieldPath& path,
+                 HcmConfig& out) {
+  auto keys =
+      ScopeKeyBuilder::compile(in.scoped_routes().scope_key_builder(),
+                               path.field("scope_key_builder"), filters.build().diagnostics);
+  out.scopes = ScopeUser::compile(in.scoped_routes(), path, filters);
+  if (!keys || out.scopes == nullptr) return;
+  out.scope_keys = std::make_shared<const ScopeKeyBuilder>(std::move(*keys));
+  out.routes = out.scopes->feed();
+}
+
 void read_routes(const Hcm& in, const FilterCompiler& filters, const FieldPath& path,
                  const AppBuild& build, HcmConfig& out) {
   if (in.has_rds()) {
@@ -226,9 +238,11 @@ void read_routes(const Hcm& in, const FilterCompiler& filters, const FieldPath& 
     out.routes = out.rds->feed();
     return;
   }
+  if (in.has_scoped_routes()) return read_scopes(in, filters, path.field("scoped_routes"), out);
   if (!in.has_route_config())
-    return build.diagnostics.error(Code::kNotSupported, path,
-                                   "the routes must stand in route_config or come by rds");
+    return build.diagnostics.error(
+        Code::kNotSupported, path,
+        "the routes must stand in route_config or come by rds or scoped_routes");
   auto table =
       compile_routes(in.route_config(), path.field("route_config"), filters, build.has_cluster);
   out.routes = std::make_shared<RouteFeed>(build.workers, RouteUse{std::move(table)});
@@ -272,6 +286,9 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
     out->access_logs = http::AccessLogs::compile(in.access_log(), path.field("access_log"),
                                                  diagnostics, build.logs);
   if (diagnostics.error_count() != errors_before) return nullptr;
+  const bool is_fed = out->rds != nullptr || out->scopes != nullptr || out->ecds != nullptr;
+  if (is_fed && build.when_gone)
+    out->gone = std::shared_ptr<void>(nullptr, [told = build.when_gone](void*) { told(); });
   return out;
 }
 

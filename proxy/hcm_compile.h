@@ -57,6 +57,9 @@ struct AppParts {
   std::function<bool(const envoy::config::core::v3::ConfigSource& source, xds::ResourceType type,
                      const config::FieldPath& path, config::Diagnostics& diagnostics)>
       check_source = {};
+  // Told when what a connection manager asked control planes for is no longer wanted; on any
+  // thread. May be empty.
+  std::function<void()> when_gone = {};
 };
 
 // The same for one compilation, with the place for its errors.

@@ -16,12 +16,14 @@
 #include "proxy/http/path.h"
 #include "proxy/route_feed.h"
 #include "proxy/runtime.h"
+#include "proxy/scope_keys.h"
 #include "proxy/stats/registry.h"
 
 namespace weir {
 
 class FilterUser;
 class RouteUser;
+class ScopeUser;
 struct Overload;
 
 // The names under `http.<stat_prefix>.` that the data path counts.
@@ -54,6 +56,8 @@ struct HcmConfig {
     bool has_filters = false;
   };
 
+  // First, so that it goes last: tells that this is no more. Null: nobody wants to know.
+  std::shared_ptr<void> gone;
   std::string stat_prefix;
   HcmStats stats;
   enum class Codec : uint8_t { kAuto, kHttp1, kHttp2 };
@@ -61,7 +65,11 @@ struct HcmConfig {
   http::H1ServerOptions h1;
   http::H2Options h2;
   std::shared_ptr<RouteFeed> routes;
-  std::shared_ptr<const RouteUser> rds;        // null: the routes stand in the configuration
+  std::shared_ptr<const RouteUser> rds;  // null: the routes do not come by RDS
+  // scoped_routes: where scopes come from, and which one a request belongs to. Null: there are
+  // none.
+  std::shared_ptr<const ScopeUser> scopes;
+  std::shared_ptr<const ScopeKeyBuilder> scope_keys;
   std::shared_ptr<const LiveRuntime> runtime;  // null: nothing is set
   const Overload* overload = nullptr;          // null: nothing is ever short
   http::FilterList filters;

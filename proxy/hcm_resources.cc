@@ -5,25 +5,35 @@
 namespace weir {
 namespace {
 
-constexpr xds::ResourceType kTypes[] = {xds::ResourceType::kRoute, xds::ResourceType::kExtension};
+constexpr xds::ResourceType kTypes[] = {xds::ResourceType::kRoute, xds::ResourceType::kScopedRoute,
+                                        xds::ResourceType::kExtension};
 
 }  // namespace
 
 void HcmResources::use(const HcmConfig& hcm) {
   if (hcm.rds != nullptr) routes_.use(hcm.rds);
+  if (hcm.scopes != nullptr) scopes_.use(hcm.scopes);
   if (hcm.ecds != nullptr) extensions_.use(hcm.ecds);
 }
 
 bool HcmResources::ready(const HcmConfig& hcm) {
-  return (hcm.rds == nullptr || hcm.rds->ready()) && (hcm.ecds == nullptr || hcm.ecds->ready());
+  return (hcm.rds == nullptr || hcm.rds->ready()) &&
+         (hcm.scopes == nullptr || hcm.scopes->ready()) &&
+         (hcm.ecds == nullptr || hcm.ecds->ready());
 }
 
 void HcmResources::on_ready(const std::function<void()>& told) {
-  routes_.on_ready(told);
+  // Routes of scopes are handed on with their scopes.
+  routes_.on_ready([this, told] {
+    scopes_.publish();
+    told();
+  });
+  scopes_.on_ready(told);
   extensions_.on_ready(told);
 }
 
 void HcmResources::sweep() {
+  scopes_.sweep();
   routes_.sweep();
   extensions_.sweep();
 }
@@ -38,6 +48,7 @@ void HcmResources::resume(xds::Source& source) {
 
 void HcmResources::describe(std::vector<DynamicResource>& out) const {
   routes_.describe(out);
+  scopes_.describe(out);
   extensions_.describe(out);
 }
 

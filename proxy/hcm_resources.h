@@ -7,16 +7,19 @@
 #include "proxy/extension_configs.h"
 #include "proxy/hcm_config.h"
 #include "proxy/routes.h"
+#include "proxy/scoped_routes.h"
 
 namespace weir {
 
-// What connection managers get from control planes besides their listener: routes (RDS) and
-// configurations of filters (ECDS). Main thread.
+// What connection managers get from control planes besides their listener: routes (RDS), scopes of
+// routes (SRDS) and configurations of filters (ECDS). Main thread.
 class HcmResources {
  public:
   HcmResources(Workers& workers, LastOwner& last_owner, ResourceReader& reader,
                ControlPlanes& planes, stats::Registry& stats)
-      : routes_(workers, last_owner, reader, planes), extensions_(workers, reader, planes, stats) {}
+      : routes_(workers, last_owner, reader, planes),
+        scopes_(workers, reader, planes, routes_),
+        extensions_(workers, reader, planes, stats) {}
 
   // Asks for what it needs; once for each.
   void use(const HcmConfig& hcm);
@@ -34,6 +37,7 @@ class HcmResources {
 
  private:
   Routes routes_;
+  ScopedRoutes scopes_;
   ExtensionConfigs extensions_;
 };
 

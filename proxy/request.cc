@@ -139,13 +139,23 @@ void Request::find_route() {
       return runtime->number(key, fallback);
     };
   if (routes_ == nullptr) routes_ = &hcm_->routes->acquire(worker_.index());
-  // By RDS, no table may have come.
-  route_ = routes_->table == nullptr ? nullptr : routes_->table->find(query);
+  const http::RouteTable* table = routes_->table.get();
+  if (table == nullptr) table = find_scope();
+  route_ = table == nullptr ? nullptr : table->find(query);
   if (route_ == nullptr) return;
   info_.route_name = route_->name;
   info_.virtual_host = route_->host->name;
   const auto* action = std::get_if<http::ForwardAction>(&route_->action);
   if (action != nullptr && action->total_weight > 0) pick_weighted(*action);
+}
+
+// Null: there are no scopes, the request is in none of them, or no table has come yet.
+const http::RouteTable* Request::find_scope() const {
+  if (routes_->scopes == nullptr) return nullptr;
+  const std::optional<std::string_view> key = hcm_->scope_keys->key_of(head_);
+  if (!key) return nullptr;
+  const auto found = routes_->scopes->find(*key);
+  return found == routes_->scopes->end() ? nullptr : found->second.get();
 }
 
 // Before the filters, because the choice brings per-filter config of its own.

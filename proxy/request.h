@@ -96,6 +96,7 @@ class Request : public http::ServerStreamEvents,
   void note_start();
   bool refuse_overloaded();
   void find_route();
+  const http::RouteTable* find_scope() const;
   void pick_weighted(const http::ForwardAction& action);
   const HcmConfig::Upgrade* allowed_upgrade() const;
   bool check_upgrade();

@@ -9,11 +9,12 @@
 namespace weir {
 
 RouteUser::RouteUser(const FilterCompiler& filters,
-                     const envoy::config::core::v3::ConfigSource& source, std::string name)
+                     const envoy::config::core::v3::ConfigSource& source, std::string name, Of of)
     : filters_(std::make_unique<const FilterCompiler>(filters)),
       source_(std::make_unique<const envoy::config::core::v3::ConfigSource>(source)),
       name_(std::move(name)),
-      feed_(std::make_shared<RouteFeed>(filters.build().workers, RouteUse{})) {}
+      feed_(of == Of::kScopes ? nullptr
+                              : std::make_shared<RouteFeed>(filters.build().workers, RouteUse{})) {}
 
 RouteUser::~RouteUser() = default;
 

@@ -55,8 +55,9 @@ void Routes::give_known(const Entry& entry, User& to) {
 void Routes::give(User& to, const RouteUser& user, const Table& table) {
   user.set_ready();
   last_owner_.keep(std::exchange(to.table, table));
+  if (user.feed() == nullptr) return user.set_table(table);
   workers_.each(
-      [feed = user.feed(), table](Worker& worker) { feed->set(worker.index(), {table}); });
+      [feed = user.feed(), table](Worker& worker) { feed->set(worker.index(), {.table = table}); });
 }
 
 std::vector<xds::Rejection> Routes::apply(xds::Source& source, const xds::Update& update) {

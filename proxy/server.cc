@@ -177,6 +177,7 @@ AppParts Server::app_parts() {
                  .overload = &overload_,
                  .secrets = &secrets_,
                  .clusters_may_follow = true};
+  parts.when_gone = [this] { loop_.post([this] { resources_.sweep(); }); };
   parts.runtime = runtime_.live();
   if (plan_ != nullptr) {
     parts.service_cluster = plan_->node_cluster;
@@ -195,10 +196,11 @@ Server::Loaded Server::load() {
   Loaded loaded;
   loaded.bootstrap = config::load_bootstrap(options_.load, check_, diagnostics);
   const auto old_listener = [this](const std::string& name) { return listeners_.find(name); };
-  if (loaded.bootstrap != nullptr) runtime_.prepare(*loaded.bootstrap);
-  if (loaded.bootstrap != nullptr)
+  if (loaded.bootstrap != nullptr) {
+    runtime_.prepare(*loaded.bootstrap);
     loaded.plan = compile_plan(*loaded.bootstrap, AppBuild(app_parts(), diagnostics),
                                {planes_, old_listener, plan_ == nullptr});
+  }
   kept_filter_state_.sweep();
   print(diagnostics);
   malloc_trim(0);  // reading takes several times the memory of what it leaves; give that back

@@ -40,7 +40,8 @@ std::string_view short_name(ResourceType type) {
 }
 
 bool absence_removes(ResourceType type) {
-  return type == ResourceType::kCluster || type == ResourceType::kListener;
+  return type == ResourceType::kCluster || type == ResourceType::kListener ||
+         type == ResourceType::kScopedRoute;
 }
 
 }  // namespace weir::xds

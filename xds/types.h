@@ -32,8 +32,8 @@ std::string_view type_url(ResourceType type);
 std::optional<ResourceType> type_of_url(std::string_view url);
 // "CDS", as people and statistics call it.
 std::string_view short_name(ResourceType type);
-// Of listeners and clusters a whole answer says all there are: what it leaves out is removed. Of
-// the others it says what is new; they go with what refers to them.
+// Of listeners, clusters and scopes of routes a whole answer says all there are: what it leaves out
+// is removed. Of the others it says what is new; they go with what refers to them.
 bool absence_removes(ResourceType type);
 
 // One resource as it came. Immutable.

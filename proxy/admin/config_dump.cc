@@ -9,6 +9,7 @@
 #include "envoy/admin/v3/config_dump.pb.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/config/core/v3/extension.pb.h"
+#include "envoy/config/route/v3/scoped_route.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "proxy/admin/client_status.h"
 #include "proxy/admin/field_mask.h"
@@ -25,6 +26,7 @@ using envoy::admin::v3::EcdsConfigDump;
 using envoy::admin::v3::EndpointsConfigDump;
 using envoy::admin::v3::ListenersConfigDump;
 using envoy::admin::v3::RoutesConfigDump;
+using envoy::admin::v3::ScopedRoutesConfigDump;
 using envoy::admin::v3::SecretsConfigDump;
 using envoy::config::bootstrap::v3::Bootstrap;
 using envoy::config::endpoint::v3::ClusterLoadAssignment;
@@ -140,6 +142,18 @@ class Dumper {
     return out;
   }
 
+  // All scopes that came stand together.
+  ScopedRoutesConfigDump scopes() const {
+    ScopedRoutesConfigDump out;
+    each<envoy::config::route::v3::ScopedRouteConfiguration>([&](const DynamicResource& one) {
+      if (one.content == nullptr) return;
+      if (out.dynamic_scoped_route_configs().empty()) out.add_dynamic_scoped_route_configs();
+      auto& entry = *out.mutable_dynamic_scoped_route_configs(0);
+      fill(one, entry, *entry.add_scoped_route_configs());
+    });
+    return out;
+  }
+
   RoutesConfigDump routes() const {
     RoutesConfigDump out;
     for (const auto& listener : bootstrap_.static_resources().listeners()) {
@@ -227,7 +241,8 @@ class Selection {
                        "' is no list of the configuration dump; there are static_clusters, "
                        "static_listeners, static_route_configs, static_secrets, "
                        "dynamic_active_clusters, dynamic_warming_clusters, dynamic_listeners, "
-                       "dynamic_route_configs, dynamic_active_secrets, ecds_filters and, with "
+                       "dynamic_route_configs, dynamic_active_secrets, ecds_filters, "
+                       "dynamic_scoped_route_configs and, with "
                        "include_eds, static_endpoint_configs and dynamic_endpoint_configs"};
     if (query_.resource.empty() && out_.configs_size() == 0)
       return Error{"bad-query", "the mask '" + query_.mask + "' fits no part of the dump"};
@@ -280,9 +295,12 @@ Result<std::string> config_dump_json(const ConfigDumpInput& input, const ConfigD
   selection.add(dumper.listeners());
   selection.add(dumper.routes());
   selection.add(dumper.secrets());
-  // As Envoy, only where there are some.
+  // As Envoy, these only where there are some.
   const EcdsConfigDump extensions = dumper.extensions();
   if (extensions.ecds_filters_size() > 0 || !query.resource.empty()) selection.add(extensions);
+  const ScopedRoutesConfigDump scopes = dumper.scopes();
+  if (scopes.dynamic_scoped_route_configs_size() > 0 || !query.resource.empty())
+    selection.add(scopes);
   if (Result<void> fine = selection.finish(); !fine) return fine.error();
   redact(out);
   return message_json(out);

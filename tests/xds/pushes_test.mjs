@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import https from "node:https";
 import http from "node:http";
 import {ControlPlane, sleep} from "./control_plane.mjs";
-import {assignment, bootstrap, chain, cluster, edsCluster, http2, inline, listener, rds, routes,
-  secret, tls} from "./resources.mjs";
+import {assignment, bootstrap, chain, cluster, discovered, edsCluster, extension, http2, inline,
+  listener, mutation, rds, router, routes, secret, tls} from "./resources.mjs";
 import {Snapshot} from "./snapshot.mjs";
 import {echoServer, Followers, keepAlive, LongStream, newConnections, overHttp2, Traffic} from "./traffic.mjs";
 import {body, certificate, check, eventually, finish, freePort, protos, Proxy, refused} from
@@ -42,7 +42,9 @@ const resources = {
   routes: (i) => routes("front", [
     {match: {prefix: "/"}, route: {cluster: "app", timeout: `${15 + i}s`}}]),
   // The chain that is asked stays; its sibling changes.
-  plain: (i) => listener("plain", ports.plain, [other(`push ${i}`), chain(rds("front"))]),
+  plain: (i) => listener("plain", ports.plain, [other(`push ${i}`), chain({...rds("front"),
+    http_filters: [discovered("marker"), {name: "router", typed_config: router}]})]),
+  filter: (i) => extension("marker", mutation(`push ${i}`)),
   grpc: (i) => listener("grpc", ports.grpc, [other(`push ${i}`), chain(rds("grpc"))]),
   // Not in place: all connections drain.
   framed: (i) => listener("framed", ports.framed, chain(rds("front")),
@@ -61,6 +63,7 @@ snapshot.set("LDS", resources.plain(0), resources.grpc(0), resources.framed(0), 
 snapshot.set("RDS", resources.routes(0), routes("grpc", [
   {match: {prefix: "/"}, route: {cluster: "echo", timeout: "0s"}}]));
 snapshot.set("SDS", secret("cert", pairs[0]));
+snapshot.set("ECDS", resources.filter(0));
 await plane.start();
 // Pushes come faster than real ones; the limit has a test of its own.
 const limits = {rate_limit_settings: {max_tokens: 1000, fill_rate: 1000}};
@@ -90,6 +93,7 @@ const kinds = [
     await eventually(async () => await body(ports.plain, {localAddress: "127.0.0.2"}) ===
       `push ${i}`);
   }],
+  ["a filter's configuration", (i) => snapshot.apply("ECDS", resources.filter(i))],
   ["a cluster", (i) => snapshot.apply("CDS", resources.cluster(i))],
   ["a secret", (i) => snapshot.apply("SDS", secret("cert", pairs[i % 2]))],
   ["a listener whole", (i) => snapshot.apply("LDS", resources.framed(i))],

@@ -7,7 +7,7 @@ import {readFileSync} from "node:fs";
 import {ControlPlane, kMessages, nameOf, sleep} from "./control_plane.mjs";
 import {Protos} from "./proto_json.mjs";
 
-const kWildcard = new Set(["CDS", "LDS"]);
+const kWildcard = new Set(["CDS", "LDS", "SRDS"]);
 const kAnswerMs = 30_000;
 
 export class Snapshot {
