@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "config/istio_extensions.h"
 #include "config/nearest.h"
 #include "config/proto_load_run.h"
 
@@ -37,6 +38,7 @@ std::string_view last_component(std::string_view name) {
 
 // A type of the same last name in another package is the likeliest, e.g. after a wrong version.
 std::string type_hint(std::string_view name, const std::vector<std::string_view>& known) {
+  if (is_istio_extension(name)) return istio_hint(name);
   std::vector<std::string_view> same_name;
   for (const std::string_view candidate : known) {
     if (last_component(candidate) == last_component(name)) same_name.push_back(candidate);

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "config/istio_compat.h"
 #include "config/proto_loader.h"
 #include "config/read_file.h"
 #include "config/read_yaml.h"
@@ -35,7 +36,10 @@ bool load_source(const Source& source, bool is_json, const LoadOptions& options,
   load.on_any = [&](const google::protobuf::Message& content, const FieldPath& path) {
     check.check_extension(content, path, diagnostics);
   };
-  ProtoLoader(source, load, diagnostics).load(tree->root(), FieldPath::root(), out);
+  const YamlNode root = options.istio_compat || is_istio_bootstrap(tree->root())
+                            ? without_istio_parts(*tree, source, diagnostics)
+                            : tree->root();
+  ProtoLoader(source, load, diagnostics).load(root, FieldPath::root(), out);
   return true;
 }
 

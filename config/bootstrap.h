@@ -29,6 +29,9 @@ struct LoadOptions {
   std::string service_node;
   std::string service_zone;
   bool allow_unknown_static_fields = false;
+  // What Istio's bootstrap has and Weir does not is left out (config/istio_compat.h), as it is when
+  // the node is one of Istio's.
+  bool istio_compat = false;
   YamlLimits limits;
 };
 

@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "config/istio_extensions.h"
 #include "config/nearest.h"
 
 namespace weir::config {
@@ -47,9 +48,10 @@ void MessageCheck::check_any(const Any& any, const FieldPath& path, Diagnostics&
   const Descriptor* const type =
       google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(name);
   if (type == nullptr) {
-    return diagnostics.error(Code::kUnknownExtension, path,
-                             "there is no extension of type '" + name + "' here",
-                             did_you_mean(name, support_.extension_types()));
+    return diagnostics.error(
+        Code::kUnknownExtension, path, "there is no extension of type '" + name + "' here",
+        is_istio_extension(name) ? istio_hint(name)
+                                 : did_you_mean(name, support_.extension_types()));
   }
   google::protobuf::Arena arena;
   const Message* const prototype =

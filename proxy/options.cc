@@ -86,9 +86,11 @@ Result<void> set_strategy(Options& options, const std::string& value) {
   return {};
 }
 
-Result<void> allow_unknown(Options& options, const std::string&) {
-  options.load.allow_unknown_static_fields = true;
-  return {};
+auto load_on(bool config::LoadOptions::*member) {
+  return [=](Options& options, const std::string&) -> Result<void> {
+    options.load.*member = true;
+    return {};
+  };
 }
 
 Result<void> nothing(Options&, const std::string&) {
@@ -131,9 +133,12 @@ const std::vector<Flag>& flags() {
        text(&Options::admin_address_path)},
       {"--local-address-ip-version", "", "VERSION", "'v4' or 'v6'",
        text(&Options::local_address_ip_version)},
-      {"--allow-unknown-static-fields", "", "", "unknown fields are warnings", allow_unknown},
+      {"--allow-unknown-static-fields", "", "", "unknown fields are warnings",
+       load_on(&L::allow_unknown_static_fields)},
       {"--reject-unknown-dynamic-fields", "", "", "unknown fields from xDS are errors",
        on(&Options::reject_unknown_dynamic_fields)},
+      {"--istio-compat", "", "", "leaves Istio's own telemetry extensions out",
+       load_on(&L::istio_compat)},
       {"--restart-epoch", "", "N", "0, or one more than the process to take over from",
        number("--restart-epoch", &Options::restart_epoch, 0u)},
       {"--base-id", "", "N", "tells processes apart that restart hot on the same machine",

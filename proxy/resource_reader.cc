@@ -2,6 +2,8 @@
 
 #include <google/protobuf/message.h>
 
+#include "config/istio_compat.h"
+#include "config/istio_extensions.h"
 #include "config/typed_struct.h"
 #include "config/unknown_fields.h"
 
@@ -21,6 +23,7 @@ bool ResourceReader::read(const google::protobuf::Any& content, google::protobuf
   }
   // First, because it bounds how deep messages lie within each other.
   if (!known_fields(out, diagnostics)) return false;
+  if (istio_compat_ && config::mentions_istio_extension(content.value())) leave_out_istio(out);
   if (config::mentions_typed_struct(content.value())) unfold(out, diagnostics);
   check_.check_all(out, root, diagnostics);
   return diagnostics.error_count() == errors_before;
@@ -35,6 +38,13 @@ bool ResourceReader::known_fields(const google::protobuf::Message& message,
   if (!strict_) stats_.main_shard().inc(unknown_fields_, count);
   tell(message, found, diagnostics);
   return !found.has_errors();
+}
+
+void ResourceReader::leave_out_istio(google::protobuf::Message& message) {
+  config::remove_istio_extensions(message, [this](const std::string& type) {
+    if (left_out_.insert(type).second)
+      log_.info(Component::kConfig, "'", type, "' is Istio's own, and left out");
+  });
 }
 
 void ResourceReader::unfold(google::protobuf::Message& message, config::Diagnostics& diagnostics) {

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/any.pb.h>
 
+#include <set>
 #include <string>
 
 #include "config/diagnostic.h"
@@ -28,12 +29,16 @@ class ResourceReader {
         log_(log),
         unknown_fields_(stats.counter("server.dynamic_unknown_fields")) {}
 
+  // Whether Istio's own extensions are left out (config/istio_compat.h).
+  void set_istio_compat(bool on) { istio_compat_ = on; }
+
   // False on errors, which are then in `diagnostics`, with paths that begin at the resource.
   bool read(const google::protobuf::Any& content, google::protobuf::Message& out,
             config::Diagnostics& diagnostics);
 
  private:
   bool known_fields(const google::protobuf::Message& message, config::Diagnostics& diagnostics);
+  void leave_out_istio(google::protobuf::Message& message);
   void unfold(google::protobuf::Message& message, config::Diagnostics& diagnostics);
   void tell(const google::protobuf::Message& message, const config::Diagnostics& found,
             config::Diagnostics& diagnostics);
@@ -43,6 +48,8 @@ class ResourceReader {
   stats::Registry& stats_;
   Logger& log_;
   stats::CounterId unknown_fields_;
+  bool istio_compat_ = false;
+  std::set<std::string> left_out_;  // types that the log has told of
 };
 
 // All errors in one text, a line each: "field.path: message; hint".

@@ -11,6 +11,7 @@
 #include <iostream>
 
 #include "config/diagnostic_format.h"
+#include "config/istio_compat.h"
 #include "config/resolve.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "filters/registry.h"
@@ -197,6 +198,8 @@ Server::Loaded Server::load() {
   loaded.bootstrap = config::load_bootstrap(options_.load, check_, diagnostics);
   const auto old_listener = [this](const std::string& name) { return listeners_.find(name); };
   if (loaded.bootstrap != nullptr) {
+    reader_.set_istio_compat(options_.load.istio_compat ||
+                             config::is_istio_node(loaded.bootstrap->node()));
     runtime_.prepare(*loaded.bootstrap);
     loaded.plan = compile_plan(*loaded.bootstrap, AppBuild(app_parts(), diagnostics),
                                {planes_, old_listener, plan_ == nullptr});
