@@ -21,8 +21,9 @@ bool is_istio_extension(std::string_view type) {
 }
 
 std::string istio_hint(std::string_view type) {
-  return is_istio_extension(type) ? "it is Istio's own; --istio-compat leaves it out"
-                                  : std::string();
+  return is_istio_extension(type)
+             ? "it is Istio's own; of control planes, --istio-compat leaves it out"
+             : std::string();
 }
 
 bool mentions_istio_extension(std::string_view bytes) {

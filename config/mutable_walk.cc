@@ -3,6 +3,8 @@
 #include <google/protobuf/any.pb.h>
 #include <google/protobuf/arena.h>
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/message.h>
 
 #include <string>
@@ -18,6 +20,15 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
+// Maps in the order of their keys: configurations are compared by their bytes.
+void pack_again(const Message& content, Any& any) {
+  any.clear_value();
+  google::protobuf::io::StringOutputStream bytes(any.mutable_value());
+  google::protobuf::io::CodedOutputStream stream(&bytes);
+  stream.SetSerializationDeterministic(true);
+  content.SerializeToCodedStream(&stream);
+}
+
 bool change_content(Any& any, const FieldPath& path, const ChangeMessage& change) {
   std::string name;
   if (!Any::ParseAnyTypeUrl(any.type_url(), &name)) return false;
@@ -29,7 +40,7 @@ bool change_content(Any& any, const FieldPath& path, const ChangeMessage& change
       *google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New(&arena);
   if (!content.ParseFromString(any.value()) || !change_messages(content, path, change))
     return false;
-  any.set_value(content.SerializeAsString());
+  pack_again(content, any);
   return true;
 }
 

@@ -91,6 +91,26 @@ TEST(TypedStruct, OneWithinAnAnyIsFound) {
   EXPECT_EQ(manager.http_filters(0).typed_config().type_url(), kRouter);
 }
 
+// Or what is the same would be taken for another configuration.
+TEST(TypedStruct, EqualMessagesAreEqualBytesWhateverTheOrderOfTheirMaps) {
+  std::string first;
+  for (int round = 0; round < 20; ++round) {
+    HttpConnectionManager manager;
+    *manager.add_http_filters()->mutable_typed_config() =
+        filter<xds::type::v3::TypedStruct>(kRouter, "{}").typed_config();
+    auto& map = *manager.mutable_route_config()->mutable_typed_per_filter_config();
+    for (int i = 0; i < 30; ++i) {
+      const int key = round % 2 == 0 ? i : 29 - i;
+      map["filter " + std::to_string(key)].set_type_url("x");
+    }
+    Filter outer;
+    outer.mutable_typed_config()->PackFrom(manager);
+    EXPECT_EQ(unfold(outer), "");
+    if (first.empty()) first = outer.typed_config().value();
+    EXPECT_EQ(outer.typed_config().value(), first);
+  }
+}
+
 TEST(TypedStruct, ErrorsNameTheFieldsPath) {
   Filter wrong = filter<xds::type::v3::TypedStruct>(
       kManager, R"({"http_protocol_options": {"accept_http_10": "yes"}})");

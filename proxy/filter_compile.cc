@@ -230,7 +230,6 @@ bool FilterCompiler::compile_discovered(const HttpFilter& filter, const FieldPat
   made.name = filter.name();
   made.position = out.filters.size();
   made.needs_no_warming = discovery.apply_default_config_without_warming();
-  made.has_default = discovery.has_default_config();
   made.fallback = missing_filter(filter.name(), filter.disabled());
   if (last)
     build_.diagnostics.error(Code::kSemantic, path, "the last HTTP filter must be the router");
@@ -239,10 +238,10 @@ bool FilterCompiler::compile_discovered(const HttpFilter& filter, const FieldPat
   else
     build_.check_source(discovery.config_source(), xds::ResourceType::kExtension, source,
                         build_.diagnostics);
-  if (made.needs_no_warming && !made.has_default)
+  if (made.needs_no_warming && !discovery.has_default_config())
     build_.diagnostics.error(Code::kSemantic, at.field("apply_default_config_without_warming"),
                              "there is no default_config to apply", "add one");
-  if (read_types(filter, at, made) && made.has_default)
+  if (read_types(filter, at, made) && discovery.has_default_config())
     made.fallback =
         compile_discovered_config(made, discovery.default_config(), at.field("default_config"));
   made.source =
