@@ -273,7 +273,8 @@ extension DownstreamTlsContext: * -require_sni
 extension UpstreamTlsContext: * -allow_renegotiation
 CommonTlsContext: tls_params tls_certificates tls_certificate_sds_secret_configs
   validation_context validation_context_sds_secret_config combined_validation_context
-  alpn_protocols
+  alpn_protocols key_log
+TlsKeyLog: *
 CommonTlsContext.CombinedCertificateValidationContext: default_validation_context
   validation_context_sds_secret_config
 TlsParameters: *

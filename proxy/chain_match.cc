@@ -1,7 +1,6 @@
 #include "proxy/chain_match.h"
 
 #include <algorithm>
-#include <cstring>
 #include <string_view>
 
 namespace weir {
@@ -95,16 +94,6 @@ bool share_one(const std::vector<T>& a, const std::vector<T>& b) {
 }
 
 }  // namespace
-
-bool CidrRange::contains(const net::Address& other) const {
-  if (other.family() != address.family() || !other.is_ip()) return false;
-  const uint32_t bytes = bits / 8;
-  if (std::memcmp(address.ip_bytes(), other.ip_bytes(), bytes) != 0) return false;
-  const uint32_t rest = bits % 8;
-  if (rest == 0) return true;
-  const auto mask = static_cast<uint8_t>(0xff << (8 - rest));
-  return ((address.ip_bytes()[bytes] ^ other.ip_bytes()[bytes]) & mask) == 0;
-}
 
 bool ChainMatch::needs_client_hello() const {
   if (!transport_protocol.empty()) return transport_protocol == "tls";

@@ -6,18 +6,12 @@
 #include <vector>
 
 #include "proxy/net/address.h"
+#include "proxy/net/cidr_range.h"
 #include "proxy/net/proxy_protocol.h"
 
 namespace weir {
 
-struct CidrRange {
-  net::Address address;
-  uint32_t bits = 0;
-  bool contains(const net::Address& other) const;
-  friend bool operator==(const CidrRange& a, const CidrRange& b) {
-    return a.bits == b.bits && a.contains(b.address);
-  }
-};
+using net::CidrRange;
 
 // What is known of a connection when its filter chain is chosen.
 struct Approach {

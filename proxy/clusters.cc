@@ -324,7 +324,7 @@ std::string Clusters::add(const xds::Resource& resource) {
   if (!needs_.reader.read(*resource.content, message, diagnostics)) return error_text(diagnostics);
   const config::FieldPath root = config::FieldPath::root();
   auto config = upstream::compile_cluster(message, root, diagnostics, resolvers_,
-                                          {&needs_.secrets, &needs_.stats});
+                                          {&needs_.secrets, &needs_.stats, &needs_.logs});
   if (config != nullptr && config->eds_source != nullptr) {
     const config::FieldPath eds = root.field("eds_cluster_config");
     if (!needs_.planes.check(

@@ -36,6 +36,7 @@ class Clusters {
     LastOwner& last_owner;
     ResourceReader& reader;
     tls::Secrets& secrets;
+    stats::LogWriters& logs;
     ControlPlanes& planes;
   };
   explicit Clusters(const Needs& needs);

@@ -78,7 +78,7 @@ struct Stores {
   Workers workers{1, stats, 1000};
   LastOwner last_owner{loop};
   ResourceReader reader{check, false, stats, log};
-  Clusters clusters{{loop, stats, workers, last_owner, reader, secrets, planes}};
+  Clusters clusters{{loop, stats, workers, last_owner, reader, secrets, logs, planes}};
   HcmResources resources{workers, last_owner, reader, planes, stats};
   Listeners listeners{{log, stats, workers, last_owner, reader, resources, secrets, planes,
                        [this] { return parts(); }}};

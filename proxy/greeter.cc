@@ -145,6 +145,7 @@ void Greeter::start_handshake() {
     worker_.stats().inc(entrance_.config().stats.secrets_not_ready);
     return close();
   }
+  chain_->tls->log_keys(*session, approach_.local, approach_.peer);
   if (chain_->handshake_timeout_ms > 0)
     timer_.set(loop.timers(), loop.now_ms() + chain_->handshake_timeout_ms);
   net::Connection::Owner& owner = *this;

@@ -153,8 +153,9 @@ bool read_transport_socket(const listenerv3::FilterChain& in, const FieldPath& p
   if (build.secrets == nullptr) {
     build.diagnostics.error(Code::kNotSupported, at, "there is no TLS here");
   } else {
-    out.tls = tls::compile_downstream(
-        in.transport_socket(), at, {*build.secrets, build.diagnostics, build.stats}, stat_prefix);
+    out.tls = tls::compile_downstream(in.transport_socket(), at,
+                                      {*build.secrets, build.diagnostics, build.stats, &build.logs},
+                                      stat_prefix);
   }
   return build.diagnostics.error_count() == errors_before;
 }

@@ -28,7 +28,7 @@ void read_clusters(const config::Bootstrap& bootstrap, const FieldPath& path, co
     const FieldPath at = clusters.at(i);
     auto compiled =
         upstream::compile_cluster(bootstrap.static_resources().clusters(i), at, diagnostics,
-                                  plan.resolvers, {build.secrets, &build.stats});
+                                  plan.resolvers, {build.secrets, &build.stats, &build.logs});
     if (compiled == nullptr) continue;
     const std::string name = compiled->name;
     if (!plan.clusters.emplace(name, std::move(compiled)).second)

@@ -114,7 +114,7 @@ Server::Server(Options options)
       workers_(concurrency_, stats_, options_.drain_time_s * 1000),
       reader_(check_, options_.reject_unknown_dynamic_fields, stats_, log_),
       runtime_(loop_, workers_, reader_, planes_),
-      clusters_({loop_, stats_, workers_, last_owner_, reader_, secrets_, planes_}),
+      clusters_({loop_, stats_, workers_, last_owner_, reader_, secrets_, logs_, planes_}),
       resources_(workers_, last_owner_, reader_, planes_, stats_),
       listeners_({log_, stats_, workers_, last_owner_, reader_, resources_, secrets_, planes_,
                   [this] { return app_parts(); },

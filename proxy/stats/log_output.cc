@@ -12,7 +12,6 @@ namespace weir::stats {
 namespace {
 
 constexpr int kFlags = O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-constexpr mode_t kMode = 0644;
 
 // 1 or 2 for the process's own streams, else -1.
 int stream_number(std::string_view path) {
@@ -35,8 +34,8 @@ int open_stream(int number) {
   return fcntl(number, F_DUPFD_CLOEXEC, 0);
 }
 
-int open_path(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | kFlags, kMode);
+int open_path(const std::string& path, unsigned mode) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | kFlags, mode);
   // A named pipe that nobody reads yet: held open for both, so that a reader may come later.
   if (fd < 0 && errno == ENXIO) return ::open(path.c_str(), O_RDWR | kFlags);
   return fd;
@@ -49,9 +48,9 @@ bool is_socket(int fd) {
 
 }  // namespace
 
-Result<LogOutput> LogOutput::open(const std::string& path) {
+Result<LogOutput> LogOutput::open(const std::string& path, unsigned mode) {
   const int stream = stream_number(path);
-  const int fd = stream >= 0 ? open_stream(stream) : open_path(path);
+  const int fd = stream >= 0 ? open_stream(stream) : open_path(path, mode);
   if (fd < 0)
     return Error{"log-open", "cannot open the log file '" + path + "': " + std::strerror(errno) +
                                  "; create its folder, or let this user write there"};
@@ -113,9 +112,9 @@ LogOutput::Progress LogOutput::write() {
   return progress;
 }
 
-Result<void> LogOutput::reopen(const std::string& path) {
+Result<void> LogOutput::reopen(const std::string& path, unsigned mode) {
   if (kind_ == Kind::kNowhere || stream_number(path) >= 0) return {};
-  Result<LogOutput> fresh = open(path);
+  Result<LogOutput> fresh = open(path, mode);
   if (!fresh) return fresh.error();
   close();
   fd_ = std::exchange(fresh->fd_, -1);

@@ -14,8 +14,9 @@ namespace weir::stats {
 class LogOutput {
  public:
   // Opens or creates the file for appending. "/dev/stdout" and "/dev/stderr" are the process's own
-  // streams.
-  static Result<LogOutput> open(const std::string& path);
+  // streams. `mode`: the permissions of one that is created.
+  static Result<LogOutput> open(const std::string& path, unsigned mode = kMode);
+  static constexpr unsigned kMode = 0644;
 
   // An output that goes nowhere: for checking a configuration without creating files.
   LogOutput() = default;
@@ -40,7 +41,7 @@ class LogOutput {
 
   // Opens the path anew, e.g. after log rotation moved the file away. On an error the old
   // descriptor stays in use. Nothing to do for the process's own streams.
-  Result<void> reopen(const std::string& path);
+  Result<void> reopen(const std::string& path, unsigned mode = kMode);
 
   int fd() const { return fd_; }
 

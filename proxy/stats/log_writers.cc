@@ -47,13 +47,14 @@ LogWriters::~LogWriters() {
   ::close(wake_fd_);
 }
 
-Result<std::shared_ptr<LogFile>> LogWriters::open(const std::string& path) {
+Result<std::shared_ptr<LogFile>> LogWriters::open(const std::string& path, unsigned mode) {
   const std::lock_guard lock(mutex_);
   for (const auto& log : logs_)
     if (log->file->path() == path) return log->file;
   auto log = std::make_unique<Log>();
+  log->mode = mode;
   if (options_.open_files) {
-    Result<LogOutput> output = LogOutput::open(path);
+    Result<LogOutput> output = LogOutput::open(path, mode);
     if (!output) return output.error();
     log->output = output.take();
   }
@@ -129,7 +130,7 @@ void LogWriters::flush(Log& log) {
 }
 
 void LogWriters::reopen_log(Log& log) {
-  log.reopen_failed = !log.output.reopen(log.file->path()).ok();
+  log.reopen_failed = !log.output.reopen(log.file->path(), log.mode).ok();
   if (log.reopen_failed) shard_.inc(counters_.reopen_failed);
 }
 

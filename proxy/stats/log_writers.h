@@ -22,8 +22,8 @@ struct LogWritersOptions {
   bool open_files = true;
 };
 
-// The thread that writes all access logs, in batches: when a lane has 64 KiB and at every flush
-// interval. A full disk or a slow reader delays and finally drops lines (counted as
+// The thread that writes all logs but the main one, in batches: when a lane has 64 KiB and at every
+// flush interval. A full disk or a slow reader delays and finally drops lines (counted as
 // `access_log_file.write_dropped`), and never holds up a worker. open(), reopen() and stop() belong
 // to the main thread.
 class LogWriters {
@@ -34,8 +34,9 @@ class LogWriters {
   LogWriters& operator=(const LogWriters&) = delete;
 
   // The log at `path`; the same object for the same path as long as somebody holds it. A file that
-  // nobody holds any more is written out and closed.
-  Result<std::shared_ptr<LogFile>> open(const std::string& path);
+  // nobody holds any more is written out and closed. `mode`: the permissions of one that is
+  // created; that of the first who opens it.
+  Result<std::shared_ptr<LogFile>> open(const std::string& path, unsigned mode = LogOutput::kMode);
 
   // Starts the thread. Before that, lines only gather.
   void start();
@@ -49,6 +50,7 @@ class LogWriters {
   struct Log {
     std::shared_ptr<LogFile> file;
     LogOutput output;
+    unsigned mode = LogOutput::kMode;
     LogOutput::Outcome last = LogOutput::Outcome::kDone;
     bool reopen_failed = false;
   };

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/tls/key_log.h"
+
 namespace weir::tls {
 
 using net::TlsSession;
@@ -83,6 +85,7 @@ Result<std::shared_ptr<const ClientContext>> ClientContext::make(ClientSettings 
 
 Result<void> ClientContext::set_up() {
   SSL_CTX& context = *context_;
+  if (settings_.logs_keys) KeyLog::allow(context);
   if (Result<void> good = apply(settings_.parameters, context); !good) return good;
   SSL_CTX_set_custom_verify(&context, SSL_VERIFY_PEER, &Callbacks::verify);
   if (const std::string alpn = alpn_wire(settings_.parameters.alpn); !alpn.empty())

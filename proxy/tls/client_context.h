@@ -52,6 +52,7 @@ struct ClientSettings {
   bool verify_sent_sni = false;  // auto_sni_san_validation: the server must be for what was sent
   uint32_t max_session_keys = 1;
   bool enforce_rsa_key_usage = false;
+  bool logs_keys = false;  // a KeyLog may be attached to sessions
   std::string trust_hash;  // as of ServerSettings
 };
 

@@ -6,6 +6,8 @@
 #include <ctime>
 #include <utility>
 
+#include "proxy/tls/key_log.h"
+
 namespace weir::tls {
 
 using net::PeerVerdict;
@@ -72,6 +74,7 @@ Result<std::shared_ptr<const ServerContext>> ServerContext::make(ServerSettings 
 Result<void> ServerContext::set_up() {
   SSL_CTX& context = *context_;
   SSL_CTX_set_app_data(&context, this);
+  if (settings_.logs_keys) KeyLog::allow(context);
   if (Result<void> good = apply(settings_.parameters, context); !good) return good;
   if (!settings_.prefer_client_ciphers)
     SSL_CTX_set_options(&context, SSL_OP_CIPHER_SERVER_PREFERENCE);

@@ -30,6 +30,7 @@ struct ServerSettings {
   OcspPolicy ocsp_policy = OcspPolicy::kLenient;
   bool scan_on_mismatch = false;
   bool prefer_client_ciphers = false;  // up to TLS 1.2
+  bool logs_keys = false;              // a KeyLog may be attached to sessions
   // Sessions are resumed only where this is the same: 32 bytes that stand for all that decides who
   // may enter.
   std::string trust_hash;

@@ -322,6 +322,7 @@ std::optional<ServerSettings> read_settings(const DownstreamTlsContext& in, cons
   read_tickets(in, path, read, out);
   read_ocsp_policy(in, path, read, out);
   out.prefer_client_ciphers = in.prefer_client_ciphers();
+  out.logs_keys = in.common_tls_context().has_key_log();
   out.scan_on_mismatch = in.full_scan_certs_on_sni_mismatch().value();
   out.trust_hash = trust_hash(trust, out.require_client_certificate, out.identities);
   if (read.diagnostics.error_count() != errors_before) return std::nullopt;
@@ -353,6 +354,7 @@ std::optional<ClientSettings> read_settings(const UpstreamTlsContext& in, const 
   if (out.sni.find('\0') != std::string::npos)
     read.diagnostics.error(Code::kInvalidValue, path.field("sni"), "a host name has no NUL byte");
   if (in.has_max_session_keys()) out.max_session_keys = in.max_session_keys().value();
+  out.logs_keys = in.common_tls_context().has_key_log();
   out.enforce_rsa_key_usage = in.enforce_rsa_key_usage().value();
   out.trust_hash = trust_hash(trust, false, identities);
   if (read.diagnostics.error_count() != errors_before) return std::nullopt;

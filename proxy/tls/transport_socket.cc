@@ -7,6 +7,7 @@
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "proxy/tls/read_key_log.h"
 #include "proxy/tls/tls_settings.h"
 
 namespace weir::tls {
@@ -17,6 +18,7 @@ using config::Diagnostics;
 using config::FieldPath;
 using envoy::config::core::v3::TransportSocket;
 using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
+using envoy::extensions::transport_sockets::tls::v3::CommonTlsContext;
 
 // A context from its message. Null on errors, and while secrets are waited for.
 template <class Context, class Config>
@@ -45,6 +47,18 @@ bool make_anew(const Config& config, const std::string& where, Secrets& secrets,
   return true;
 }
 
+// Null without one, and on errors.
+std::shared_ptr<const KeyLog> open_key_log(const CommonTlsContext& common, const FieldPath& path,
+                                           const SocketBuild& build) {
+  if (!common.has_key_log()) return nullptr;
+  const FieldPath context = path.field("common_tls_context");
+  const FieldPath field = context.field("key_log");
+  if (build.logs != nullptr)
+    return read_key_log(common.key_log(), field, build.diagnostics, *build.logs);
+  build.diagnostics.error(Code::kNotSupported, field, "keys cannot be logged in this place");
+  return nullptr;
+}
+
 // `Tls` is what holds a `Context` that is read from the message `Tls::Config`.
 template <class Tls, class Context>
 std::shared_ptr<const Tls> compile(const TransportSocket& socket, const FieldPath& path,
@@ -62,9 +76,10 @@ std::shared_ptr<const Tls> compile(const TransportSocket& socket, const FieldPat
   SettingsRead read{build.secrets, build.diagnostics, {}};
   const size_t errors_before = build.diagnostics.error_count();
   auto context = make<Context>(*config, field, read);
+  auto key_log = open_key_log(config->common_tls_context(), field, build);
   if (build.diagnostics.error_count() != errors_before) return nullptr;
-  auto out =
-      std::make_shared<Tls>(std::move(config), field.str(), build, stat_prefix, std::move(context));
+  auto out = std::make_shared<Tls>(std::move(config), field.str(), build, stat_prefix,
+                                   std::move(context), std::move(key_log));
   build.secrets.add_user(out, std::move(read.files));
   return out;
 }
@@ -89,12 +104,14 @@ void add(const Verifier* verifier, std::vector<CertificateEntry>& out) {
 // ---- servers ----
 
 ServerTls::ServerTls(std::unique_ptr<Config> config, std::string where, const SocketBuild& build,
-                     const std::string& stat_prefix, std::shared_ptr<const ServerContext> context)
+                     const std::string& stat_prefix, std::shared_ptr<const ServerContext> context,
+                     std::shared_ptr<const KeyLog> key_log)
     : config_(std::move(config)),
       where_(std::move(where)),
       secrets_(build.secrets),
       stats_(build.stats, stat_prefix),
-      context_(std::move(context)) {}
+      context_(std::move(context)),
+      key_log_(std::move(key_log)) {}
 
 ServerTls::~ServerTls() = default;
 
@@ -114,17 +131,23 @@ std::vector<CertificateEntry> ServerTls::certificates() const {
 // ---- clients ----
 
 ClientTls::ClientTls(std::unique_ptr<Config> config, std::string where, const SocketBuild& build,
-                     const std::string& stat_prefix, std::shared_ptr<const ClientContext> context)
+                     const std::string& stat_prefix, std::shared_ptr<const ClientContext> context,
+                     std::shared_ptr<const KeyLog> key_log)
     : config_(std::move(config)),
       where_(std::move(where)),
       secrets_(build.secrets),
       stats_(build.stats, stat_prefix),
-      context_(std::move(context)) {}
+      context_(std::move(context)),
+      key_log_(std::move(key_log)) {}
 
 ClientTls::~ClientTls() = default;
 
 bool ClientTls::rebuild(Diagnostics& diagnostics) {
   return make_anew(*config_, where_, secrets_, diagnostics, context_);
+}
+
+void ClientTls::log_keys(net::Connection& connection, const net::Address& remote) const {
+  if (key_log_ != nullptr) key_log_->attach(*connection.tls(), connection.local_address(), remote);
 }
 
 std::vector<CertificateEntry> ClientTls::certificates() const {

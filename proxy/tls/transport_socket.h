@@ -7,8 +7,10 @@
 
 #include "config/diagnostic.h"
 #include "config/field_path.h"
+#include "proxy/net/connection.h"
 #include "proxy/stats/registry.h"
 #include "proxy/tls/client_context.h"
+#include "proxy/tls/key_log.h"
 #include "proxy/tls/secrets.h"
 #include "proxy/tls/server_context.h"
 #include "proxy/tls/tls_stats.h"
@@ -20,6 +22,10 @@ namespace envoy::extensions::transport_sockets::tls::v3 {
 class DownstreamTlsContext;
 class UpstreamTlsContext;
 }  // namespace envoy::extensions::transport_sockets::tls::v3
+
+namespace weir::stats {
+class LogWriters;
+}
 
 namespace weir::tls {
 
@@ -48,6 +54,7 @@ struct SocketBuild {
   Secrets& secrets;
   config::Diagnostics& diagnostics;
   stats::Registry& stats;
+  stats::LogWriters* logs = nullptr;  // null: key_log is refused
 };
 
 // TLS of a listener's filter chain.
@@ -63,8 +70,15 @@ class ServerTls : public SecretUser {
   std::shared_ptr<const ServerContext> context() const { return context_.get(); }
   const TlsStats& stats() const { return stats_; }
 
+  // Before the session's handshake, with the addresses that its connection has for filter chains.
+  void log_keys(net::TlsSession& session, const net::Address& local,
+                const net::Address& remote) const {
+    if (key_log_ != nullptr) key_log_->attach(session, local, remote);
+  }
+
   ServerTls(std::unique_ptr<Config> config, std::string where, const SocketBuild& build,
-            const std::string& stat_prefix, std::shared_ptr<const ServerContext> context);
+            const std::string& stat_prefix, std::shared_ptr<const ServerContext> context,
+            std::shared_ptr<const KeyLog> key_log);
   ~ServerTls() override;
   bool rebuild(config::Diagnostics& diagnostics) override;
   std::vector<CertificateEntry> certificates() const override;
@@ -75,6 +89,7 @@ class ServerTls : public SecretUser {
   Secrets& secrets_;
   TlsStats stats_;
   CurrentContext<ServerContext> context_;
+  std::shared_ptr<const KeyLog> key_log_;  // null: none
 };
 
 // TLS of a cluster, or of some of its endpoints.
@@ -91,8 +106,12 @@ class ClientTls : public SecretUser {
   std::shared_ptr<const ClientContext> context() const { return context_.get(); }
   const TlsStats& stats() const { return stats_; }
 
+  // For a connection that begins to connect to `remote`.
+  void log_keys(net::Connection& connection, const net::Address& remote) const;
+
   ClientTls(std::unique_ptr<Config> config, std::string where, const SocketBuild& build,
-            const std::string& stat_prefix, std::shared_ptr<const ClientContext> context);
+            const std::string& stat_prefix, std::shared_ptr<const ClientContext> context,
+            std::shared_ptr<const KeyLog> key_log);
   ~ClientTls() override;
   bool rebuild(config::Diagnostics& diagnostics) override;
   std::vector<CertificateEntry> certificates() const override;
@@ -103,6 +122,7 @@ class ClientTls : public SecretUser {
   Secrets& secrets_;
   TlsStats stats_;
   CurrentContext<ClientContext> context_;
+  std::shared_ptr<const KeyLog> key_log_;
 };
 
 // What a TransportSocket stands for. Null without errors: in the clear (raw_buffer, or none given).

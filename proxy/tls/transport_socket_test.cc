@@ -4,14 +4,18 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
+#include <sys/stat.h>
 
 #include <ctime>
+#include <filesystem>
+#include <fstream>
 
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config.pb.h"
+#include "proxy/stats/log_writers.h"
 #include "proxy/tls/testing/certificates.h"
 #include "proxy/tls/testing/sessions.h"
 
@@ -126,6 +130,105 @@ TEST_F(TransportSocketTest, BothSidesMeet) {
   EXPECT_EQ(stats_.value("listener.ssl.no_certificate"), 1u);
   EXPECT_EQ(stats_.value("cluster.c.ssl.versions.TLSv1.2"), 1u);
   EXPECT_EQ(stats_.value("cluster.c.ssl.ciphers.ECDHE-ECDSA-AES128-GCM-SHA256"), 1u);
+}
+
+// ---- key_log ----
+
+class KeyLogTest : public TransportSocketTest {
+ protected:
+  KeyLogTest() { std::filesystem::remove(path_); }
+  ~KeyLogTest() override { std::filesystem::remove(path_); }
+
+  DownstreamTlsContext logging() {
+    DownstreamTlsContext out = downstream();
+    out.mutable_common_tls_context()->mutable_key_log()->set_path(path_);
+    return out;
+  }
+  std::shared_ptr<const ServerTls> logged(const DownstreamTlsContext& message) {
+    const FieldPath root = FieldPath::root();
+    const FieldPath path = root.field("transport_socket");
+    return compile_downstream(socket(message), path, {secrets_, diagnostics_, stats_, &writers_},
+                              "listener.");
+  }
+  // What one connection between these addresses wrote.
+  std::string written(const ServerTls& tls, const std::string& local, const std::string& remote,
+                      std::string* secret = nullptr) {
+    const auto client_side = client(upstream());
+    const auto a = tls.new_session();
+    const auto b = client_side->new_session({});
+    tls.log_keys(*a, net::Address::ip(local, 443).take(), net::Address::ip(remote, 9).take());
+    EXPECT_TRUE(handshake(*a, *b).both_done());
+    if (secret != nullptr) *secret = secret_line(*b);
+    writers_.start();
+    writers_.stop();
+    std::ifstream in(path_);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  // NSS' line for a connection of TLS 1.2.
+  static std::string secret_line(net::TlsSession& session) {
+    uint8_t random[SSL3_RANDOM_SIZE];
+    SSL_get_client_random(session.ssl(), random, sizeof(random));
+    const SSL_SESSION* agreed = SSL_get_session(session.ssl());
+    std::string key(SSL_SESSION_get_master_key(agreed, nullptr, 0), '\0');
+    SSL_SESSION_get_master_key(agreed, reinterpret_cast<uint8_t*>(key.data()), key.size());
+    const auto hex = [](const auto* bytes, size_t count) {
+      std::string out;
+      for (size_t i = 0; i < count; ++i) {
+        const auto byte = static_cast<uint8_t>(bytes[i]);
+        out += {"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+      }
+      return out;
+    };
+    return "CLIENT_RANDOM " + hex(random, sizeof(random)) + " " + hex(key.data(), key.size()) +
+           "\n";
+  }
+
+  const std::string path_ = ::testing::TempDir() + "keys.log";
+  stats::LogWriters writers_{{}, stats_};
+};
+
+TEST_F(KeyLogTest, WritesWhatNssWould) {
+  const auto tls = logged(logging());
+  ASSERT_TRUE(tls) << messages();
+  std::string secret;
+  EXPECT_EQ(written(*tls, "10.0.0.1", "10.0.0.2", &secret), secret);
+  struct stat status {};
+  ASSERT_EQ(stat(path_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777u, 0600u);
+  EXPECT_NE(messages().find("can decrypt"), std::string::npos) << messages();
+}
+
+TEST_F(KeyLogTest, OnlyForTheRangesThatWereAskedFor) {
+  DownstreamTlsContext message = logging();
+  auto& log = *message.mutable_common_tls_context()->mutable_key_log();
+  auto& local = *log.add_local_address_range();
+  local.set_address_prefix("10.1.0.0");
+  local.mutable_prefix_len()->set_value(16);
+  auto& remote = *log.add_remote_address_range();
+  remote.set_address_prefix("2001:db8::");
+  remote.mutable_prefix_len()->set_value(32);
+  const auto tls = logged(message);
+  ASSERT_TRUE(tls) << messages();
+  EXPECT_EQ(written(*tls, "10.2.0.1", "2001:db8::1"), "");
+  EXPECT_EQ(written(*tls, "10.1.0.1", "2001:db9::1"), "");
+  EXPECT_NE(written(*tls, "10.1.0.1", "2001:db8::1"), "");
+}
+
+TEST_F(KeyLogTest, NamesWhatCannotBe) {
+  DownstreamTlsContext message = logging();
+  message.mutable_common_tls_context()->mutable_key_log()->set_path("/proc/none/keys.log");
+  EXPECT_EQ(logged(message), nullptr);
+  EXPECT_EQ(only_error().substr(0, 33), "common_tls_context.key_log.path: ") << messages();
+  diagnostics_ = {};
+  message = logging();
+  auto& range = *message.mutable_common_tls_context()->mutable_key_log()->add_local_address_range();
+  range.set_address_prefix("10.0.0.0");
+  range.mutable_prefix_len()->set_value(33);
+  EXPECT_EQ(logged(message), nullptr);
+  EXPECT_EQ(only_error(),
+            "common_tls_context.key_log.local_address_range[0]: prefix_len is at most 32 for this "
+            "address");
+  EXPECT_EQ(refusal(logging()), "common_tls_context.key_log: keys cannot be logged in this place");
 }
 
 TEST_F(TransportSocketTest, InTheClear) {

@@ -38,6 +38,7 @@ class Secrets;
 }  // namespace weir::tls
 
 namespace weir::stats {
+class LogWriters;
 class Registry;
 }
 
@@ -152,6 +153,7 @@ struct ClusterConfig {
 struct TlsBuild {
   tls::Secrets* secrets = nullptr;
   stats::Registry* stats = nullptr;
+  stats::LogWriters* logs = nullptr;  // for key_log
 };
 
 // Null when `diagnostics` has an error at `path` or below it, found here or before.

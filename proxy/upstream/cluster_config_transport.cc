@@ -40,9 +40,9 @@ std::shared_ptr<const tls::ClientTls> read_socket(ClusterBuild& build,
     refuse(build.diagnostics, path, "TLS in this place");
     return nullptr;
   }
-  return tls::compile_upstream(socket, path,
-                               {*build.tls.secrets, build.diagnostics, *build.tls.stats},
-                               "cluster." + build.out.stat_name + ".");
+  return tls::compile_upstream(
+      socket, path, {*build.tls.secrets, build.diagnostics, *build.tls.stats, build.tls.logs},
+      "cluster." + build.out.stat_name + ".");
 }
 
 // Whom a connection speaks for is said before its own transport socket begins.

@@ -159,6 +159,8 @@ bool Pool::open_connection(bool high_priority) {
     loop_.post([this, &connection, error] { connected(connection, error); });
     return true;
   }
+  if (const tls::ClientTls* tls = pools_.tls())
+    tls->log_keys(connection.connection(), host_.endpoint().address);
   pools_.introduce(connection.connection());
   connection.timer_.set(loop_.timers(), loop_.now_ms() + config.connect_timeout_ms);
   return true;

@@ -1,6 +1,7 @@
 // Listeners that speak TLS, with curl as the client: chains, headers, redirects, and clients that
 // are slow, silent or no clients at all.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <csignal>
@@ -290,6 +291,43 @@ TEST_F(TlsListener, BehindTheProxyProtocol) {
   EXPECT_EQ(app.requests(), 1);
   EXPECT_EQ(proxy.stat("proxy_proto.versions.v1.found"), 1);
   EXPECT_EQ(proxy.stat("proxy_proto.not_found_disallowed"), 1);
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    if (text[at] != '#') out.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+// Both ends tell the same secrets, in the same words.
+TEST_F(TlsListener, KeysAreLoggedForWhoeverReadsAlong) {
+  const std::string path = folder_ + "/keys.log";
+  const std::string theirs = folder_ + "/curl_keys.log";
+  Proxy proxy = weir()
+                    .direct("/", 200, "ok")
+                    .argument("--file-flush-interval-msec")
+                    .argument("50")
+                    .with("chain", tls("", "key_log: {path: " + path +
+                                               ", remote_address_range: "
+                                               "[{address_prefix: 127.0.0.0, prefix_len: 8}]}\n"))
+                    .start();
+  const std::string port = std::to_string(proxy.port());
+  ChildProcess child(
+      {"curl", "--silent", "--cacert", folder_ + "/ca.pem", "--resolve",
+       "a.test:" + port + ":127.0.0.1", "https://a.test:" + port + "/"},
+      {.output_path = folder_ + "/output", .environment = {"SSLKEYLOGFILE=" + theirs}});
+  ASSERT_EQ(child.wait(10s), 0);
+  const std::vector<std::string> wanted = lines_of(read_file(theirs));
+  ASSERT_GE(wanted.size(), 4u);
+  EXPECT_TRUE(eventually([&] { return lines_of(read_file(path)) == wanted; })) << read_file(path);
+  struct stat status {};
+  ASSERT_EQ(stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777u, 0600u);
 }
 
 TEST_F(TlsListener, ATcpProxyGetsWhatWasDecrypted) {

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
 
+#include <csignal>
+
 #include "proxy/net/proxy_protocol.h"
 #include "proxy/tls/testing/certificates.h"
 #include "proxy/tls/testing/sessions.h"
@@ -76,9 +78,9 @@ class TlsUpstream : public testing::Test {
         server_(tls::testing::bare_server(leaf_)),
         listener_(RawSocket::listen()) {}
 
-  std::string tls(const std::string& more = "") const {
-    return socket("tls.v3.UpstreamTlsContext", more +
-                                                   "common_tls_context:\n"
+  std::string tls(const std::string& more = "", const std::string& common = "") const {
+    return socket("tls.v3.UpstreamTlsContext", more + "common_tls_context:\n" +
+                                                   indented(common, "  ") +
                                                    "  validation_context:\n"
                                                    "    trusted_ca:\n"
                                                    "      inline_string: |\n" +
@@ -140,6 +142,24 @@ TEST_F(TlsUpstream, NamesAreCheckedWithoutBeingAskedFor) {
   Proxy proxy = builder(tls("sni: fixed.test\n") + options("{auto_san_validation: true}")).start();
   EXPECT_EQ(asked_for(proxy, "Host: a.test\r\n", 204), "fixed.test");
   EXPECT_EQ(asked_for(proxy, "Host: 127.0.0.1\r\n", 503), "fixed.test") << "addresses, too";
+}
+
+TEST_F(TlsUpstream, KeysAreLoggedForWhoeverReadsAlong) {
+  const std::string folder = new_scratch_folder("keys");
+  const auto logging = [&](const std::string& file, const std::string& range) {
+    return tls("", "key_log: {path: " + folder + file + ", local_address_range: [{" + range +
+                       "}], remote_address_range: [{" + range + "}]}\n");
+  };
+  for (const auto& [file, range] :
+       {std::pair("/in", "address_prefix: 127.0.0.0, prefix_len: 8"),
+        std::pair("/out", "address_prefix: 127.1.0.0, prefix_len: 16")}) {
+    Proxy proxy = builder(logging(file, range)).start();
+    asked_for(proxy, "Host: a.test\r\n", 204);
+    proxy.signal(SIGTERM);
+    EXPECT_EQ(proxy.wait(5s), 0);
+  }
+  EXPECT_TRUE(read_file(folder + "/in").starts_with("CLIENT_RANDOM ")) << "as of TLS 1.2";
+  EXPECT_EQ(read_file(folder + "/out"), "");
 }
 
 // A cluster of one endpoint with this label, whose transport sockets are chosen by labels.
