@@ -129,6 +129,33 @@ TEST(DiagnosticFormat, CutsALongLineAroundTheColumn) {
   EXPECT_TRUE(item.source_line.ends_with("b..."));
 }
 
+TEST(DiagnosticFormat, NeverShowsALineWithASecret) {
+  const std::string pem =
+      "-----BEGIN EC PRIVATE KEY-----\nMHcC\nAQEE\n-----END EC PRIVATE KEY-----\n";
+  const auto shown = [](const std::string& text, const std::string& at, const std::string& path) {
+    Diagnostics diagnostics;
+    const Source& source = diagnostics.add_source("f", text);
+    Diagnostic item = placed("m", source, text.find(at));
+    if (path.empty()) return item.source_line;
+    item.field_path = path;
+    place(item, source, text.find(at));
+    EXPECT_EQ(item.line, 2);
+    return item.source_line;
+  };
+  EXPECT_EQ(shown(pem + "a: 1\n", "a: 1", ""), "a: 1") << "behind the key";
+  EXPECT_EQ(shown("a: 1\n" + pem, "a: 1", ""), "a: 1") << "before it";
+  EXPECT_EQ(shown("-----BEGIN CERTIFICATE-----\nMIIB\n", "MIIB", ""), "MIIB");
+  for (const char* inside : {"BEGIN EC", "MHcC", "AQEE"})
+    EXPECT_EQ(shown(pem, inside, ""), "") << inside;
+  EXPECT_EQ(shown("-----BEGIN PRIVATE KEY-----\nMHcC", "MHcC", ""), "") << "without an end";
+  const std::string json(3'000, 'x');
+  EXPECT_EQ(shown("{\"a\": \"-----BEGIN PRIVATE KEY-----\\n" + json + "!" + json + "\"}", "!", ""),
+            "")
+      << "deep in a line";
+  EXPECT_EQ(shown("{privateKey: {inline_string: x}, b: 1}", "b: 1", ""), "") << "beside it";
+  EXPECT_EQ(shown("p:\n- {inline_string: hunter2}\n", "hunter2", "c.password.inline_string"), "");
+}
+
 TEST(DiagnosticFormat, KeepsTheCaretWithinTheLine) {
   Diagnostics diagnostics;
   const Source& source = diagnostics.add_source("f", "ab\r");

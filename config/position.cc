@@ -1,6 +1,7 @@
 #include "config/position.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -15,11 +16,13 @@ constexpr std::size_t kMaxExcerpt = 160;
 struct Excerpt {
   std::string text;
   std::size_t caret = 0;
+  std::size_t begin = 0;  // of what is shown of the line
+  std::size_t end = 0;
 };
 
 Excerpt excerpt_of(std::string_view line, std::size_t caret) {
   caret = std::min(caret, line.size());  // the end of a line with a carriage return is behind it
-  if (line.size() <= kMaxExcerpt) return {std::string(line), caret};
+  if (line.size() <= kMaxExcerpt) return {std::string(line), caret, 0, line.size()};
   std::size_t begin = caret > kMaxExcerpt / 2 ? caret - kMaxExcerpt / 2 : 0;
   while (begin > 0 && utf8_is_continuation(line[begin])) --begin;
   std::size_t end = std::min(line.size(), begin + kMaxExcerpt);
@@ -27,7 +30,31 @@ Excerpt excerpt_of(std::string_view line, std::size_t caret) {
   const std::string_view left = begin > 0 ? "..." : "";
   const std::string_view right = end < line.size() ? "..." : "";
   std::string text = std::string(left) + std::string(line.substr(begin, end - begin));
-  return {text + std::string(right), caret - begin + left.size()};
+  return {text + std::string(right), caret - begin + left.size(), begin, end};
+}
+
+// Fields whose values are nobody's to see, as files spell them (proto3 JSON allows both).
+constexpr std::string_view kSecretFields[] = {
+    "private_key", "privateKey", "pkcs12", "password", "session_ticket_keys", "sessionTicketKeys",
+};
+
+bool names_secret(std::string_view text) {
+  return std::any_of(
+      std::begin(kSecretFields), std::end(kSecretFields),
+      [&](std::string_view name) { return text.find(name) != std::string_view::npos; });
+}
+
+// Whether [begin, end) has bytes of a private key in PEM form.
+bool within_private_key(std::string_view text, std::size_t begin, std::size_t end) {
+  constexpr std::string_view kBegin = "-----BEGIN";
+  constexpr std::string_view kEnd = "-----END";
+  for (std::size_t at = text.find(kBegin); at < end; at = text.find(kBegin, at + 1)) {
+    const std::size_t close = std::min(text.find(kEnd, at), text.size());
+    const std::size_t label_end = std::min(text.find("-----", at + kBegin.size()), text.size());
+    const std::string_view label = text.substr(at, label_end - at);
+    if (close > begin && label.find("PRIVATE KEY") != std::string_view::npos) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -52,6 +79,11 @@ void place(Diagnostic& diagnostic, const Source& source, std::size_t offset) {
   diagnostic.line = position.line;
   diagnostic.column = position.column;
   Excerpt excerpt = excerpt_of(position.line_text, static_cast<std::size_t>(position.column - 1));
+  const auto line = static_cast<std::size_t>(position.line_text.data() - source.text.data());
+  // What is printed ends in logs and tickets.
+  const bool secret = names_secret(diagnostic.field_path) || names_secret(excerpt.text) ||
+                      within_private_key(source.text, line + excerpt.begin, line + excerpt.end);
+  if (secret) excerpt = {};
   diagnostic.source_line = std::move(excerpt.text);
   diagnostic.caret = excerpt.caret;
 }
