@@ -8,6 +8,8 @@
 
 #include <cstdio>
 #include <ctime>
+#include <fstream>
+#include <string>
 
 #include "proxy/tls/secret_text.h"
 #include "proxy/tls/testing/certificates.h"
@@ -250,6 +252,37 @@ TEST(SecretText, ReadsFilesAndNamesWhatItCannotRead) {
   EXPECT_EQ(SecretText::read_file(path).error().message,
             "cannot read '" + path + "': No such file or directory");
   EXPECT_NE(SecretText::read_file("/").error().message.find("directory"), std::string::npos);
+}
+
+// The flags of the mapping that holds the address, as /proc tells them.
+std::string mapping_flags(const void* address) {
+  const auto wanted = reinterpret_cast<uintptr_t>(address);
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin = 0;
+    uintptr_t end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) {
+      inside = wanted >= begin && wanted < end;
+    } else if (inside && line.starts_with("VmFlags:")) {
+      return line + " ";
+    }
+  }
+  return "";
+}
+
+TEST(SecretText, IsKeptOutOfCoreFiles) {
+  const std::string path = ::testing::TempDir() + "secret_text_core_test";
+  testing::write_file(path, "a private key");
+  const Result<SecretText> text = SecretText::read_file(path);
+  unlink(path.c_str());
+  ASSERT_TRUE(text.ok()) << text.error().message;
+  EXPECT_NE(mapping_flags(text->view().data()).find(" dd "), std::string::npos)
+      << mapping_flags(text->view().data());
+  const std::string copied = "another one";
+  const SecretText copy(copied);
+  EXPECT_NE(mapping_flags(copy.view().data()).find(" dd "), std::string::npos);
+  EXPECT_EQ(mapping_flags(copied.data()).find(" dd "), std::string::npos) << "other memory is not";
 }
 
 }  // namespace

@@ -43,13 +43,14 @@ class H2Conformance : public testing::TestWithParam<bool> {
   H2Conformance()
       : certificate_(tls::testing::Wanted{.common_name = "weir", .dns = {"a.example"}}),
         context_(tls::testing::bare_client()),
-        proxy_(start()) {
+        proxy_(start("")) {
     static constexpr uint8_t kOffer[] = {2, 'h', '2'};
     SSL_CTX_set_alpn_protos(context_.get(), kOffer, sizeof(kOffer));
   }
 
-  Proxy start() {
-    ProxyBuilder builder = weir().upstream(app_);
+  // `hcm`: lines of the connection manager.
+  Proxy start(const std::string& hcm) {
+    ProxyBuilder builder = weir().upstream(app_).with("hcm", hcm);
     if (GetParam())
       builder.with("chain",
                    "transport_socket:\n"
@@ -68,9 +69,10 @@ class H2Conformance : public testing::TestWithParam<bool> {
                        indented(certificate_.key_pem(), "            "));
     return builder.start();
   }
-  Client connect() {
+  Client connect() { return connect(proxy_); }
+  Client connect(const Proxy& to) {
     net::RawSocket socket =
-        net::RawSocket::connect(net::Address::ip("127.0.0.1", proxy_.port()).take());
+        net::RawSocket::connect(net::Address::ip("127.0.0.1", to.port()).take());
     if (!GetParam()) return Client(std::move(socket));
     auto tunnel = std::make_unique<TlsTunnel>(std::move(socket), *context_);
     EXPECT_TRUE(tunnel->shaken());
@@ -193,6 +195,24 @@ TEST_P(H2Conformance, MessagesThatAreNone) {
   for (const NamedBytes* cases : {&kBadPseudoHeaders, &kBadNamesAndValues, &kBadConnectionHeaders,
                                   &kBadContentLength, &kBadTrailers, &kBadConnect})
     check_refused(*cases);
+}
+
+// RFC 9298: extended CONNECT alone lets no UDP through.
+TEST_P(H2Conformance, ConnectUdpNeedsItsOwnConfiguration) {
+  const Proxy other = start(
+      "http2_protocol_options: {allow_connect: true}\n"
+      "upgrade_configs: [{upgrade_type: websocket}, {upgrade_type: CONNECT}]");
+  Client client = connect(other);
+  client.peer.send(kPreface + settings() +
+                   headers({{":method", "CONNECT"},
+                            {":protocol", "connect-udp"},
+                            {":scheme", "https"},
+                            {":authority", "a.example"},
+                            {":path", "/.well-known/masque/udp/192.0.2.6/443/"},
+                            {"capsule-protocol", "?1"}},
+                           kEndHeaders));
+  EXPECT_EQ(client.peer.wait_for(kHeaders, 1u).get(":status"), "403");
+  EXPECT_EQ(app_.requests(), 0);
 }
 
 TEST_P(H2Conformance, CompressionThatIsWrong) {

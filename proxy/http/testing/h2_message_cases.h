@@ -168,6 +168,11 @@ inline const NamedBytes kBadConnect = {
                                                     {":scheme", "http"},
                                                     {":authority", "a"},
                                                     {":path", "/"}})},
+    {"with :protocol connect-udp", headers({{":method", "CONNECT"},
+                                            {":protocol", "connect-udp"},
+                                            {":scheme", "https"},
+                                            {":authority", "a"},
+                                            {":path", "/.well-known/masque/udp/b/53/"}})},
     {":protocol with GET", headers(lines_before(":protocol", "websocket"))},
 };
 
