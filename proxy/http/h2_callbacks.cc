@@ -40,7 +40,7 @@ nghttp2_option* make_option(uint32_t hpack_table_bytes, uint32_t max_acks) {
 }  // namespace
 
 nghttp2_session* Callbacks::make_session(Session& session, bool server, uint32_t hpack_table_bytes,
-                                         uint32_t max_acks) {
+                                         uint32_t max_acks, nghttp2_mem hooks) {
   nghttp2_session_callbacks* callbacks = nullptr;
   nghttp2_option* option = make_option(hpack_table_bytes, max_acks);
   if (option == nullptr || nghttp2_session_callbacks_new(&callbacks) != 0) {
@@ -57,9 +57,9 @@ nghttp2_session* Callbacks::make_session(Session& session, bool server, uint32_t
   nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
   nghttp2_session* made = nullptr;
   if (server) {
-    nghttp2_session_server_new2(&made, callbacks, &session, option);
+    nghttp2_session_server_new3(&made, callbacks, &session, option, &hooks);
   } else {
-    nghttp2_session_client_new2(&made, callbacks, &session, option);
+    nghttp2_session_client_new3(&made, callbacks, &session, option, &hooks);
   }
   nghttp2_session_callbacks_del(callbacks);
   nghttp2_option_del(option);

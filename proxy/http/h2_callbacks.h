@@ -10,9 +10,9 @@ class Session;
 
 // nghttp2's callbacks, as it wants them: C functions that get the session by a pointer.
 struct Callbacks {
-  // A session of nghttp2's with these callbacks; null when memory is short.
+  // A session of nghttp2's with these callbacks, in memory of these; null when memory is short.
   static nghttp2_session* make_session(Session& session, bool server, uint32_t hpack_table_bytes,
-                                       uint32_t max_acks);
+                                       uint32_t max_acks, nghttp2_mem hooks);
 
   // What nghttp2 asks for the payload of one stream's DATA frames.
   static nghttp2_data_provider body_of(int32_t stream_id);

@@ -158,6 +158,7 @@ void Session::trim() {
   std::vector<Stream*>().swap(pump_list_);
   std::vector<Stream*>().swap(settling_);
   std::vector<Stream*>().swap(sent_list_);
+  memory_.release();
 }
 
 // ---- PING ----

@@ -40,7 +40,7 @@ Session::~Session() {
 
 void Session::open() {
   session_ = Callbacks::make_session(*this, side_ == Side::kServer, options_.hpack_table_size,
-                                     options_.max_outbound_control_frames);
+                                     options_.max_outbound_control_frames, memory_.hooks());
   wire_.gather_turns(true);
   opened_ms_ = idle_since_ms_ = activity_ms_ = now_ms();
   if (options_.keep_alive.interval_ms > 0) ping_at_ms_ = next_ping_ms(opened_ms_);

@@ -11,6 +11,7 @@
 #include "proxy/http/h2_closed_streams.h"
 #include "proxy/http/h2_headers.h"
 #include "proxy/http/h2_limits.h"
+#include "proxy/http/h2_memory.h"
 #include "proxy/http/h2_options.h"
 #include "proxy/http/h2_stream.h"
 #include "proxy/net/connection.h"
@@ -138,6 +139,7 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   int64_t next_ping_ms(int64_t now);
 
   net::Connection& wire_;
+  SessionMemory memory_;
   net::Timer timer_;
   FieldSection section_;
   Stream* section_stream_ = nullptr;
