@@ -203,14 +203,21 @@ Cluster: name alt_stat_name type cluster_type connect_timeout per_connection_buf
   maglev_lb_config original_dst_lb_config least_request_lb_config round_robin_lb_config
   common_lb_config transport_socket metadata upstream_connection_options
   close_connections_on_host_health_failure ignore_health_on_host_removal load_balancing_policy
-  upstream_bind_config eds_cluster_config lrs_server
+  upstream_bind_config eds_cluster_config lrs_server health_checks
+  outlier_detection
 Cluster.TransportSocketMatch: *
 Cluster.OriginalDstLbConfig: * -metadata_key
 Cluster.CommonLbConfig: healthy_panic_threshold locality_weighted_lb_config zone_aware_lb_config
   update_merge_window ignore_new_hosts_until_first_hc consistent_hashing_lb_config
+OutlierDetection: * -monitors
 CircuitBreakers: thresholds
 CircuitBreakers.Thresholds: priority max_connections max_pending_requests max_requests
   max_retries track_remaining retry_budget
+
+package envoy.config.core.v3
+HealthCheck: * -alt_port -custom_health_check -event_log_path -event_logger -event_service
+HealthCheck.HttpHealthCheck: * -codec_client_type=HTTP3
+HealthCheck.TcpHealthCheck: * -proxy_protocol_config
 
 package envoy.config.endpoint.v3
 ClusterLoadAssignment: cluster_name endpoints policy

@@ -50,6 +50,8 @@ Clusters::~Clusters() = default;
 
 void Clusters::set_static(const Configs& configs, upstream::DnsResolvers resolvers) {
   resolvers_ = std::move(resolvers);
+  // One cluster that is warm must not pass for all of those that are still to come.
+  setting_static_ = true;
   std::vector<std::string> gone;
   for (const auto& [name, entry] : entries_)
     if (!entry.dynamic && !configs.contains(name)) gone.push_back(name);
@@ -59,7 +61,12 @@ void Clusters::set_static(const Configs& configs, upstream::DnsResolvers resolve
     if (old != entries_.end() && old->second.dynamic) remove(name);  // the file's word counts
     put(config, false, {});
   }
+  setting_static_ = false;
   count();
+}
+
+void Clusters::tell_warm() {
+  if (told_warm_ && !setting_static_) told_warm_();
 }
 
 void Clusters::put(std::shared_ptr<const ClusterConfig> config, bool dynamic,
@@ -79,6 +86,7 @@ void Clusters::put(std::shared_ptr<const ClusterConfig> config, bool dynamic,
   if (entry.next == nullptr) ++warming_;
   entry.next = config;
   entry.next_hosts = nullptr;
+  forget(std::exchange(entry.next_health, watch_health(config)));
   entry.next_resource = std::move(resource);
   find_endpoints(name, *config);
 }
@@ -102,11 +110,12 @@ void Clusters::discover(std::shared_ptr<const ClusterConfig> config) {
     events.publish = [this](const std::string& name, auto hosts) {
       const auto found = entries_.find(name);
       if (found == entries_.end()) return;
+      Entry& entry = found->second;
+      if (entry.next == nullptr) return publish_hosts(entry, std::move(hosts));
       // A cluster that warms waits for all of its names.
-      if (found->second.next != nullptr)
-        found->second.next_hosts = std::move(hosts);
-      else
-        publish_hosts(found->second, std::move(hosts));
+      if (entry.next_health != nullptr && entry.next_health->started())
+        entry.next_health->set_hosts(hosts);
+      entry.next_hosts = std::move(hosts);
     };
     events.initialised = [this](const std::string& name) {
       const auto found = entries_.find(name);
@@ -135,10 +144,13 @@ void Clusters::remove(const std::string& name) {
   }
   if (found->second.cluster != nullptr) --active_;
   retire(found->second);
+  forget(std::move(found->second.health));
+  forget(std::move(found->second.next_health));
+  if (found->second.membership) found->second.membership->clear();
   entries_.erase(found);
   if (told_published_) told_published_(name, nullptr);
   needs_.stats.main_shard().inc(removed_);
-  if (told_warm_) told_warm_();
+  tell_warm();
 }
 
 // ---- warming ----
@@ -157,8 +169,12 @@ void Clusters::publish_if_warm(const std::string& name) {
   Entry& entry = found->second;
   if (entry.next == nullptr || entry.next_hosts == nullptr) return;
   if (!all_tls(*entry.next, [](const tls::ClientTls& tls) { return tls.settled(); })) return;
+  if (entry.next_health != nullptr) {
+    entry.next_health->set_hosts(entry.next_hosts);
+    if (!entry.next_health->ready()) return;
+  }
   publish(entry);
-  if (told_warm_) told_warm_();
+  tell_warm();
 }
 
 bool Clusters::primary_warm() const {
@@ -173,6 +189,8 @@ void Clusters::publish_primary() {
     if (entry.next == nullptr || entry.cluster != nullptr ||
         entry.next->discovery == ClusterConfig::Discovery::kEds)
       continue;
+    // Checks have time limits of their own.
+    if (entry.next_health != nullptr && entry.next_health->started()) continue;
     if (entry.next_hosts == nullptr) entry.next_hosts = std::make_shared<const HostSet>();
     publish(entry);
   }
@@ -188,7 +206,11 @@ void Clusters::publish(Entry& entry) {
   entry.cluster = published.cluster;
   entry.next = nullptr;
   entry.hosts = std::exchange(entry.next_hosts, nullptr);
+  forget(std::exchange(entry.health, std::move(entry.next_health)));
+  if (entry.health != nullptr) entry.health->set_hosts(entry.hosts);
   published.hosts = usable_hosts(entry);
+  if (!entry.membership) entry.membership.emplace(needs_.stats, entry.cluster->config->stat_name);
+  entry.membership->note(*published.hosts);
   published.plan = upstream::plan_balancing(published.cluster->config->balancing, published.hosts);
   entry.plan = published.plan;
   entry.resource = std::exchange(entry.next_resource, {});
@@ -212,13 +234,17 @@ void Clusters::retire(Entry& entry) {
 
 void Clusters::publish_hosts(Entry& entry, std::shared_ptr<const HostSet> hosts) {
   if (entry.cluster == nullptr) return;
-  const auto old_plan = entry.plan;
-  retire(entry);
-  entry.hosts = std::move(hosts);
-  hosts = usable_hosts(entry);
+  needs_.last_owner.keep(std::exchange(entry.hosts, std::move(hosts)));
+  if (entry.health != nullptr) entry.health->set_hosts(entry.hosts);
+  push_hosts(entry);
+}
+
+void Clusters::push_hosts(Entry& entry) {
+  auto hosts = usable_hosts(entry);
+  entry.membership->note(*hosts);
   const std::string& name = entry.cluster->config->name;
-  auto plan = upstream::plan_balancing(entry.cluster->config->balancing, hosts, old_plan);
-  entry.plan = plan;
+  auto plan = upstream::plan_balancing(entry.cluster->config->balancing, hosts, entry.plan);
+  needs_.last_owner.keep(std::exchange(entry.plan, plan));
   needs_.workers.each([=](Worker& worker) { worker.update_hosts(name, hosts, plan); });
   const auto main = main_clusters_.find(name);
   if (main != main_clusters_.end() && main->second.cluster != nullptr)
@@ -230,7 +256,42 @@ std::shared_ptr<const HostSet> Clusters::usable_hosts(Entry& entry) {
   const bool ready =
       all_tls(*entry.cluster->config, [](const tls::ClientTls& tls) { return tls.ready(); });
   entry.withheld = !ready;
-  return ready ? entry.hosts : std::make_shared<const HostSet>();
+  if (!ready) return std::make_shared<const HostSet>();
+  return entry.health != nullptr ? entry.health->hosts() : entry.hosts;
+}
+
+// ---- health ----
+
+std::unique_ptr<upstream::ClusterHealth> Clusters::watch_health(
+    std::shared_ptr<const ClusterConfig> config) {
+  const std::string name = config->name;
+  upstream::ClusterHealth::Events events;
+  events.ready = [this, name] {
+    // It may have been published without waiting for this.
+    health_changed(name, {});
+    publish_if_warm(name);
+  };
+  events.changed = [this, name](const auto& failed) { health_changed(name, failed); };
+  return upstream::ClusterHealth::make(needs_.loop, needs_.stats, std::move(config),
+                                       std::move(events));
+}
+
+void Clusters::health_changed(const std::string& name, const std::vector<net::Address>& failed) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end() || found->second.cluster == nullptr) return;
+  push_hosts(found->second);
+  if (failed.empty()) return;
+  needs_.workers.each([name, failed](Worker& worker) { worker.hosts_failed(name, failed); });
+  const auto main = main_clusters_.find(name);
+  if (main != main_clusters_.end() && main->second.cluster != nullptr)
+    main->second.cluster->drain_hosts(failed);
+}
+
+// It may be the one that is just telling.
+void Clusters::forget(std::unique_ptr<upstream::ClusterHealth> health) {
+  if (health == nullptr) return;
+  health->stop();
+  needs_.loop.retire(std::move(health));
 }
 
 void Clusters::secrets_settled() {
@@ -353,7 +414,9 @@ std::vector<Clusters::State> Clusters::states() const {
   std::vector<State> out;
   for (const auto& [name, entry] : entries_)
     if (entry.cluster != nullptr)
-      out.push_back({entry.cluster->config, entry.hosts, entry.dynamic});
+      out.push_back({entry.cluster->config,
+                     entry.health != nullptr ? entry.health->hosts() : entry.hosts, entry.dynamic,
+                     entry.health.get()});
   return out;
 }
 

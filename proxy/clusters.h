@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,9 @@
 #include "proxy/source_handlers.h"
 #include "proxy/tls/secrets.h"
 #include "proxy/upstream/cluster.h"
+#include "proxy/upstream/cluster_health.h"
 #include "proxy/upstream/discovery.h"
+#include "proxy/upstream/membership.h"
 #include "proxy/workers.h"
 
 namespace weir {
@@ -24,7 +27,8 @@ class ControlPlanes;
 
 // The clusters of the process: those of the bootstrap, and those that a control plane sends (CDS).
 // A cluster is published to the workers when it is warm, that is, when its endpoints were found for
-// the first time and its secrets are there; until then the version before it serves. Main thread.
+// the first time, its secrets are there, and each endpoint was checked once if the cluster has a
+// health check; until then the version before it serves. Main thread.
 class Clusters {
  public:
   using Configs = std::map<std::string, std::shared_ptr<const upstream::ClusterConfig>>;
@@ -59,7 +63,7 @@ class Clusters {
   // Whether every cluster is warm; those that no control plane is needed for.
   bool warm() const { return warming_ == 0; }
   bool primary_warm() const;
-  // Called when warm() may have become true.
+  // Called when warm() may have become true, but not from within set_static.
   void on_warm(std::function<void()> told) { told_warm_ = std::move(told); }
   // Called when a cluster, or another version of it, is in force; with null when it is no more.
   using Published = std::function<void(const std::string& name, const upstream::ClusterConfig*)>;
@@ -73,6 +77,7 @@ class Clusters {
     std::shared_ptr<const upstream::ClusterConfig> config;
     std::shared_ptr<const upstream::HostSet> hosts;
     bool dynamic = false;
+    const upstream::ClusterHealth* health = nullptr;  // null: nothing watches it
   };
   // Those that were published.
   std::vector<State> states() const;
@@ -81,15 +86,18 @@ class Clusters {
  private:
   struct Entry {
     bool dynamic = false;
-    std::shared_ptr<upstream::Cluster> cluster;  // published; null before
-    std::shared_ptr<const upstream::HostSet> hosts;
+    std::shared_ptr<upstream::Cluster> cluster;          // published; null before
+    std::shared_ptr<const upstream::HostSet> hosts;      // as their source gives them
     std::shared_ptr<const upstream::BalancerPlan> plan;  // what the workers have
+    std::unique_ptr<upstream::ClusterHealth> health;     // null: nothing watches it
+    std::optional<upstream::Membership> membership;
     bool withheld = false;  // `hosts` from the workers, because secrets are missing
     xds::Resource resource;
     int64_t updated_s = 0;
     // The version that warms, if one does.
     std::shared_ptr<const upstream::ClusterConfig> next;
     std::shared_ptr<const upstream::HostSet> next_hosts;  // null: not found yet
+    std::unique_ptr<upstream::ClusterHealth> next_health;
     xds::Resource next_resource;
   };
   struct MainCluster {
@@ -106,8 +114,14 @@ class Clusters {
   void publish_if_warm(const std::string& name);
   void publish(Entry& entry);
   void retire(Entry& entry);
+  void tell_warm();
   static std::shared_ptr<const upstream::HostSet> usable_hosts(Entry& entry);
   void publish_hosts(Entry& entry, std::shared_ptr<const upstream::HostSet> hosts);
+  void push_hosts(Entry& entry);
+  std::unique_ptr<upstream::ClusterHealth> watch_health(
+      std::shared_ptr<const upstream::ClusterConfig> config);
+  void health_changed(const std::string& name, const std::vector<net::Address>& failed);
+  void forget(std::unique_ptr<upstream::ClusterHealth> health);
   std::shared_ptr<const upstream::HostSet> compile_assignment(
       const std::string& name, const envoy::config::endpoint::v3::ClusterLoadAssignment& message,
       config::Diagnostics& diagnostics) const;
@@ -126,6 +140,7 @@ class Clusters {
   std::unique_ptr<upstream::Discovery> discovery_;  // null until a cluster has names
   size_t warming_ = 0;
   size_t active_ = 0;  // published
+  bool setting_static_ = false;
   std::function<void()> told_warm_;
   std::function<void()> told_loaded_;
   Published told_published_;

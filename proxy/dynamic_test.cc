@@ -19,6 +19,7 @@
 #include "proxy/control_planes.h"
 #include "proxy/listeners.h"
 #include "proxy/net/testing/loop_thread.h"
+#include "proxy/net/testing/raw_socket.h"
 #include "proxy/runtime_layers.h"
 
 namespace weir {
@@ -225,6 +226,37 @@ TEST_F(Dynamic, EndpointsComeByTheServicesName) {
   ASSERT_TRUE(
       eventually([](Stores& s) { return has_cluster(s, "other") && !has_cluster(s, "app"); }));
   EXPECT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "other") == 3; }));
+}
+
+TEST_F(Dynamic, AClusterIsWarmWhenItsEndpointsWereChecked) {
+  net::RawSocket first = net::RawSocket::listen();
+  net::RawSocket second = net::RawSocket::listen();
+  folder_.write("eds.yaml", "resources:\n" + endpoints("app", {first.address().port()}));
+  folder_.write(
+      "cds.yaml",
+      "resources:\n" + cluster("app", "type: EDS\n  eds_cluster_config: {eds_config: " +
+                                          source_yaml("eds.yaml") +
+                                          "}\n  health_checks: [{timeout: 60s, interval: 60s, "
+                                          "unhealthy_threshold: 1, healthy_threshold: 1, "
+                                          "http_health_check: {path: /}}]"));
+  subscribe_clusters();
+  net::RawSocket checked = first.accept();
+  checked.receive_some();
+  EXPECT_FALSE(t_.run([&] { return has_cluster(*stores_, "app"); }));
+  EXPECT_FALSE(t_.run([&] { return stores_->clusters.warm(); }));
+  checked.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  ASSERT_TRUE(eventually([](Stores& s) { return has_cluster(s, "app"); }));
+  EXPECT_TRUE(t_.run([&] { return stores_->clusters.warm(); }));
+  EXPECT_EQ(stores_->stats.value("cluster.app.membership_healthy"), 1u);
+  // Who is gone from EDS stays while it is healthy, and who comes is checked first.
+  folder_.write("eds.yaml", "resources:\n" + endpoints("app", {second.address().port()}));
+  ASSERT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "app") == 2; }));
+  EXPECT_EQ(stores_->stats.value("cluster.app.membership_healthy"), 1u);
+  net::RawSocket other = second.accept();
+  other.receive_some();
+  other.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  EXPECT_TRUE(
+      eventually([](Stores& s) { return s.stats.value("cluster.app.membership_healthy") == 2; }));
 }
 
 std::string chain(const std::string& source, const std::string& routes) {

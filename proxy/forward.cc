@@ -7,6 +7,7 @@
 #include "proxy/request.h"
 #include "proxy/request_headers.h"
 #include "proxy/shadow.h"
+#include "proxy/upstream/host_feedback.h"
 #include "proxy/upstream_policy.h"
 #include "proxy/worker.h"
 
@@ -192,6 +193,7 @@ void Forward::send_request(const upstream::Lent& lent) {
   info.upstream_local = &local_;
   info.upstream_connection_id = lent.connection_id;
   info.first_upstream_tx_ns = loop.now_ns();
+  if (upstream::HostFeedback* feedback = host_->feedback()) feedback->on_connected();
   if (action_->auto_host_rewrite)
     http::rewrite_host(*action_, host_->endpoint().hostname, request_.head(),
                        !request_.hcm().suppress_envoy_headers);
@@ -315,8 +317,21 @@ void Forward::note_response(bool end) {
   } else if (host_ != nullptr) {
     ++(status < 500 ? host_->counters.rq_success : host_->counters.rq_error);
   }
+  if (host_ != nullptr && host_->feedback() != nullptr) give_feedback();
   const int64_t now = request_.worker().loop().now_ms();
   stats.record(cluster_->stats().rq_time, static_cast<uint64_t>(now - sent_ms_));
+}
+
+// For those who judge the host by its responses.
+void Forward::give_feedback() {
+  const http::ResponseHead& response = request_.response();
+  uint16_t status = response.status;
+  if (request_.is_grpc())
+    if (const auto code = http::grpc_status_of(nullptr, &response.headers))
+      status = http::http_status_of_grpc(*code);
+  host_->feedback()->on_response(status);
+  if (response.headers.has(http::Known::kEnvoyImmediateHealthCheckFail))
+    host_->feedback()->on_immediate_failure();
 }
 
 // Whether a gRPC call succeeded on its host: what stands for a 5xx has not.
@@ -402,6 +417,7 @@ void Forward::release_slots() {
 void Forward::on_no_connection(ResetReason reason, std::string_view details) {
   http::StreamInfo& info = request_.info();
   info.upstream_failure = request_.arena().copy(details);
+  if (reason != ResetReason::kOverflow) note_broken();
   if (reason != ResetReason::kOverflow && (policy_.retry_on & RetryPolicy::kConnectFailure) != 0 &&
       retry())
     return;
@@ -415,6 +431,7 @@ void Forward::on_upstream_reset(ResetReason reason, std::string_view details) {
   stats.inc(cluster_->stats().rq_rx_reset);
   if (reason == ResetReason::kProtocolError) stats.inc(cluster_->stats().cx_protocol_error);
   if (response_begun_) {
+    note_broken();
     note_outcome(nullptr);
     request_.info().flags |= http::kUpstreamConnectionTermination;
     release_host();
@@ -434,10 +451,21 @@ void Forward::on_upstream_reset(ResetReason reason, std::string_view details) {
     forget_tried();
     return attempt();
   }
+  note_broken();
   uint32_t wanted = RetryPolicy::kReset | RetryPolicy::k5xx;
   if (refused) wanted |= RetryPolicy::kRefusedStream;
   if (!protocol && (policy_.retry_on & wanted) != 0 && retry()) return;
   fail(reason, details);
+}
+
+// For those who judge the host by how it is reached.
+void Forward::note_broken() {
+  if (host_ != nullptr && host_->feedback() != nullptr) host_->feedback()->on_broken();
+}
+
+void Forward::note_late() {
+  if (stream_ != nullptr && !response_begun_ && host_->feedback() != nullptr)
+    host_->feedback()->on_timeout();
 }
 
 bool Forward::may_replay() const {
@@ -512,11 +540,15 @@ void Forward::on_request_complete(int64_t now_ms) {
 }
 
 void Forward::check_deadlines(int64_t now_ms) {
-  if (now_ms >= deadline_ms_) return timed_out("response_timeout");
+  if (now_ms >= deadline_ms_) {
+    note_late();
+    return timed_out("response_timeout");
+  }
   const bool idle = try_idle_ms_ > 0 && stream_ != nullptr && now_ms >= activity_ms_ + try_idle_ms_;
   if (now_ms >= try_deadline_ms_ || idle) {
     if (response_begun_) return timed_out("upstream_per_try_idle_timeout");
     try_deadline_ms_ = INT64_MAX;
+    note_late();
     cluster_->shard().inc(cluster_->stats().rq_per_try_timeout);
     upstream::Pool::cancel_waiting(*this);
     constexpr uint32_t kWanted =

@@ -79,6 +79,9 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   void fail(http::ResetReason reason, std::string_view details);
   void timed_out(std::string_view details);
   void note_response(bool end);
+  void give_feedback();
+  void note_broken();
+  void note_late();
   void note_outcome(const http::HeaderMap* trailers);
   size_t replay_limit() const;
   void keep_for_replay(std::string_view bytes);

@@ -345,6 +345,7 @@ bool Server::reload() {
     log_.error(Component::kConfig, applied.error().message, "; the last good one stays");
     return false;
   }
+  advance();
   log_.info(Component::kConfig, "the new configuration is in force");
   return true;
 }

@@ -16,8 +16,26 @@ admin::BreakerState breaker_state(const upstream::Thresholds& in) {
   return {in.max_connections, in.max_pending_requests, in.max_requests, in.max_retries};
 }
 
-admin::EndpointState endpoint_state(const upstream::Endpoint& in,
-                                    const std::vector<upstream::LocalityInfo>& localities) {
+void set_health(const upstream::ClusterHealth* health, const upstream::Endpoint& endpoint,
+                admin::EndpointState& out) {
+  upstream::HealthFlags flags;
+  flags.configured = endpoint.health;
+  if (health != nullptr) flags = health->flags(endpoint);
+  out.degraded = flags.configured == upstream::Health::kDegraded;
+  out.unhealthy_by_config = flags.configured == upstream::Health::kUnhealthy;
+  out.failed_active_health_check = flags.failed_active;
+  out.active_health_check_timeout = flags.timed_out;
+  out.degraded_active_health_check = flags.degraded_active;
+  out.pending_active_health_check = flags.waits_for_check;
+  out.pending_dynamic_removal = flags.awaits_removal;
+  out.excluded_by_its_word = flags.excluded;
+  out.failed_outlier_check = flags.failed_outlier;
+  out.success_rate = flags.success_rate;
+  out.local_origin_success_rate = flags.local_origin_success_rate;
+}
+
+admin::EndpointState endpoint_state(const upstream::Endpoint& in, const Clusters::State& cluster) {
+  const std::vector<upstream::LocalityInfo>& localities = cluster.hosts->localities;
   admin::EndpointState out;
   out.address = in.address;
   out.hostname = in.hostname;
@@ -30,8 +48,7 @@ admin::EndpointState endpoint_state(const upstream::Endpoint& in,
     out.zone = locality.zone;
     out.sub_zone = locality.sub_zone;
   }
-  out.degraded = in.health == upstream::Health::kDegraded;
-  out.unhealthy_by_config = in.health == upstream::Health::kUnhealthy;
+  set_health(cluster.health, in, out);
   return out;
 }
 
@@ -47,18 +64,19 @@ void add_report(const HostReport& in, admin::EndpointState& out) {
 }
 
 // Those of the set in its order, then those that clients chose (ORIGINAL_DST).
-std::vector<admin::EndpointState> endpoint_states(const upstream::HostSet& set,
+std::vector<admin::EndpointState> endpoint_states(const Clusters::State& cluster,
                                                   const std::vector<HostReport>& reports) {
+  const upstream::HostSet& set = *cluster.hosts;
   std::vector<admin::EndpointState> out;
   out.reserve(set.endpoints.size());
   for (const upstream::Endpoint& endpoint : set.endpoints)
-    out.push_back(endpoint_state(endpoint, set.localities));
+    out.push_back(endpoint_state(endpoint, cluster));
   std::map<std::string_view, size_t> others;
   for (const HostReport& report : reports) {
     size_t place = report.index;
     if (place >= set.endpoints.size() || set.endpoints.shared(place) != report.endpoint) {
       place = others.try_emplace(report.endpoint->address_text, out.size()).first->second;
-      if (place == out.size()) out.push_back(endpoint_state(*report.endpoint, {}));
+      if (place == out.size()) out.push_back(endpoint_state(*report.endpoint, cluster));
     }
     add_report(report, out[place]);
   }
@@ -194,7 +212,7 @@ std::vector<admin::ClusterState> Server::cluster_states() {
     state.default_priority = breaker_state(config.thresholds[0]);
     state.high_priority = breaker_state(config.thresholds[1]);
     state.overprovisioning_factor = cluster.hosts->overprovisioning_factor;
-    state.endpoints = endpoint_states(*cluster.hosts, reports[config.name]);
+    state.endpoints = endpoint_states(cluster, reports[config.name]);
     states.push_back(std::move(state));
   }
   return states;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "proxy/upstream/host_feedback.h"
 #include "proxy/worker.h"
 
 namespace weir {
@@ -74,12 +75,15 @@ void Shadow::on_connection(const upstream::Lent& lent) {
   send(lent);
 }
 
-void Shadow::on_no_connection(http::ResetReason /*reason*/, std::string_view /*details*/) {
+void Shadow::on_no_connection(http::ResetReason reason, std::string_view /*details*/) {
+  if (host_->feedback() != nullptr && reason != http::ResetReason::kOverflow)
+    host_->feedback()->on_broken();
   finish();
 }
 
 void Shadow::send(const upstream::Lent& lent) {
   stream_ = lent.stream;
+  if (host_->feedback() != nullptr) host_->feedback()->on_connected();
   stream_->send_head(head_, body_.empty());
   size_t left = body_.size();
   body_.for_each([&](std::string_view run) {
@@ -97,6 +101,7 @@ http::ResponseHead& Shadow::fresh_response_head() {
 void Shadow::on_response_head(bool end) {
   cluster_.shard().inc(cluster_.stats().rq_completed);
   cluster_.shard().inc(cluster_.stats().by_class(response_.status));
+  if (host_->feedback() != nullptr) host_->feedback()->on_response(response_.status);
   if (!end) return;
   stream_ = nullptr;
   finish();
@@ -115,6 +120,7 @@ void Shadow::on_response_trailers(http::HeaderMap& /*trailers*/) {
 
 void Shadow::on_upstream_reset(http::ResetReason /*reason*/, std::string_view /*details*/) {
   stream_ = nullptr;
+  if (host_->feedback() != nullptr) host_->feedback()->on_broken();
   finish();
 }
 

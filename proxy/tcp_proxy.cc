@@ -5,6 +5,7 @@
 
 #include "proxy/entrance.h"
 #include "proxy/tls/transport_socket.h"
+#include "proxy/upstream/host_feedback.h"
 #include "proxy/worker.h"
 
 namespace weir {
@@ -118,6 +119,7 @@ void TcpRelay::connected(int error) {
     upstream_failure_ = tls->error_details();
     info_.upstream_failure = upstream_failure_;
   }
+  note_connected(error);
   if (error == 0) {
     touch();
     client_.connection.pause_reading(false);
@@ -129,6 +131,14 @@ void TcpRelay::connected(int error) {
   client_.other = nullptr;
   if (attempts_ < config_->max_connect_attempts) return connect();
   give_up("upstream_connection_failure", http::kUpstreamConnectionFailure);
+}
+
+// For those who judge the host by how it is reached.
+void TcpRelay::note_connected(int error) {
+  upstream::HostFeedback* feedback = host_->feedback();
+  if (feedback == nullptr) return;
+  if (error == 0) return feedback->on_relay();
+  error == ETIMEDOUT ? feedback->on_timeout() : feedback->on_broken();
 }
 
 void TcpRelay::release_host() {

@@ -51,6 +51,7 @@ class TcpRelay : private net::Timer::Owner {
   uint32_t slot = 0;  // the worker's
   const Entrance& entrance() const { return entrance_; }
   const TcpProxyConfig& config() const { return *config_; }
+  const upstream::Host* host() const { return host_; }  // null: none was chosen
 
  private:
   // One of the two sides.
@@ -76,6 +77,7 @@ class TcpRelay : private net::Timer::Owner {
   std::string_view choose_cluster();
   void connect();
   void connected(int error);
+  void note_connected(int error);
   void side_ended(End& end);
   void give_up(std::string_view details, uint32_t flags);
   void release_host();

@@ -58,6 +58,22 @@ void Worker::update_hosts(const std::string& name, std::shared_ptr<const upstrea
     found->update(std::move(plan), std::move(hosts));
 }
 
+void Worker::hosts_failed(const std::string& name, const std::vector<net::Address>& failed) {
+  upstream::WorkerCluster* found = cluster(name);
+  if (found == nullptr) return;
+  found->drain_hosts(failed);
+  if (!found->config().closes_on_failure) return;
+  // From the end, because one that closes is replaced by the last one.
+  for (size_t i = relays_.size(); i > 0; --i) {
+    if (i > relays_.size()) continue;
+    TcpRelay& relay = *relays_[i - 1];
+    const upstream::Host* host = relay.host();
+    if (host != nullptr && &host->cluster() == found &&
+        std::find(failed.begin(), failed.end(), host->endpoint().address) != failed.end())
+      relay.close();
+  }
+}
+
 void Worker::report(std::map<std::string, std::vector<HostReport>>& into) const {
   for (const auto& [name, cluster] : clusters_) {
     std::vector<HostReport>* reports = nullptr;

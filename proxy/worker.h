@@ -56,6 +56,9 @@ class Worker : private net::Timer::Owner {
   void remove_cluster(const std::string& name);
   void update_hosts(const std::string& name, std::shared_ptr<const upstream::HostSet> hosts,
                     std::shared_ptr<const upstream::BalancerPlan> plan);
+  // These hosts have become unhealthy: connections to them end, at once where the cluster says so
+  // (close_connections_on_host_health_failure).
+  void hosts_failed(const std::string& name, const std::vector<net::Address>& failed);
   // Takes over a listening socket, or gives a listener that is there a new config.
   void set_listener(std::shared_ptr<const ListenerConfig> config, std::vector<int> sockets);
   void remove_listener(const std::string& name);

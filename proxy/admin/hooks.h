@@ -62,7 +62,14 @@ struct EndpointState {
   std::string zone;
   std::string sub_zone;
   bool failed_active_health_check = false;
+  bool active_health_check_timeout = false;
+  bool degraded_active_health_check = false;
+  bool pending_active_health_check = false;  // waits for its first one, and is not counted
+  bool pending_dynamic_removal = false;      // its source does not name it any more
+  bool excluded_by_its_word = false;         // x-envoy-immediate-health-check-fail
   bool failed_outlier_check = false;
+  double success_rate = -1;  // outlier detection's, in percent; -1: not known
+  double local_origin_success_rate = -1;
   bool degraded = false;
   bool unhealthy_by_config = false;  // health_status of the endpoint
   // counters, and the gauges cx_active and rq_active

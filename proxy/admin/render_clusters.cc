@@ -1,4 +1,5 @@
 #include <array>
+#include <cstdio>
 #include <map>
 #include <tuple>
 
@@ -56,12 +57,23 @@ void add_breaker(const BreakerState& breaker, std::string prefix, std::string& o
   lines.add("max_retries", breaker.max_retries);
 }
 
+std::string rate_text(double percent) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.6g", percent);
+  return text;
+}
+
 std::string health_flags(const EndpointState& endpoint) {
   std::string out;
   if (endpoint.failed_active_health_check) out += "/failed_active_hc";
   if (endpoint.failed_outlier_check) out += "/failed_outlier_check";
   if (endpoint.unhealthy_by_config) out += "/failed_eds_health";
+  if (endpoint.degraded_active_health_check) out += "/degraded_active_hc";
   if (endpoint.degraded) out += "/degraded_eds_health";
+  if (endpoint.pending_dynamic_removal) out += "/pending_dynamic_removal";
+  if (endpoint.pending_active_health_check) out += "/pending_active_hc";
+  if (endpoint.excluded_by_its_word) out += "/excluded_via_immediate_hc_fail";
+  if (endpoint.active_health_check_timeout) out += "/active_hc_timeout";
   return out.empty() ? "healthy" : out;
 }
 
@@ -76,9 +88,8 @@ void add_endpoint(const std::string& cluster, const EndpointState& endpoint, std
   lines.add("sub_zone", endpoint.sub_zone);
   lines.add("canary", "false");
   lines.add("priority", endpoint.priority);
-  // Success rates belong to outlier detection; -1 is Envoy's "not known".
-  lines.add("success_rate", "-1");
-  lines.add("local_origin_success_rate", "-1");
+  lines.add("success_rate", rate_text(endpoint.success_rate));
+  lines.add("local_origin_success_rate", rate_text(endpoint.local_origin_success_rate));
 }
 
 void set_address(const net::Address& from, envoy::config::core::v3::Address& to) {
@@ -129,8 +140,16 @@ void set_host(const EndpointState& from, envoy::admin::v3::HostStatus& to) {
   }
   auto& health = *to.mutable_health_status();
   health.set_failed_active_health_check(from.failed_active_health_check);
+  health.set_failed_active_degraded_check(from.degraded_active_health_check);
+  health.set_pending_dynamic_removal(from.pending_dynamic_removal);
+  health.set_pending_active_hc(from.pending_active_health_check);
+  health.set_excluded_via_immediate_hc_fail(from.excluded_by_its_word);
+  health.set_active_hc_timeout(from.active_health_check_timeout);
   health.set_failed_outlier_check(from.failed_outlier_check);
   health.set_eds_health_status(eds_health(from));
+  if (from.success_rate >= 0) to.mutable_success_rate()->set_value(from.success_rate);
+  if (from.local_origin_success_rate >= 0)
+    to.mutable_local_origin_success_rate()->set_value(from.local_origin_success_rate);
   to.set_weight(from.weight);
   to.set_hostname(from.hostname);
   to.set_priority(from.priority);

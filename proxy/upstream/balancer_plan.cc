@@ -78,6 +78,7 @@ PriorityHosts count_hosts(const HostSet& set, const PriorityMembers& members) {
   PriorityHosts out;
   for (const uint32_t i : members.hosts) {
     const Endpoint& endpoint = set.endpoints[i];
+    if (endpoint.health == Health::kExcluded) continue;
     ++out.hosts;
     out.weight += endpoint.weight;
     if (endpoint.health == Health::kHealthy) {

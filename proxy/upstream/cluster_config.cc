@@ -18,8 +18,6 @@ namespace {
 void refuse_unread(ClusterBuild& build) {
   const Cluster& c = build.proto;
   const std::pair<bool, std::string_view> unread[] = {
-      {c.health_checks_size() > 0, "health_checks"},
-      {c.has_outlier_detection(), "outlier_detection"},
       {c.has_lb_subset_config(), "lb_subset_config"},
       {c.filters_size() > 0, "filters"},
       {c.has_upstream_config(), "upstream_config"},
@@ -74,6 +72,8 @@ std::shared_ptr<const ClusterConfig> compile_cluster(const Cluster& cluster, con
   compile_balancing(build);
   compile_protocol(build);
   compile_connection(build);
+  compile_health(build);
+  compile_outlier(build);
   const bool failed = diagnostics.error_count() != errors_before;
   if (failed || has_error_under(diagnostics, path.str())) return nullptr;
   return out;

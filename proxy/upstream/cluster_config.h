@@ -40,9 +40,12 @@ class Secrets;
 namespace weir::stats {
 class LogWriters;
 class Registry;
-}
+}  // namespace weir::stats
 
 namespace weir::upstream {
+
+struct HealthCheckConfig;
+struct OutlierConfig;
 
 // circuit_breakers.thresholds of one priority.
 struct Thresholds {
@@ -124,6 +127,13 @@ struct ClusterConfig {
   uint32_t keepalive_time_s = 0;
   uint32_t keepalive_interval_s = 0;
   std::optional<net::Address> bind_address;  // upstream_bind_config
+
+  // health_checks, outlier_detection; null: none.
+  std::shared_ptr<const HealthCheckConfig> health_check;
+  std::shared_ptr<const OutlierConfig> outlier;
+  bool ignores_new_hosts = false;             // common_lb_config.ignore_new_hosts_until_first_hc
+  bool closes_on_failure = false;             // close_connections_on_host_health_failure
+  bool removes_regardless_of_health = false;  // ignore_health_on_host_removal
 
   // EDS: who is asked for endpoints, by which name.
   std::shared_ptr<const envoy::config::core::v3::ConfigSource> eds_source;

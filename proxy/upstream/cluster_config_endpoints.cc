@@ -42,11 +42,16 @@ std::string hash_key_in(const core::Metadata& metadata) {
   return key == filter->second.fields().end() ? std::string() : key->second.string_value();
 }
 
+bool same_check(const EndpointCheck* a, const EndpointCheck* b) {
+  return a == b || (a != nullptr && b != nullptr && *a == *b);
+}
+
 // All but what is known of the one that came first: the text of the address, and the time.
 bool same_endpoint(const Endpoint& a, const Endpoint& b) {
   return a.address == b.address && a.weight == b.weight && a.priority == b.priority &&
          a.locality == b.locality && a.health == b.health && a.logical == b.logical &&
-         a.transport == b.transport && a.hostname == b.hostname && a.hash_key == b.hash_key;
+         a.transport == b.transport && a.hostname == b.hostname && a.hash_key == b.hash_key &&
+         same_check(a.check.get(), b.check.get());
 }
 
 // Walks a load assignment.
@@ -143,6 +148,7 @@ class AssignmentReader {
     weight_sum += endpoint.weight;
     endpoint.hostname = from.endpoint().hostname();
     const FieldPath at = path.field("endpoint");
+    endpoint.check = read_endpoint_check(from.endpoint(), at, diagnostics_);
     if (from.endpoint().additional_addresses_size() > 0)
       refuse(diagnostics_, at.field("additional_addresses"), "additional_addresses");
     read_address(from.endpoint().address(), std::move(endpoint), at.field("address"));

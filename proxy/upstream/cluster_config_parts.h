@@ -46,10 +46,17 @@ void compile_endpoints(ClusterBuild& build);   // load_assignment
 void compile_balancing(ClusterBuild& build);   // lb_policy or load_balancing_policy
 void compile_protocol(ClusterBuild& build);    // HttpProtocolOptions, or the cluster's older fields
 void compile_connection(ClusterBuild& build);  // limits, time-outs, sockets
+void compile_health(ClusterBuild& build);      // health_checks, and what goes with them
+void compile_outlier(ClusterBuild& build);     // outlier_detection
 
 // The first of the cluster's transport_socket_matches that this endpoint's labels satisfy, or -1.
 int32_t transport_of(const ClusterConfig& cluster,
                      const envoy::config::core::v3::Metadata& metadata);
+
+// An endpoint's health_check_config; null: it says nothing, or there are errors.
+std::shared_ptr<const EndpointCheck> read_endpoint_check(
+    const envoy::config::endpoint::v3::Endpoint& endpoint, const config::FieldPath& path,
+    config::Diagnostics& diagnostics);
 
 // Milliseconds, rounded up, so that a short time does not become none.
 int64_t to_ms(const google::protobuf::Duration& duration);

@@ -483,17 +483,17 @@ TEST(ClusterConnection, TransportSockets) {
 
 TEST(ClusterConfig, WhatIsRefusedAlreadyIsNotRefusedAgain) {
   config::Diagnostics diagnostics;
-  diagnostics.error(config::Code::kNotSupported, "c.health_checks[0]", "no health checks yet");
+  diagnostics.error(config::Code::kNotSupported, "c.lb_subset_config", "no subsets yet");
   envoy::config::cluster::v3::Cluster cluster;
-  cluster.add_health_checks();
+  cluster.mutable_lb_subset_config();
   EXPECT_EQ(compile_cluster(cluster, config::FieldPath::root("c"), diagnostics), nullptr);
   EXPECT_NE(compile_cluster({}, config::FieldPath::root("d"), diagnostics), nullptr);
   EXPECT_EQ(diagnostics.error_count(), 1u);
 }
 
 TEST(ClusterConfig, WhatWouldChangeTheRequestIsNeverSilentlyLeftOut) {
-  for (const std::string field : {"health_checks", "outlier_detection", "lb_subset_config",
-                                  "preconnect_policy", "upstream_config", "filters"})
+  for (const std::string field :
+       {"lb_subset_config", "preconnect_policy", "upstream_config", "filters"})
     expect_problem(field + " { }", "not-supported", field, field);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +17,19 @@ struct AddressHash {
   size_t operator()(const net::Address& address) const { return address.hash(); }
 };
 
-enum class Health : uint8_t { kHealthy, kDegraded, kUnhealthy };
+// kExcluded: unfit, and not counted among the hosts when their health is weighed.
+enum class Health : uint8_t { kHealthy, kDegraded, kUnhealthy, kExcluded };
+
+class HostFeedback;
+
+// An endpoint's health_check_config.
+struct EndpointCheck {
+  bool disabled = false;
+  std::string hostname;                 // Host or :authority of the check; empty: the cluster's
+  std::optional<net::Address> address;  // nothing: the endpoint's
+  uint16_t port = 0;                    // 0: the address's
+  friend bool operator==(const EndpointCheck&, const EndpointCheck&) = default;
+};
 
 struct Locality {
   std::string region;
@@ -33,14 +46,24 @@ struct Endpoint {
   std::string hash_key;      // metadata envoy.lb/hash_key: what ring and Maglev hash, if not empty
   uint32_t weight = 1;       // >= 1
   uint32_t priority = 0;
-  uint32_t locality = 0;             // index into HostSet::localities
-  Health health = Health::kHealthy;  // as the config says (health_status)
-  int64_t added_ms = 0;              // monotonic; slow start counts from here
+  uint32_t locality = 0;  // index into HostSet::localities
+  // As the config says (health_status); of those that workers have, with what checks and outlier
+  // detection found (ClusterHealth).
+  Health health = Health::kHealthy;
+  int64_t added_ms = 0;  // monotonic; slow start counts from here
   // Of LOGICAL_DNS: stands for its hostname. Another address is not another host: only connections
   // opened from then on go there.
   bool logical = false;
   int32_t transport = -1;  // index into ClusterConfig::transport_matches; -1: the cluster's own
+  std::shared_ptr<const EndpointCheck> check;  // null: nothing of its own
+  // Where workers tell how requests went; null: nobody asks.
+  std::shared_ptr<HostFeedback> feedback;
 };
+
+// What tells an endpoint from the others of its cluster, whatever else about it changes.
+inline const std::string& endpoint_key(const Endpoint& endpoint) {
+  return endpoint.logical ? endpoint.hostname : endpoint.address_text;
+}
 
 struct LocalityInfo {
   Locality locality;
@@ -93,6 +116,7 @@ class Endpoints {
   void replace(size_t i, Endpoint endpoint) {
     all_[i] = std::make_shared<const Endpoint>(std::move(endpoint));
   }
+  void replace(size_t i, Shared endpoint) { all_[i] = std::move(endpoint); }
 
  private:
   std::vector<Shared> all_;

@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "proxy/upstream/host_feedback.h"
+
 namespace weir::upstream {
 namespace {
 
@@ -99,6 +101,7 @@ void GrpcStream::connect() {
 
 void GrpcStream::on_connection(const Lent& lent) {
   stream_ = lent.stream;
+  if (host_->feedback() != nullptr) host_->feedback()->on_connected();
   const bool end = end_wanted_ && waiting_.empty();
   stream_->send_head(head_, end);
   if (paused_ && stream_ != nullptr) stream_->pause_reading(true);
@@ -110,6 +113,8 @@ void GrpcStream::on_connection(const Lent& lent) {
 
 void GrpcStream::on_no_connection(ResetReason reason, std::string_view details) {
   ++host_->counters.rq_error;
+  if (host_->feedback() != nullptr && reason != ResetReason::kOverflow)
+    host_->feedback()->on_broken();
   fail(status_of(reason), "no connection: " + std::string(details));
 }
 
@@ -168,6 +173,10 @@ void GrpcStream::on_response_head(bool end) {
   const uint16_t status = response_.status;
   cluster_.shard().inc(cluster_.stats().rq_completed);
   cluster_.shard().inc(cluster_.stats().by_class(status));
+  if (host_->feedback() != nullptr) {
+    const auto code = http::grpc_status_of(nullptr, &response_.headers);
+    host_->feedback()->on_response(code ? http::http_status_of_grpc(*code) : status);
+  }
   if (end) return end_of_response(nullptr);
   if (status != 200)
     return fail(http::grpc_status_of_http(status),
@@ -230,6 +239,7 @@ void GrpcStream::end_of_response(const http::HeaderMap* trailers) {
 void GrpcStream::on_upstream_reset(ResetReason reason, std::string_view details) {
   stream_ = nullptr;
   cluster_.shard().inc(cluster_.stats().rq_rx_reset);
+  if (host_->feedback() != nullptr) host_->feedback()->on_broken();
   fail(status_of(reason), "the call broke off: " + std::string(details));
 }
 

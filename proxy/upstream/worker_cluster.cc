@@ -181,8 +181,11 @@ void WorkerCluster::update(std::shared_ptr<const BalancerPlan> plan,
 
 void WorkerCluster::follow(const HostMoves& moves, const HostSet& hosts) {
   if (!moves.in_place) move_hosts(moves, hosts.endpoints.size());
-  for (const uint32_t i : moves.changed)
-    if (hosts_[i] != nullptr) hosts_[i]->update(hosts.endpoints.shared(i));
+  for (const uint32_t i : moves.changed) {
+    if (hosts_[i] == nullptr) continue;
+    hosts_[i]->update(hosts.endpoints.shared(i));
+    hosts_[i]->revive();
+  }
 }
 
 void WorkerCluster::move_hosts(const HostMoves& moves, size_t size) {
@@ -229,6 +232,13 @@ void WorkerCluster::drain() {
   hosts_.resize(host_set_->endpoints.size());  // without those of ORIGINAL_DST
   active_.assign(hosts_.size(), 0);
   leaving_.work();
+}
+
+void WorkerCluster::drain_hosts(const std::vector<net::Address>& addresses) {
+  for (auto& host : hosts_)
+    if (host != nullptr &&
+        std::find(addresses.begin(), addresses.end(), host->endpoint().address) != addresses.end())
+      host->drain();
 }
 
 bool WorkerCluster::unused() const {

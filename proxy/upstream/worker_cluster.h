@@ -64,6 +64,8 @@ class Host {
   const std::shared_ptr<const Endpoint>& shared_endpoint() const { return endpoint_; }
   void update(std::shared_ptr<const Endpoint> endpoint) { endpoint_ = std::move(endpoint); }
   WorkerCluster& cluster() const { return cluster_; }
+  // Where it is told how requests went; null: nobody asks.
+  HostFeedback* feedback() const { return endpoint().feedback.get(); }
 
   // See Pool.
   using Outcome = Pool::Outcome;
@@ -125,6 +127,8 @@ class WorkerCluster {
 
   // Ends what is idle; the rest ends with its exchange. For a cluster that was replaced.
   void drain();
+  // The same of some hosts, until the next update.
+  void drain_hosts(const std::vector<net::Address>& addresses);
   bool unused() const;
 
   // Chooses a host; `avoid` are those tried already, each remembered. Null: none is fit.
