@@ -40,7 +40,7 @@ void ExchangeProbe::on_link(http::ClientStream& stream) {
   stream_ = &stream;
   http::RequestHead& head = exchange_->head;
   head.protocol = check().http2 ? http::Protocol::kHttp2 : http::Protocol::kHttp11;
-  head.scheme = needs_.cluster.tls != nullptr ? "https" : "http";
+  head.scheme = probe_has_tls(*needs_.cluster, target_) ? "https" : "http";
   head.authority = target_.host;
   head.headers.add(Known::kUserAgent, kUserAgent);
   write_head(head, exchange_->arena);
@@ -48,7 +48,7 @@ void ExchangeProbe::on_link(http::ClientStream& stream) {
   info.start_ns = needs_.loop.now_ns();
   info.start_wall_us = needs_.loop.wall_us();
   info.upstream_remote = &target_.address;
-  info.cluster = needs_.cluster.name;
+  info.cluster = needs_.cluster->name;
   check().headers.apply(head, {.request = &head, .info = &info});
   const std::string_view body = request_body();
   head.content_length = static_cast<int64_t>(body.size());

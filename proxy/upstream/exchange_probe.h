@@ -26,7 +26,7 @@ class ExchangeProbe : public HealthProbe,
     CheckResult result = CheckResult::kFailed;
     bool excludes = false;
   };
-  const HealthCheckConfig& check() const { return *needs_.cluster.health_check; }
+  const HealthCheckConfig& check() const { return *needs_.cluster->health_check; }
   const ProbeNeeds& needs() const { return needs_; }
 
   // `head` has its host, its scheme and what every check says of itself.

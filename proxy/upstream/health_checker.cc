@@ -50,7 +50,7 @@ class HealthChecker::Session : private ProbeEvents, private net::Timer::Owner {
         key_(std::move(key)),
         target_(std::move(target)),
         state_(checker.cluster_->ignores_new_hosts),
-        probe_(make_probe({checker.loop_, *checker.cluster_, checker.registry_.main_shard(),
+        probe_(make_probe({checker.loop_, checker.cluster_, checker.registry_.main_shard(),
                            checker.stats_.verify_cluster},
                           *this)),
         interval_(*this),

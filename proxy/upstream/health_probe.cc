@@ -24,7 +24,7 @@ const tls::ClientTls* tls_of(const ClusterConfig& cluster, const ProbeTarget& ta
 }  // namespace
 
 std::unique_ptr<HealthProbe> make_probe(const ProbeNeeds& needs, ProbeEvents& events) {
-  switch (needs.cluster.health_check->kind) {
+  switch (needs.cluster->health_check->kind) {
     case HealthCheckConfig::Kind::kHttp:
       return std::make_unique<HttpProbe>(needs, events);
     case HealthCheckConfig::Kind::kTcp:
@@ -52,6 +52,10 @@ bool new_probe_session(const ClusterConfig& cluster, const ProbeTarget& target,
   }
   session = tls->new_session(wanted);
   return session != nullptr;
+}
+
+bool probe_has_tls(const ClusterConfig& cluster, const ProbeTarget& target) {
+  return tls_of(cluster, target) != nullptr;
 }
 
 std::string probe_introduction(const ClusterConfig& cluster, const ProbeTarget& target) {

@@ -32,10 +32,10 @@ class ProbeEvents {
   virtual void on_probed(CheckResult result, bool excludes) = 0;
 };
 
-// All of these outlive the probe.
+// What a probe works with. `loop` and `shard` outlive it.
 struct ProbeNeeds {
   net::Loop& loop;
-  const ClusterConfig& cluster;  // with a health check
+  std::shared_ptr<const ClusterConfig> cluster;  // with a health check
   stats::Shard& shard;
   stats::CounterId verified;  // verify_cluster
 };
@@ -56,6 +56,7 @@ std::unique_ptr<HealthProbe> make_probe(const ProbeNeeds& needs, ProbeEvents& ev
 // secrets have not come, and there can be no connection.
 bool new_probe_session(const ClusterConfig& cluster, const ProbeTarget& target,
                        std::unique_ptr<net::TlsSession>& session);
+bool probe_has_tls(const ClusterConfig& cluster, const ProbeTarget& target);
 // The PROXY header that names nobody, where the cluster wants one; else empty.
 std::string probe_introduction(const ClusterConfig& cluster, const ProbeTarget& target);
 

@@ -11,14 +11,14 @@ void ProbeLink::ask(const ProbeTarget& target, http::ClientStreamEvents& events)
   drop();
   target_ = target;
   std::unique_ptr<net::TlsSession> session;
-  if (!new_probe_session(needs_.cluster, target, session)) return owner_.on_no_link();
+  if (!new_probe_session(*needs_.cluster, target, session)) return owner_.on_no_link();
   if (connect(std::move(session)) == 0) return;
   drop();
   owner_.on_no_link();
 }
 
 int ProbeLink::connect(std::unique_ptr<net::TlsSession> session) {
-  const ClusterConfig& cluster = needs_.cluster;
+  const ClusterConfig& cluster = *needs_.cluster;
   const net::Address* from = cluster.bind_address ? &*cluster.bind_address : nullptr;
   const size_t limit = cluster.buffer_limit_bytes;
   int error = 0;

@@ -21,7 +21,7 @@ void TcpProbe::start(const ProbeTarget& target) {
 }
 
 bool TcpProbe::connect() {
-  const ClusterConfig& cluster = needs_.cluster;
+  const ClusterConfig& cluster = *needs_.cluster;
   std::unique_ptr<net::TlsSession> session;
   if (!new_probe_session(cluster, target_, session)) return false;
   connection_ = std::make_unique<net::Connection>(needs_.loop, *this);

@@ -23,7 +23,7 @@ class TcpProbe final : public HealthProbe, public net::Connection::Owner {
   void on_full(bool /*full*/) override {}
   void on_write_error(int error) override;
 
-  const HealthCheckConfig& check() const { return *needs_.cluster.health_check; }
+  const HealthCheckConfig& check() const { return *needs_.cluster->health_check; }
   bool connect();
   void ask();
   void take(std::string_view bytes);
