@@ -20,7 +20,7 @@ Bootstrap.DynamicResources: lds_config cds_config ads_config
 Bootstrap.ApplicationLogConfig: *
 Bootstrap.ApplicationLogConfig.LogFormat: *
 Admin: address profile_path access_log ignore_global_conn_limit
-ClusterManager: enable_deferred_cluster_creation load_stats_config
+ClusterManager: enable_deferred_cluster_creation load_stats_config local_cluster_name
 RuntimeLayer: name static_layer admin_layer rtds_layer
 
 package envoy.config.metrics.v3

@@ -69,6 +69,12 @@ void Clusters::tell_warm() {
   if (told_warm_ && !setting_static_) told_warm_();
 }
 
+void Clusters::set_zone(upstream::Locality here, std::string local_cluster) {
+  if (local_cluster != local_cluster_) zones_.local.clear();
+  zones_.here = std::move(here);
+  local_cluster_ = std::move(local_cluster);
+}
+
 void Clusters::put(std::shared_ptr<const ClusterConfig> config, bool dynamic,
                    xds::Resource resource) {
   const std::string name = config->name;
@@ -211,7 +217,8 @@ void Clusters::publish(Entry& entry) {
   published.hosts = usable_hosts(entry);
   if (!entry.membership) entry.membership.emplace(needs_.stats, entry.cluster->config->stat_name);
   entry.membership->note(*published.hosts);
-  published.plan = upstream::plan_balancing(published.cluster->config->balancing, published.hosts);
+  published.plan = upstream::plan_balancing(published.cluster->config->balancing, published.hosts,
+                                            nullptr, zones());
   entry.plan = published.plan;
   entry.resource = std::exchange(entry.next_resource, {});
   entry.updated_s = std::time(nullptr);
@@ -224,6 +231,7 @@ void Clusters::publish(Entry& entry) {
   }
   if (told_published_) told_published_(name, entry.cluster->config.get());
   count();
+  note_zones(name, *published.hosts);
 }
 
 // What an entry had published goes when no worker uses it any more.
@@ -243,12 +251,24 @@ void Clusters::push_hosts(Entry& entry) {
   auto hosts = usable_hosts(entry);
   entry.membership->note(*hosts);
   const std::string& name = entry.cluster->config->name;
-  auto plan = upstream::plan_balancing(entry.cluster->config->balancing, hosts, entry.plan);
+  auto plan =
+      upstream::plan_balancing(entry.cluster->config->balancing, hosts, entry.plan, zones());
   needs_.last_owner.keep(std::exchange(entry.plan, plan));
   needs_.workers.each([=](Worker& worker) { worker.update_hosts(name, hosts, plan); });
   const auto main = main_clusters_.find(name);
   if (main != main_clusters_.end() && main->second.cluster != nullptr)
-    main->second.cluster->update(std::move(plan), std::move(hosts));
+    main->second.cluster->update(std::move(plan), hosts);
+  note_zones(name, *hosts);
+}
+
+// Every cluster's plan depends on how many there are of this process's own kind, and where.
+void Clusters::note_zones(const std::string& name, const HostSet& hosts) {
+  if (name != local_cluster_ || local_cluster_.empty()) return;
+  std::vector<upstream::ZoneHosts> local = upstream::healthy_zones(hosts);
+  if (local == zones_.local) return;
+  zones_.local = std::move(local);
+  for (auto& [other, entry] : entries_)
+    if (entry.cluster != nullptr && entry.hosts->localities.size() > 1) push_hosts(entry);
 }
 
 // Without its secrets, none of a cluster's endpoints can be talked to: it has none for the workers.

@@ -19,6 +19,7 @@
 #include "proxy/upstream/cluster_health.h"
 #include "proxy/upstream/discovery.h"
 #include "proxy/upstream/membership.h"
+#include "proxy/upstream/zone_routing.h"
 #include "proxy/workers.h"
 
 namespace weir {
@@ -51,6 +52,9 @@ class Clusters {
   // The clusters of the bootstrap, in place of those that it had before. What is the same stays.
   // `resolvers` are asked for names by clusters that name none, those that come later too.
   void set_static(const Configs& configs, upstream::DnsResolvers resolvers = {});
+  // Where this process is, and the cluster of the bootstrap that it belongs to, if any: requests to
+  // other clusters stay in the zone as far as they can. Before set_static.
+  void set_zone(upstream::Locality here, std::string local_cluster);
   // Asks for further ones. `loaded` is called once, when something has come or will not.
   void subscribe(xds::Source& source, int64_t initial_fetch_timeout_ms,
                  std::function<void()> loaded);
@@ -118,6 +122,8 @@ class Clusters {
   static std::shared_ptr<const upstream::HostSet> usable_hosts(Entry& entry);
   void publish_hosts(Entry& entry, std::shared_ptr<const upstream::HostSet> hosts);
   void push_hosts(Entry& entry);
+  void note_zones(const std::string& name, const upstream::HostSet& hosts);
+  const upstream::ZoneView* zones() const { return local_cluster_.empty() ? nullptr : &zones_; }
   std::unique_ptr<upstream::ClusterHealth> watch_health(
       std::shared_ptr<const upstream::ClusterConfig> config);
   void health_changed(const std::string& name, const std::vector<net::Address>& failed);
@@ -132,6 +138,8 @@ class Clusters {
   void count();
 
   Needs needs_;
+  upstream::ZoneView zones_;
+  std::string local_cluster_;  // empty: none
   upstream::DnsResolvers resolvers_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, MainCluster> main_clusters_;

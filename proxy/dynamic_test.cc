@@ -207,6 +207,45 @@ TEST_F(Dynamic, WhatTheBootstrapDefinesCannotBeChanged) {
   EXPECT_TRUE(eventually([&](Stores& s) { return s.clusters.states()[0].config == fixed; }));
 }
 
+// A cluster with so many endpoints in the zones a and b.
+std::shared_ptr<const upstream::ClusterConfig> in_zones(const std::string& name, size_t a,
+                                                        size_t b) {
+  auto out = std::make_shared<upstream::ClusterConfig>();
+  out->name = name;
+  out->hash = a * 100 + b;
+  for (const char* zone : {"a", "b"})
+    out->hosts.localities.push_back({{.region = "", .zone = zone, .sub_zone = ""}, 0, 0});
+  for (size_t i = 0; i < a + b; ++i) {
+    upstream::Endpoint endpoint;
+    endpoint.address = net::Address::ip("127.0.0.1", static_cast<uint16_t>(1000 + i)).take();
+    endpoint.locality = i < a ? 0 : 1;
+    out->hosts.endpoints.push_back(std::move(endpoint));
+  }
+  return out;
+}
+
+TEST_F(Dynamic, ZonesFollowTheLocalCluster) {
+  const auto picked_in_b = [&] {
+    return t_.run([&] {
+      upstream::WorkerCluster& app = *stores_->clusters.on_main_loop("app");
+      int count = 0;
+      for (int i = 0; i < 1000; ++i) count += app.pick(std::nullopt, {})->endpoint().locality == 1;
+      return count;
+    });
+  };
+  const auto set = [&](size_t self_a, size_t self_b) {
+    t_.run([&] {
+      stores_->clusters.set_zone({.region = "", .zone = "a", .sub_zone = ""}, "self");
+      stores_->clusters.set_static(
+          {{"self", in_zones("self", self_a, self_b)}, {"app", in_zones("app", 4, 4)}});
+    });
+  };
+  set(2, 2);
+  EXPECT_EQ(picked_in_b(), 0) << "as many ask in each zone";
+  set(2, 0);
+  EXPECT_NEAR(picked_in_b(), 500, 50) << "all ask in zone a";
+}
+
 TEST_F(Dynamic, EndpointsComeByTheServicesName) {
   const auto eds = [&](const std::string& name) {
     return "resources:\n" + cluster(name,

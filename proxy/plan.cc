@@ -140,7 +140,14 @@ std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, App
   if (build.secrets != nullptr)
     for (const auto& secret : bootstrap.static_resources().secrets())
       build.secrets->set_static(secret);
+  const auto& locality = bootstrap.node().locality();
+  plan->node_locality = {locality.region(), locality.zone(), locality.sub_zone()};
   read_clusters(bootstrap, root, build, *plan);
+  plan->local_cluster = bootstrap.cluster_manager().local_cluster_name();
+  if (!plan->local_cluster.empty() && !plan->clusters.contains(plan->local_cluster))
+    build.diagnostics.error(Code::kReference, FieldPath::root("cluster_manager.local_cluster_name"),
+                            "the bootstrap has no cluster '" + plan->local_cluster + "'",
+                            "name the one that this process belongs to");
   build.service_cluster = plan->node_cluster;
   build.clusters_may_follow = bootstrap.dynamic_resources().has_cds_config();
   // By value: who gets routes later asks again then.

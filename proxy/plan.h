@@ -28,6 +28,8 @@ struct Plan {
   std::string log_format;            // of application_log_config
   upstream::DnsResolvers resolvers;  // of clusters that name none
   std::string node_id;
+  upstream::Locality node_locality;
+  std::string local_cluster;  // cluster_manager.local_cluster_name; empty: none
   std::string node_cluster;
 };
 

@@ -358,6 +358,7 @@ Result<void> Server::apply(Loaded loaded) {
   bootstrap_ = std::move(loaded.bootstrap);
   runtime_.set(*bootstrap_);
   overload_watch_.set(plan_->overload);
+  clusters_.set_zone(plan_->node_locality, plan_->local_cluster);
   clusters_.set_static(plan_->clusters, plan_->resolvers);
   listeners_.set_static(plan_->listeners, *opened);
   config_updated_s_ = loop_.wall_us() / 1'000'000;

@@ -97,7 +97,8 @@ PriorityHosts count_hosts(const HostSet& set, const PriorityMembers& members) {
 // Fills a plan while it is constructed.
 class PlanBuilder {
  public:
-  explicit PlanBuilder(BalancerPlan& plan) : plan_(plan), set_(*plan.hosts_) {}
+  PlanBuilder(BalancerPlan& plan, const ZoneView* zones)
+      : plan_(plan), set_(*plan.hosts_), zones_(zones) {}
 
   void build() {
     plan_.tiers_.emplace_back();  // the empty one, where picks go that nothing is fit for
@@ -122,7 +123,7 @@ class PlanBuilder {
     uint16_t tier = 0;
     if (!panic || !plan_.config_.fail_on_panic) {
       tier = static_cast<uint16_t>(plan_.tiers_.size());
-      plan_.tiers_.push_back(make_tier(members_[p], panic ? Fitness::kAny : fitness));
+      plan_.tiers_.push_back(make_tier(p, panic ? Fitness::kAny : fitness));
     }
     const auto from = plan_.tier_of_percent_.begin() + static_cast<ptrdiff_t>(percent);
     std::fill(from, from + load, tier);
@@ -133,7 +134,8 @@ class PlanBuilder {
     return plan_.config_.kind == Kind::kRingHash || plan_.config_.kind == Kind::kMaglev;
   }
 
-  Tier make_tier(const PriorityMembers& members, Fitness fitness) {
+  Tier make_tier(size_t p, Fitness fitness) {
+    const PriorityMembers& members = members_[p];
     Tier tier;
     tier.first_group = static_cast<uint32_t>(plan_.groups_.size());
     if (plan_.config_.locality_weighted) {
@@ -142,6 +144,9 @@ class PlanBuilder {
       else if (fitness != Fitness::kAny)
         add_localities(members, fitness, tier);
     }
+    if (zones_ != nullptr && p == 0 && fitness == Fitness::kHealthy &&
+        !plan_.config_.locality_weighted && !is_hashing())
+      add_zones(members, tier);
     // Without localities that have a weight they play no part.
     if (plan_.groups_.size() == tier.first_group) add_group(weigh(members.hosts, fitness, 1));
     tier.group_count = static_cast<uint32_t>(plan_.groups_.size()) - tier.first_group;
@@ -197,6 +202,29 @@ class PlanBuilder {
     if (tier.locality_weights.size() == 1) tier.locality_weights.clear();
   }
 
+  // One group per zone that gets something, so that requests stay where they come from.
+  void add_zones(const PriorityMembers& members, Tier& tier) {
+    std::vector<HostGroup> groups;
+    std::vector<ZoneHosts> upstream;
+    double all = 0;
+    for (const LocalityHosts& locality : members.localities) {
+      groups.push_back(weigh(locality.hosts, Fitness::kHealthy, 1));
+      upstream.push_back({locality.info->locality, groups.back().hosts.size()});
+      all += static_cast<double>(groups.back().hosts.size());
+    }
+    const std::vector<double> shares =
+        zone_shares(zones_->here, zones_->local, upstream, plan_.config_.zone_min_hosts);
+    const double part = plan_.config_.zone_percent / 100;
+    for (size_t i = 0; i < shares.size(); ++i) {
+      const double even = static_cast<double>(upstream[i].hosts) / all;
+      const double share = part * shares[i] + (1 - part) * even;
+      if (share == 0 || groups[i].hosts.empty()) continue;
+      tier.locality_weights.push_back(share);
+      add_group(std::move(groups[i]));
+    }
+    if (tier.locality_weights.size() == 1) tier.locality_weights.clear();
+  }
+
   void add_group(HostGroup group) {
     if (group.hosts.empty()) return;
     group.equal_weights = std::all_of(group.weights.begin(), group.weights.end(),
@@ -229,14 +257,15 @@ class PlanBuilder {
 
   BalancerPlan& plan_;
   const HostSet& set_;
+  const ZoneView* zones_;
   std::vector<PriorityMembers> members_;
 };
 
 BalancerPlan::BalancerPlan(const LoadBalancing& config, std::shared_ptr<const HostSet> hosts,
-                           const std::shared_ptr<const BalancerPlan>& before)
+                           const std::shared_ptr<const BalancerPlan>& before, const ZoneView* zones)
     : config_(config), hosts_(std::move(hosts)), before_(before) {
   if (before != nullptr) moves_ = find_moves(before->hosts(), *hosts_);
-  PlanBuilder(*this).build();
+  PlanBuilder(*this, zones).build();
 }
 
 const HostMoves* BalancerPlan::moves_from(const std::shared_ptr<const BalancerPlan>& plan) const {
@@ -247,8 +276,8 @@ const HostMoves* BalancerPlan::moves_from(const std::shared_ptr<const BalancerPl
 
 std::shared_ptr<const BalancerPlan> plan_balancing(
     const LoadBalancing& config, std::shared_ptr<const HostSet> hosts,
-    const std::shared_ptr<const BalancerPlan>& before) {
-  return std::make_shared<const BalancerPlan>(config, std::move(hosts), before);
+    const std::shared_ptr<const BalancerPlan>& before, const ZoneView* zones) {
+  return std::make_shared<const BalancerPlan>(config, std::move(hosts), before, zones);
 }
 
 }  // namespace weir::upstream

@@ -13,6 +13,7 @@
 #include "proxy/upstream/load_balancing.h"
 #include "proxy/upstream/maglev.h"
 #include "proxy/upstream/ring.h"
+#include "proxy/upstream/zone_routing.h"
 
 namespace weir::upstream {
 
@@ -35,9 +36,9 @@ struct Tier {
 // See load_balancer.h. Immutable, shared by all workers.
 class BalancerPlan {
  public:
-  // `before`: the plan that this one takes the place of; may be null.
+  // `zones`: see plan_balancing. `before`: the plan that this one takes the place of; may be null.
   BalancerPlan(const LoadBalancing& config, std::shared_ptr<const HostSet> hosts,
-               const std::shared_ptr<const BalancerPlan>& before);
+               const std::shared_ptr<const BalancerPlan>& before, const ZoneView* zones);
 
   const LoadBalancing& config() const { return config_; }
   const HostSet& hosts() const { return *hosts_; }

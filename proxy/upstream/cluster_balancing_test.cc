@@ -57,6 +57,11 @@ TEST(ClusterBalancing, CommonLbConfig) {
   EXPECT_EQ(c->balancing.hash_balance_factor, 150u);
   EXPECT_TRUE(Compiled("common_lb_config { zone_aware_lb_config { fail_traffic_on_panic: true } }")
                   ->balancing.fail_on_panic);
+  const Compiled zones(
+      "common_lb_config { zone_aware_lb_config { routing_enabled { value: 40 } min_cluster_size { "
+      "value: 9 } } }");
+  EXPECT_EQ(zones->balancing.zone_percent, 40);
+  EXPECT_EQ(zones->balancing.zone_min_hosts, 9u);
 }
 
 TEST(ClusterBalancing, Extensions) {

@@ -67,12 +67,14 @@ class BalancingReader {
       refuse(build_.diagnostics, path.field("override_host_status"), "override_host_status");
   }
 
-  // Zone-aware routing starts only when the bootstrap names a local cluster; without one, what
-  // remains of its configuration is what happens in panic.
+  // Zone-aware routing needs a local cluster, which the bootstrap may name.
   template <class Message>
   void read_locality(const Message& message) {
     out_.locality_weighted = out_.locality_weighted || message.has_locality_weighted_lb_config();
-    out_.fail_on_panic = message.zone_aware_lb_config().fail_traffic_on_panic();
+    const auto& zones = message.zone_aware_lb_config();
+    out_.fail_on_panic = zones.fail_traffic_on_panic();
+    if (zones.has_routing_enabled()) out_.zone_percent = zones.routing_enabled().value();
+    if (zones.has_min_cluster_size()) out_.zone_min_hosts = zones.min_cluster_size().value();
   }
 
   template <class Message>

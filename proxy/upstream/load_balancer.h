@@ -35,10 +35,12 @@ class Picker {
 // Everything of a HostSet that all workers share for balancing: priority loads, locality weights,
 // rings. Built on the main thread. Immutable. `before` is the plan that the new one takes the place
 // of: a worker that has it moves its hosts by what is found out here, once for all workers.
+// `zones`: for routing by zones; null: nothing is known of them.
 class BalancerPlan;
+struct ZoneView;
 std::shared_ptr<const BalancerPlan> plan_balancing(
     const LoadBalancing& config, std::shared_ptr<const HostSet> hosts,
-    const std::shared_ptr<const BalancerPlan>& before = nullptr);
+    const std::shared_ptr<const BalancerPlan>& before = nullptr, const ZoneView* zones = nullptr);
 // A worker's picker over a plan.
 std::unique_ptr<Picker> make_picker(std::shared_ptr<const BalancerPlan> plan, uint64_t seed);
 

@@ -57,8 +57,9 @@ class Hosts {
 // Picks again and again, with everything in one place that a pick depends on.
 class Balancer {
  public:
-  Balancer(const LoadBalancing& config, const Hosts& hosts, uint64_t seed = 1)
-      : plan(plan_balancing(config, hosts.share())),
+  Balancer(const LoadBalancing& config, const Hosts& hosts, uint64_t seed = 1,
+           const ZoneView* zones = nullptr)
+      : plan(plan_balancing(config, hosts.share(), nullptr, zones)),
         picker(make_picker(plan, seed)),
         active(hosts.share()->endpoints.size()) {}
 
@@ -105,6 +106,56 @@ TEST(Pickers, EveryHostGetsItsShare) {
     const std::vector<int> counts = Balancer(of(kind), Hosts().add(10)).count(20'000);
     for (const int count : counts) EXPECT_NEAR(count, 2000, 300) << static_cast<int>(kind);
   }
+}
+
+// Three hosts in each of the localities "a" and "b".
+Hosts two_zones() {
+  return Hosts().locality("a", 0).locality("b", 0).add(3, {.locality = 0}).add(3, {.locality = 1});
+}
+
+Locality region(const std::string& name) {
+  return {.region = name, .zone = "", .sub_zone = ""};
+}
+
+TEST(Zones, RequestsStayWhereTheyComeFrom) {
+  const ZoneView zones = {region("a"), {{region("a"), 1}, {region("b"), 1}}};
+  for (const Kind kind : {Kind::kRoundRobin, Kind::kLeastRequest, Kind::kRandom}) {
+    const std::vector<int> counts = Balancer(of(kind), two_zones(), 1, &zones).count(3'000);
+    for (size_t i = 0; i < 6; ++i) EXPECT_NEAR(counts[i], i < 3 ? 1000 : 0, 150) << i;
+  }
+}
+
+TEST(Zones, WhatIsTooMuchGoesElsewhere) {
+  const ZoneView zones = {region("a"), {{region("a"), 4}}};
+  const std::vector<int> counts = Balancer(of(Kind::kRandom), two_zones(), 1, &zones).count(6'000);
+  for (const int count : counts) EXPECT_NEAR(count, 1000, 150);
+}
+
+TEST(Zones, APartOfTheRequestsMayDisregardThem) {
+  const ZoneView zones = {region("a"), {{region("a"), 1}, {region("b"), 1}}};
+  LoadBalancing config = of(Kind::kRandom);
+  config.zone_percent = 50;
+  const std::vector<int> counts = Balancer(config, two_zones(), 1, &zones).count(6'000);
+  for (size_t i = 0; i < 6; ++i) EXPECT_NEAR(counts[i], i < 3 ? 1500 : 500, 150) << i;
+}
+
+TEST(Zones, NotInPanicNorWithFewHostsNorByHash) {
+  const ZoneView zones = {region("a"), {{region("a"), 1}, {region("b"), 1}}};
+  const auto elsewhere = [&](const LoadBalancing& config, const Hosts& hosts) {
+    const std::vector<int> counts = Balancer(config, hosts, 1, &zones).count(3'000);
+    return counts[3] + counts[4] + counts[5];
+  };
+  LoadBalancing picky = of(Kind::kRandom);
+  picky.zone_min_hosts = 7;
+  EXPECT_GT(elsewhere(picky, two_zones()), 1000);
+  EXPECT_GT(elsewhere(of(Kind::kMaglev), two_zones()), 1000);
+  const Hosts sick = Hosts()
+                         .locality("a", 0)
+                         .locality("b", 0)
+                         .add(1, {.locality = 0})
+                         .add(2, {.locality = 0, .health = Health::kUnhealthy})
+                         .add(3, {.locality = 1, .health = Health::kUnhealthy});
+  EXPECT_GT(elsewhere(of(Kind::kRandom), sick), 1000);
 }
 
 TEST(Pickers, WeightsCount) {

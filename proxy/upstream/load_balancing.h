@@ -27,6 +27,8 @@ struct LoadBalancing {
   uint32_t hash_balance_factor = 0;  // bounded loads, percent; 0: off
 
   bool locality_weighted = false;
+  uint64_t zone_min_hosts = 6;  // zone_aware_lb_config's min_cluster_size
+  double zone_percent = 100;    // its routing_enabled
   uint32_t panic_threshold_percent = 50;
   bool fail_on_panic = false;
 
