@@ -2,7 +2,7 @@
 # missing, and works on a bare Debian 12 as root.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-asan test-ubsan test-tsan bench fmt tidy fuzz filter clean
+.PHONY: help setup build run test test-asan test-ubsan test-tsan bench bench-xds fmt tidy fuzz filter clean
 
 FUZZ_SECONDS ?= 60
 
@@ -38,6 +38,9 @@ test-tsan:  ## the tests under ThreadSanitizer
 bench: build  ## compare with nginx and HAProxy, side by side
 	@bazel/setup bench
 	@tests/bench/run
+
+bench-xds: build  ## push endpoints, routes and clusters while weir serves
+	@tests/bench/run_xds
 
 fmt:  ## format every C++ file in place
 	@bazel/setup lint

@@ -67,7 +67,8 @@ int64_t now_ns() {
 int listen_on(uint16_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const int on = 1;
-  const sockaddr_in address = loopback(port);
+  sockaddr_in address = loopback(port);
+  address.sin_addr.s_addr = htonl(INADDR_ANY);  // so that many endpoints may lead here
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (fd < 0 || bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       listen(fd, 4096) != 0)

@@ -33,7 +33,7 @@ class EventLoop {
 };
 
 int64_t now_ns();
-int listen_on(uint16_t port);   // 127.0.0.1, non-blocking
+int listen_on(uint16_t port);   // every address of 127.0.0.0/8 and all others, non-blocking
 int connect_to(uint16_t port);  // 127.0.0.1, non-blocking; -1 when refused
 int accept_from(int listener);  // non-blocking; -1 when none waits
 [[noreturn]] void die(const char* what);

@@ -1,7 +1,8 @@
 // Origin and clients of the benchmark in one process, so that both share a core without switching
 // between processes. Waits for a line on stdin, runs, and prints one line of JSON.
 //
-// While it measures it never sleeps: the proxy under test does not pay for waking it.
+// While it measures it never sleeps, unless it is told to: the proxy under test does not pay for
+// waking it.
 
 #include <getopt.h>
 #include <unistd.h>
@@ -39,6 +40,8 @@ constexpr char kUsage[] =
     "  --connect-each          a new connection for each request\n"
     "  --resume                such connections resume the session before\n"
     "  --h2-origin             the origin speaks HTTP/2, and gRPC\n"
+    "  --sleep                 sleeps, a millisecond at most, where there is nothing to do; with "
+    "--rate\n"
     "  --watch PID             a process whose CPU time is measured; may be given again\n";
 
 struct Settings {
@@ -48,6 +51,7 @@ struct Settings {
   double seconds = 1;
   uint64_t requests = 0;
   bool h2_origin = false;
+  bool sleep = false;
   std::vector<pid_t> watched;
 };
 
@@ -69,6 +73,7 @@ enum Option {
   kConnectEach,
   kResume,
   kH2Origin,
+  kSleep,
   kWatch
 };
 
@@ -126,6 +131,9 @@ bool set_option(int option, const char* text, Settings& settings) {
     case kH2Origin:
       settings.h2_origin = true;
       return true;
+    case kSleep:
+      settings.sleep = true;
+      return true;
     case kWatch:
       settings.watched.push_back(static_cast<pid_t>(number));
       return true;
@@ -154,6 +162,7 @@ bool parse(int argc, char** argv, Settings& settings) {
       {"connect-each", no_argument, nullptr, kConnectEach},
       {"resume", no_argument, nullptr, kResume},
       {"h2-origin", no_argument, nullptr, kH2Origin},
+      {"sleep", no_argument, nullptr, kSleep},
       {"watch", kValue, nullptr, kWatch},
       {nullptr, 0, nullptr, 0},
   };
@@ -178,10 +187,10 @@ class Control final : public EventLoop::Handler {
 };
 
 // Runs until the time is over or the number of requests is reached.
-void run_for(EventLoop& loop, Load& load, double seconds, uint64_t requests) {
+void run_for(EventLoop& loop, Load& load, double seconds, uint64_t requests, bool sleep = false) {
   const int64_t end = now_ns() + static_cast<int64_t>(seconds * 1e9);
   for (int64_t now = 0; requests > 0 ? load.requests() < requests : now < end;) {
-    loop.turn(0);
+    loop.turn(sleep ? 1 : 0);
     now = now_ns();
     if (load.options().rate > 0) load.start_due(now);
   }
@@ -211,11 +220,11 @@ void print_result(const Load& load, double seconds, const CpuTime& before, const
 void measure(EventLoop& loop, Load& load, const Settings& settings) {
   load.open_connections();
   load.start();
-  if (settings.requests == 0) run_for(loop, load, settings.warm_up_s, 0);
+  if (settings.requests == 0) run_for(loop, load, settings.warm_up_s, 0, settings.sleep);
   load.forget_measurements();
   const CpuTime before = cpu_time_of(settings.watched);
   const int64_t start = now_ns();
-  run_for(loop, load, settings.seconds, settings.requests);
+  run_for(loop, load, settings.seconds, settings.requests, settings.sleep);
   const double seconds = static_cast<double>(now_ns() - start) / 1e9;
   print_result(load, seconds, before, cpu_time_of(settings.watched));
 }
