@@ -135,11 +135,16 @@ void Worker::sweep() {
     loop_.retire(std::move(old.entrance));
     return true;
   });
-  std::erase_if(old_clusters_, [this](auto& cluster) {
-    if (!cluster->unused()) return false;
+  // A few at a time: thousands that were replaced at once would hold requests up.
+  constexpr size_t kClustersPerTurn = 128;
+  size_t most = kClustersPerTurn;
+  std::erase_if(old_clusters_, [&](auto& cluster) {
+    if (most == 0 || !cluster->unused()) return false;
+    --most;
     loop_.retire(std::move(cluster));
     return true;
   });
+  if (most == 0) return sweep_timer_.set(loop_.timers(), now_ms + 1);
   if (more || !old_entrances_.empty() || !old_clusters_.empty()) sweep_later();
 }
 
