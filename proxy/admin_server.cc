@@ -75,11 +75,12 @@ class AdminServer::Stream : public http::ServerStreamEvents {
     http::ResponseHead head(arena_);
     head.status = response.status;
     head.content_length = static_cast<int64_t>(response.body.size());
-    head.headers.add("content-type", response.content_type);
+    // HTTP/2 reads the head when it is flushed.
+    head.headers.add("content-type", arena_.copy(response.content_type));
     head.headers.add("content-length", "");
     head.headers.add("cache-control", "no-cache, max-age=0");
     head.headers.add("x-content-type-options", "nosniff");
-    if (!response.allow.empty()) head.headers.add("allow", response.allow);
+    if (!response.allow.empty()) head.headers.add("allow", arena_.copy(response.allow));
     const bool empty = response.body.empty();
     stream_.send_head(head, empty);
     if (!empty) stream_.send_body(arena_.copy(response.body), true);
