@@ -26,7 +26,7 @@ struct DiscoveredFilter {
   std::shared_ptr<const envoy::config::core::v3::ConfigSource> source;
   std::vector<const http::FilterType*> types;  // type_urls
   http::ConfiguredFilter fallback;             // default_config, or what answers 500
-  bool needs_no_warming = false;  // apply_default_config_without_warming
+  bool needs_no_warming = false;               // apply_default_config_without_warming
 };
 
 // What a filter does that has no configuration and no default: 500, and NFCF in the log, as in
