@@ -263,6 +263,8 @@ void Server::fail(const std::string& why) {
 
 // Called whenever something came that a stage may wait for.
 void Server::advance() {
+  // Clusters may be there before the listeners of the bootstrap are known.
+  if (stage_ == Stage::kPrimaryClusters && ready_timer_ == nullptr) return;
   if (stage_ == Stage::kPrimaryClusters && clusters_.primary_warm()) ask_for_clusters();
   if (stage_ == Stage::kClusters && runtime_.loaded() && clusters_loaded_ && clusters_.warm())
     ask_for_listeners();

@@ -205,6 +205,25 @@ for (const variant of ["sotw", "delta"]) {
   await close();
 }
 
+// ---- listeners of the bootstrap ----
+
+{
+  const port = await freePort();
+  const {plane, proxy, close} = await world("delta", {cds: null, lds: null,
+    listeners: [listener("static", port, chain(rds("front")))]});
+  await check("start: the process serves when the routes of static listeners have come",
+    async () => {
+      const stream = await plane.stream();
+      await stream.next("RDS");
+      await sleep(200);
+      assert.ok(!(await proxy.admin("/server_info")).includes('"LIVE"'));
+      await stream.exchange("RDS", [routes("front", {body: "came"})]);
+      await proxy.serves();
+      assert.equal(await body(port), "came");
+    });
+  await close();
+}
+
 // ---- a control plane that is not there ----
 
 {

@@ -190,6 +190,27 @@ for (const variant of ["sotw", "delta"]) {
   await close();
 }
 
+// ---- listeners of the bootstrap ----
+
+{
+  const port = await freePort();
+  const {plane, proxy, close} = await world("delta", {
+    clusters: [cluster("app", app.address().port)], cds: null, lds: null,
+    listeners: [listener("static", port, chain({...inline("app"),
+      ...filters(discovered("one"))}))]});
+  await check("ECDS: the process serves when the filters of static listeners have come",
+    async () => {
+      const stream = await plane.stream();
+      assert.deepEqual((await stream.next("ECDS")).subscribe, ["one"]);
+      await sleep(200);
+      assert.ok(!(await proxy.admin("/server_info")).includes('"LIVE"'));
+      await stream.exchange("ECDS", [extension("one", mutation("v1"))]);
+      await proxy.serves();
+      assert.equal(await said(port), "v1");
+    });
+  await close();
+}
+
 // ---- other sources ----
 
 for (const variant of ["GRPC", "DELTA_GRPC"]) {
