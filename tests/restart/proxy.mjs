@@ -1,5 +1,6 @@
 // Starts proxies with a configuration of two listeners, and looks at what they do.
 import {execFile, spawn} from "node:child_process";
+import {randomInt} from "node:crypto";
 import {mkdtempSync, readFileSync, readdirSync, writeFileSync} from "node:fs";
 import http from "node:http";
 import net from "node:net";
@@ -63,8 +64,8 @@ export function writeConfig(name, {listeners, admin, app}) {
   return path;
 }
 
-// A base id that no other test has at this time.
-export const baseId = process.pid * 16 + 7;
+// A base id that no other test has at this time. Processes of several sandboxes have the same pids.
+export const baseId = randomInt(2 ** 27) * 16 + 7;
 
 export function start(args, {command = program, before = [], env = {}} = {}) {
   const child = spawn(command, [...before, ...args],
