@@ -47,7 +47,7 @@ void gather_from(Worker& worker, Gathering& all) {
     const upstream::WorkerCluster* cluster = worker.cluster(all.clusters[i].name);
     if (cluster == nullptr) continue;
     for (const auto& host : cluster->worker_hosts())
-      if (host->counters.rq_total > 0)
+      if (host != nullptr && host->counters.rq_total > 0)
         mine[i].push_back(report_of(*host, cluster->hosts(), worker.index()));
   }
 }

@@ -219,7 +219,8 @@ std::optional<http::ClusterMembers> Request::cluster_members(std::string_view cl
   if (found == nullptr) return std::nullopt;
   const auto& endpoints = found->hosts().endpoints;
   const auto fit = [](const upstream::Endpoint& endpoint) {
-    return endpoint.health != upstream::Health::kUnhealthy;
+    return endpoint.health == upstream::Health::kHealthy ||
+           endpoint.health == upstream::Health::kDegraded;
   };
   return http::ClusterMembers{endpoints.size(), static_cast<size_t>(std::count_if(
                                                     endpoints.begin(), endpoints.end(), fit))};
