@@ -160,7 +160,7 @@ for (const variant of ["sotw", "delta"]) {
 
   await told("SRDS: asked for again after that, all scopes come again", async () => {
     scopes.clear();
-    await push(bySrds());
+    await stream.exchange("LDS", [listener("front-0", port, chain(bySrds()))], {removed: ["last"]});
     const asked = await stream.next("SRDS");
     assert.deepEqual(asked.names ?? asked.subscribe, ["*"]);
     await put([scope("z", "1", direct("z"))]);
