@@ -12,8 +12,11 @@ Result<std::unique_ptr<Parent>> Parent::meet(uint32_t base_id, uint32_t epoch, i
   const Result<int> socket = connect_socket(base_id, epoch - 1, timeout_ms, user);
   if (!socket) return socket.error();
   auto parent = std::make_unique<Parent>(*socket);
-  if (Result<void> greeted = parent->greet(epoch); !greeted) return greeted.error();
-  return parent;
+  const Result<void> greeted = parent->greet(epoch);
+  if (greeted) return parent;
+  // It may have ended meanwhile.
+  if (greeted.error().code == "closed") return Error{"no-parent", greeted.error().message};
+  return greeted.error();
 }
 
 Parent::~Parent() {

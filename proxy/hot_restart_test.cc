@@ -1,11 +1,13 @@
 // The two sides of a hot restart, each in a thread of its own, without a server.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <random>
 #include <thread>
 
 #include "proxy/hot_restart_host.h"
@@ -54,7 +56,11 @@ class RunningHost {
     thread_.join();
   }
 
-  static uint32_t base_id() { return static_cast<uint32_t>(getpid()); }
+  // No other test's: processes of several sandboxes have the same pids.
+  static uint32_t base_id() {
+    static const uint32_t kId = std::random_device()();
+    return kId;
+  }
   Result<int> connect() { return connect_socket(base_id(), 3, kPatienceMs, geteuid()); }
   auto meet(uint32_t epoch = 4) { return Parent::meet(base_id(), epoch, kPatienceMs, geteuid()); }
 
@@ -157,6 +163,20 @@ TEST(HotRestart, OnlyOneMayFollow) {
   EXPECT_EQ(host.meet().error().code, "refused");
   ASSERT_TRUE((*first)->take_over(1));
   EXPECT_EQ(host.meet().error().code, "no-parent") << "its name is free for nobody to misuse";
+}
+
+TEST(HotRestart, OneThatEndsBeforeItGreetsIsNobody) {
+  const uint32_t base = RunningHost::base_id() + 1;
+  const int listening = bind_socket(base, 3).take();
+  ASSERT_EQ(listen(listening, 1), 0);
+  std::thread dying([listening] {
+    pollfd waiting{listening, POLLIN, 0};
+    poll(&waiting, 1, kPatienceMs);
+    close(accept(listening, nullptr, nullptr));
+  });
+  EXPECT_EQ(Parent::meet(base, 4, kPatienceMs, geteuid()).error().code, "no-parent");
+  dying.join();
+  close(listening);
 }
 
 TEST(HotRestart, NothingIsHadWithoutAGreeting) {
