@@ -2,6 +2,7 @@
 //
 // usage: node faults_test.mjs WEIR
 import assert from "node:assert/strict";
+import {existsSync, readFileSync} from "node:fs";
 import net from "node:net";
 
 import {Load, startUpstream} from "./clients.mjs";
@@ -52,7 +53,9 @@ await run({
     let killed = 0;
     for (let delay = 0; delay < 200; delay += 5) {
       const failures = load.failures.length;
-      const child = start(["-c", config, ...base, "--concurrency", "2", "--restart-epoch", "1"]);
+      const log = `${config}.${delay}.log`;
+      const child = start(["-c", config, ...base, "--concurrency", "2", "--restart-epoch", "1",
+        "-l", "info", "--log-path", log]);
       await sleep(delay);
       // Who answers the admin port is who serves.
       const {body} = await get(admin, "/server_info").catch(() => ({body: "{}"}));
@@ -61,6 +64,8 @@ await run({
       await sleep(20);
       if (JSON.parse(body).command_line_options?.restart_epoch !== 0) break;  // it took over
       if (proxy.exitCode !== null || !(await accepts(port))) break;           // it just did
+      // It was about to: what had come in to it ended with it.
+      if (existsSync(log) && readFileSync(log, "utf8").includes("serving with")) break;
       assert.deepEqual(load.failures.slice(failures), []);
       ++killed;
     }
