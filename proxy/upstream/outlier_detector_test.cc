@@ -51,8 +51,8 @@ class OutlierTest : public testing::Test {
     return registry_.value("cluster.c.outlier_detection.ejections_" + name);
   }
 
-  net::LoopThread t_;
   std::vector<Note> notes_;
+  net::LoopThread t_;  // before the notes go
   const std::shared_ptr<FeedbackBox> box_ = std::make_shared<FeedbackBox>(
       t_.loop(), [this](const std::string&, Note note) { notes_.push_back(note); });
   stats::Registry registry_;
