@@ -188,13 +188,6 @@ TaggedName join_tags(std::string_view metric, TagParts parts) {
   return out;
 }
 
-TaggedName extract_tags(std::string_view metric) {
-  TagParts parts;
-  find_tags(
-      metric, [](std::string_view) { return true; }, parts);
-  return join_tags(metric, std::move(parts));
-}
-
 bool is_default_tag(std::string_view name) {
   return std::find(std::begin(kDefaultTags), std::end(kDefaultTags), name) !=
          std::end(kDefaultTags);

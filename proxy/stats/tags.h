@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <functional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,7 +22,6 @@ struct TaggedName {
   std::string name;
   std::vector<Tag> tags;
 };
-TaggedName extract_tags(std::string_view metric);
 
 // The same in parts: tags, and the ranges of the name that go, from the first byte to the one after
 // the last.

@@ -1,13 +1,13 @@
-#include "proxy/stats/tags.h"
-
 #include <gtest/gtest.h>
+
+#include "proxy/stats/export_rules.h"
 
 namespace weir::stats {
 namespace {
 
 // As it would stand in Prometheus' format.
 std::string exported(std::string_view metric) {
-  const TaggedName tagged = extract_tags(metric);
+  const TaggedName tagged = ExportRules().tagged(metric);
   std::string out = prometheus_name(tagged.name);
   for (const Tag& tag : tagged.tags) out += " " + std::string(tag.name) + "=" + tag.value;
   return out;
