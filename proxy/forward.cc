@@ -6,7 +6,6 @@
 #include "proxy/http/grpc.h"
 #include "proxy/request.h"
 #include "proxy/request_headers.h"
-#include "proxy/shadow.h"
 #include "proxy/upstream/host_feedback.h"
 #include "proxy/upstream_policy.h"
 #include "proxy/worker.h"
@@ -78,41 +77,8 @@ void Forward::start(const http::ForwardAction& action, bool end) {
   // An upgrade has no end to count from.
   if (end || request_.request_complete() || request_.is_upgrade())
     on_request_complete(request_.worker().loop().now_ms());
-  if (!action.mirrors.empty()) start_shadows(end);
+  if (!action.mirrors.empty()) shadows_.start(request_, action, policy_.timeout_ms, end);
   attempt();
-}
-
-// ---- copies ----
-
-void Forward::start_shadows(bool end) {
-  Worker& worker = request_.worker();
-  for (const http::Mirror& mirror : action_->mirrors) {
-    if (shadow_count_ == kMaxShadows) return;
-    if (worker.loop().random() % mirror.denominator >= mirror.numerator) continue;
-    bool present = false;
-    const std::string_view name = mirror.cluster_header.empty()
-                                      ? std::string_view(mirror.cluster)
-                                      : request_.head().value_of(mirror.cluster_header, present);
-    upstream::WorkerCluster* target = worker.cluster(name);
-    if (target == nullptr) continue;
-    Shadow& shadow = worker.add_shadow(std::make_unique<Shadow>(
-        worker, *target, request_.head(), mirror.suffix_host, policy_.timeout_ms));
-    if (end) {
-      shadow.add_body({}, true);
-    } else {
-      shadows_[shadow_count_++] = &shadow;
-    }
-  }
-}
-
-void Forward::feed_shadows(std::string_view bytes, bool end) {
-  for (uint32_t i = 0; i < shadow_count_; ++i) shadows_[i]->add_body(bytes, end);
-  if (end) shadow_count_ = 0;
-}
-
-void Forward::drop_shadows() {
-  for (uint32_t i = 0; i < shadow_count_; ++i) shadows_[i]->abandon();
-  shadow_count_ = 0;
 }
 
 // ---- the host ----
@@ -255,7 +221,7 @@ void Forward::send_body(std::string_view bytes, bool end) {
     request_.arm_timer();
   }
   if (cluster_ == nullptr) return;
-  if (shadow_count_ > 0) feed_shadows(bytes, end);
+  if (!shadows_.empty()) shadows_.feed(bytes, end);
   request_.info().upstream_wire_bytes_sent += bytes.size();
   if (stream_ != nullptr) {
     keep_for_replay(bytes);
@@ -275,7 +241,7 @@ void Forward::send_trailers(http::HeaderMap& trailers) {
   on_request_complete(request_.worker().loop().now_ms());
   request_.arm_timer();
   trailers_ = &trailers;
-  if (shadow_count_ > 0) feed_shadows({}, true);
+  if (!shadows_.empty()) shadows_.feed({}, true);
   if (stream_ != nullptr) stream_->send_trailers(trailers);
 }
 
@@ -573,7 +539,7 @@ void Forward::timed_out(std::string_view details) {
 
 void Forward::cancel() {
   if (cluster_ == nullptr) return;
-  drop_shadows();
+  shadows_.drop();
   if (waiting()) {
     upstream::Pool::cancel_waiting(*this);
     cluster_->shard().inc(cluster_->stats().rq_cancelled);

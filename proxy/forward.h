@@ -8,13 +8,13 @@
 #include "proxy/base/buffer.h"
 #include "proxy/http/route.h"
 #include "proxy/http/stream.h"
+#include "proxy/shadow.h"
 #include "proxy/upstream/worker_cluster.h"
 #include "proxy/upstream_policy.h"
 
 namespace weir {
 
 class Request;
-class Shadow;
 
 // A request's dealings with its upstream: cluster, host, connection, attempts, and the body that
 // waits or may have to be sent again. Part of a Request. One loop.
@@ -61,9 +61,6 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   void on_upstream_full(bool full) override;
 
   std::string_view choose_cluster();
-  void start_shadows(bool end);
-  void feed_shadows(std::string_view bytes, bool end);
-  void drop_shadows();
   upstream::Host* original_destination();
   void attempt();
   bool take_host();
@@ -89,9 +86,7 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   Request& request_;
   const http::ForwardAction* action_ = nullptr;
   const http::WeightedCluster* weighted_ = nullptr;
-  static constexpr size_t kMaxShadows = 4;
-  Shadow* shadows_[kMaxShadows];  // until the request's body is whole
-  uint32_t shadow_count_ = 0;
+  Shadows shadows_;
   upstream::WorkerCluster* cluster_ = nullptr;
   upstream::Host* host_ = nullptr;
   http::ClientStream* stream_ = nullptr;

@@ -1,7 +1,9 @@
 #include "proxy/shadow.h"
 
+#include <memory>
 #include <utility>
 
+#include "proxy/request.h"
 #include "proxy/upstream/host_feedback.h"
 #include "proxy/worker.h"
 
@@ -138,6 +140,38 @@ void Shadow::finish() {
   if (holds_slot_) cluster_.requests(false).release();
   holds_slot_ = false;
   worker_.remove_shadow(*this);
+}
+
+void Shadows::start(Request& request, const http::ForwardAction& action, int64_t timeout_ms,
+                    bool end) {
+  Worker& worker = request.worker();
+  for (const http::Mirror& mirror : action.mirrors) {
+    if (count_ == kMost) return;
+    if (worker.loop().random() % mirror.denominator >= mirror.numerator) continue;
+    bool present = false;
+    const std::string_view name = mirror.cluster_header.empty()
+                                      ? std::string_view(mirror.cluster)
+                                      : request.head().value_of(mirror.cluster_header, present);
+    upstream::WorkerCluster* target = worker.cluster(name);
+    if (target == nullptr) continue;
+    Shadow& shadow = worker.add_shadow(
+        std::make_unique<Shadow>(worker, *target, request.head(), mirror.suffix_host, timeout_ms));
+    if (end) {
+      shadow.add_body({}, true);
+    } else {
+      shadows_[count_++] = &shadow;
+    }
+  }
+}
+
+void Shadows::feed(std::string_view bytes, bool end) {
+  for (uint32_t i = 0; i < count_; ++i) shadows_[i]->add_body(bytes, end);
+  if (end) count_ = 0;
+}
+
+void Shadows::drop() {
+  for (uint32_t i = 0; i < count_; ++i) shadows_[i]->abandon();
+  count_ = 0;
 }
 
 }  // namespace weir

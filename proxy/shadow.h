@@ -6,12 +6,14 @@
 
 #include "proxy/base/arena.h"
 #include "proxy/base/buffer.h"
+#include "proxy/http/route.h"
 #include "proxy/http/stream.h"
 #include "proxy/net/timer_wheel.h"
 #include "proxy/upstream/worker_cluster.h"
 
 namespace weir {
 
+class Request;
 class Worker;
 
 // A copy of a request that is sent to another cluster and whose response nobody reads
@@ -65,6 +67,22 @@ class Shadow : private http::ClientStreamEvents,
   bool too_large_ = false;
   bool finished_ = false;
   bool holds_slot_ = false;
+};
+
+// The copies of one request, until its body is whole. Part of a Forward. One loop.
+class Shadows {
+ public:
+  // Makes those that the route asks for; beyond the fourth there is none. `end`: no body follows.
+  void start(Request& request, const http::ForwardAction& action, int64_t timeout_ms, bool end);
+  bool empty() const { return count_ == 0; }
+  void feed(std::string_view bytes, bool end);
+  // The request ended before its body did.
+  void drop();
+
+ private:
+  static constexpr size_t kMost = 4;
+  Shadow* shadows_[kMost];
+  uint32_t count_ = 0;
 };
 
 }  // namespace weir
