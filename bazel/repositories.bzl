@@ -77,6 +77,9 @@ def weir_repositories():
         name = "yaml_cpp",
         source_package = "yaml-cpp",
         build_file = "//bazel:third_party/yaml_cpp.BUILD",
-        patches = ["//bazel:third_party/yaml_cpp.patch"],
+        patches = [
+            "//bazel:third_party/yaml_cpp.patch",
+            "//bazel:third_party/yaml_cpp_stream.patch",
+        ],
     )
     envoy_api(name = "envoy_api")
