@@ -200,21 +200,22 @@ void RuleWalk::value(const Message& owner, const FieldDescriptor& field, int ind
   if (within != nullptr) message(child, *within, path);
 }
 
-// Rules on a wrapper apply to the value in it.
+// Rules on a wrapper apply to the value in it. The value's type decides, not the rule's: Envoy's
+// own files have the rule of an Any at a field that is none (ExtensionConfigSource.config_source).
 std::string RuleWalk::broken_message_rule(const FieldRules& rules, const Message& value) {
-  switch (rules.type_case()) {
-    case FieldRules::kDuration:
+  const Descriptor& type = *value.GetDescriptor();
+  switch (type.well_known_type()) {
+    case Descriptor::WELLKNOWNTYPE_DURATION:
       return broken_duration_rule(rules.duration(),
                                   static_cast<const google::protobuf::Duration&>(value));
-    case FieldRules::kTimestamp:
+    case Descriptor::WELLKNOWNTYPE_TIMESTAMP:
       return broken_timestamp_rule(rules.timestamp(),
                                    static_cast<const google::protobuf::Timestamp&>(value));
-    case FieldRules::kAny:
+    case Descriptor::WELLKNOWNTYPE_ANY:
       return broken_any_rule(rules.any(), static_cast<const google::protobuf::Any&>(value));
     default:
       break;
   }
-  const Descriptor& type = *value.GetDescriptor();
   if (!is_wrapper(type)) return {};
   std::string scratch;
   const ScalarValue inner =

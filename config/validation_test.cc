@@ -255,6 +255,15 @@ TEST(Validation, ChecksDurationsTimestampsAndAny) {
             "c: 'c' must be one of x/y (is z)");
 }
 
+TEST(Validation, TakesTheRuleOfAnotherTypeForNone) {
+  Rules rules(
+      "message N { string s = 1; }"
+      "N a = 1 [(validate.rules).any = {required: true in: [\"x/y\"]}];"
+      "N b = 2 [(validate.rules).duration = {gt {}}];");
+  EXPECT_EQ(rules.check("a { s: 'z' } b { s: 'z' }"), "");
+  EXPECT_EQ(rules.check("b { }"), "a: 'a' is required in t.M");
+}
+
 TEST(Validation, SkipsDisabledMessages) {
   Rules rules("option (validate.disabled) = true; int32 a = 1 [(validate.rules).int32.gt = 0];");
   EXPECT_EQ(rules.check(""), "");
