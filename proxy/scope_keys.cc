@@ -102,8 +102,7 @@ std::optional<std::string_view> ScopeKeyBuilder::key_of(const http::RequestHead&
   for (const Part& part : parts_) {
     const std::string_view fragment = *part.find(request);
     put_length(fragment, to);
-    std::memcpy(to + kLengthBytes, fragment.data(), fragment.size());
-    to += kLengthBytes + fragment.size();
+    to = std::copy(fragment.begin(), fragment.end(), to + kLengthBytes);
   }
   return std::string_view(text, bytes);
 }
