@@ -85,6 +85,10 @@ export class Proxy {
     {stdio: ["ignore", "inherit", "pipe"]});
     this.process.stderr.on("data", (text) => { this.log += text; });
     this.exited = once(this.process, "exit");
+    // What ended by itself has written why.
+    this.exited.then(([code, signal]) => {
+      if (code !== 0 && signal !== "SIGKILL") console.log(`ended by ${signal ?? code}:\n${this.log}`);
+    });
     atExit(() => this.process.kill("SIGKILL"));
   }
 
