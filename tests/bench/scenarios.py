@@ -147,8 +147,9 @@ def idle(*options, wire=proxies.CLEAR):
     """Keep-alive connections that have had one response each and are silent now."""
     def sample(bench, proxy, scenario):
         with bench.running(proxy, scenario, wire=wire) as (process, listen, origin):
-            # Requests first, so that what is made once is not counted for the connections.
-            bench.run_load(process, listen, origin, "--connections", 1, "--requests", 100,
+            # As many at a time as there will be first, so that what these requests need is not
+            # counted for the connections.
+            bench.run_load(process, listen, origin, "--connections", 64, "--requests", 640,
                            *options)
             before = process.memory_kib()
             with bench.load(origin, "--proxy", listen, "--connections", bench.idle_connections,
