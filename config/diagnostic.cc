@@ -4,6 +4,8 @@
 #include <tuple>
 #include <utility>
 
+#include "proxy/base/hash.h"
+
 namespace weir::config {
 namespace {
 
@@ -87,6 +89,10 @@ void Diagnostics::add(Diagnostic diagnostic) {
 
 const Source& Diagnostics::add_source(std::string file, std::string text) {
   return sources_.emplace_back(Source{std::move(file), std::move(text)});
+}
+
+void Diagnostics::note_content(std::string_view bytes) {
+  content_hash_ = xxhash64(bytes, content_hash_);
 }
 
 bool Diagnostics::has_load_error_under(std::string_view path) const {

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/field_path.h"
@@ -76,6 +78,12 @@ class Diagnostics {
   const Source& add_source(std::string file, std::string text);
   const std::deque<Source>& sources() const { return sources_; }
 
+  // Notes the bytes of a file that is part of what is compiled: where they are others, so is the
+  // outcome, although the message that names the file is the same.
+  void note_content(std::string_view bytes);
+  // A hash of what was noted since the last call.
+  std::uint64_t take_content_hash() { return std::exchange(content_hash_, 0); }
+
   bool has_errors() const { return error_count_ != 0; }
   std::size_t error_count() const { return error_count_; }
   std::size_t warning_count() const { return warning_count_; }
@@ -98,6 +106,7 @@ class Diagnostics {
   std::deque<Source> sources_;
   std::size_t error_count_ = 0;
   std::size_t warning_count_ = 0;
+  std::uint64_t content_hash_ = 0;
 };
 
 }  // namespace weir::config

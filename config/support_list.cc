@@ -290,7 +290,8 @@ CertificateValidationContext: trusted_ca watched_directory verify_certificate_sp
   verify_certificate_hash match_typed_subject_alt_names match_subject_alt_names crl
   allow_expired_certificate trust_chain_verification custom_validator_config
   only_verify_leaf_cert_crl max_verify_depth
-extension Secret: name tls_certificate session_ticket_keys validation_context
+extension Secret: name tls_certificate session_ticket_keys validation_context generic_secret
+GenericSecret: *
 extension SPIFFECertValidatorConfig: *
 )";
 

@@ -12,6 +12,7 @@
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "proxy/tls/generic_secret.h"
 
 namespace weir {
 namespace {
@@ -62,8 +63,7 @@ FilterCompiler::FilterCompiler(const FilterCompiler& other, config::Diagnostics&
     : build_(other.build_, diagnostics),
       stat_prefix_(other.stat_prefix_),
       types_of_(other.types_of_) {
-  // What a listener depends on was said when it was compiled.
-  build_.depends_on = {};
+  build_.used_secrets = nullptr;  // the connection manager was compiled long ago
 }
 
 const http::FilterType* FilterCompiler::find(std::string_view message) const {
@@ -94,11 +94,17 @@ std::shared_ptr<const http::FilterConfig> FilterCompiler::compile(http::FilterTy
                           .workers = build_.workers,
                           .health_check_failing = build_.health_check_failing,
                           .kept = build_.kept_filter_state,
-                          .service_cluster = build_.service_cluster,
-                          .depends_on = build_.depends_on};
+                          .service_cluster = build_.service_cluster};
   if (build_.runtime != nullptr)
     build.runtime = [runtime = build_.runtime](std::string_view key, uint32_t fallback) {
       return runtime->number(key, fallback);
+    };
+  if (build_.secrets != nullptr)
+    build.use_secret = [this](const auto& wanted, const FieldPath& at, auto take) {
+      auto used = tls::GenericSecret::make(wanted, at, *build_.secrets, build_.diagnostics,
+                                           std::move(take));
+      if (used != nullptr && build_.used_secrets != nullptr) build_.used_secrets->push_back(used);
+      return used;
     };
   return how(*message, build);
 }

@@ -251,10 +251,12 @@ void read_routes(const Hcm& in, const FilterCompiler& filters, const FieldPath& 
 }  // namespace
 
 std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& path,
-                                             const AppBuild& build) {
-  Diagnostics& diagnostics = build.diagnostics;
+                                             const AppBuild& app_build) {
+  Diagnostics& diagnostics = app_build.diagnostics;
   const size_t errors_before = diagnostics.error_count();
   auto out = std::make_shared<HcmConfig>();
+  AppBuild build = app_build;
+  build.used_secrets = &out->secrets;
   out->stat_prefix = in.stat_prefix();
   out->runtime = build.runtime;
   out->overload = build.overload;

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/diagnostic.h"
 #include "config/field_path.h"
@@ -31,7 +32,8 @@ namespace weir {
 
 namespace tls {
 class Secrets;
-}
+class SecretUser;
+}  // namespace tls
 
 struct Overload;
 struct TcpProxyConfig;
@@ -46,12 +48,11 @@ struct AppParts {
   uint32_t workers = 1;
   uint16_t listener_port = 0;
   http::KeptState* kept_filter_state = nullptr;
-  Overload* overload = nullptr;                                 // null: nothing is ever short
-  std::string service_cluster;                                  // node.cluster
-  std::shared_ptr<const LiveRuntime> runtime;                   // null: nothing is set
-  std::function<void(std::string_view bytes)> depends_on = {};  // http::FilterBuild
-  tls::Secrets* secrets = nullptr;                              // null: TLS is refused
-  bool clusters_may_follow = false;                             // from a control plane
+  Overload* overload = nullptr;                // null: nothing is ever short
+  std::string service_cluster;                 // node.cluster
+  std::shared_ptr<const LiveRuntime> runtime;  // null: nothing is set
+  tls::Secrets* secrets = nullptr;             // null: TLS is refused
+  bool clusters_may_follow = false;            // from a control plane
   // Whether resources of a type can be had from a source; if not, that is in the diagnostics.
   // Empty: they cannot.
   std::function<bool(const envoy::config::core::v3::ConfigSource& source, xds::ResourceType type,
@@ -67,6 +68,9 @@ struct AppBuild : AppParts {
   AppBuild(const AppParts& parts, config::Diagnostics& where)
       : AppParts(parts), diagnostics(where) {}
   config::Diagnostics& diagnostics;
+  // Where the secrets of filters are noted, for a connection manager that waits for them; null:
+  // nobody waits.
+  std::vector<std::shared_ptr<const tls::SecretUser>>* used_secrets = nullptr;
 };
 
 // Null on errors, which are then in the diagnostics.

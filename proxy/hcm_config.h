@@ -21,6 +21,10 @@
 
 namespace weir {
 
+namespace tls {
+class SecretUser;
+}
+
 class FilterUser;
 class RouteUser;
 class ScopeUser;
@@ -72,6 +76,8 @@ struct HcmConfig {
   std::shared_ptr<const ScopeKeyBuilder> scope_keys;
   std::shared_ptr<const LiveRuntime> runtime;  // null: nothing is set
   const Overload* overload = nullptr;          // null: nothing is ever short
+  // Of its filters and routes, but for those that come later.
+  std::vector<std::shared_ptr<const tls::SecretUser>> secrets;
   http::FilterList filters;
   // With filters that come by ECDS: who asks for them, and what is in force instead of `filters`.
   std::shared_ptr<const FilterUser> ecds;               // null: all stand in the configuration

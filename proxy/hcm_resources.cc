@@ -1,6 +1,9 @@
 #include "proxy/hcm_resources.h"
 
+#include <algorithm>
+
 #include "proxy/route_user.h"
+#include "proxy/tls/secrets.h"
 
 namespace weir {
 namespace {
@@ -19,7 +22,9 @@ void HcmResources::use(const HcmConfig& hcm) {
 bool HcmResources::ready(const HcmConfig& hcm) {
   return (hcm.rds == nullptr || hcm.rds->ready()) &&
          (hcm.scopes == nullptr || hcm.scopes->ready()) &&
-         (hcm.ecds == nullptr || hcm.ecds->ready());
+         (hcm.ecds == nullptr || hcm.ecds->ready()) &&
+         std::all_of(hcm.secrets.begin(), hcm.secrets.end(),
+                     [](const auto& secret) { return secret->settled(); });
 }
 
 void HcmResources::on_ready(const std::function<void()>& told) {

@@ -169,7 +169,7 @@ std::shared_ptr<const ChainConfig> read_chain(const listenerv3::FilterChain& in,
   // The port, because a chain may strip it from hosts; the runtime, because there is one or not.
   const uint64_t around = build.listener_port + (build.runtime != nullptr ? 1u << 16 : 0u);
   out->hash = config::message_hash(in, xxhash64(stat_prefix, around));
-  build.depends_on = [&](std::string_view bytes) { out->hash = xxhash64(bytes, out->hash); };
+  build.diagnostics.take_content_hash();  // of the chain before
   out->name = in.name();
   out->match =
       read_match(in.filter_chain_match(), path.field("filter_chain_match"), build.diagnostics);
@@ -184,6 +184,7 @@ std::shared_ptr<const ChainConfig> read_chain(const listenerv3::FilterChain& in,
   const FieldPath filter = filters.at(0);
   if (!read_app(in.filters(0).typed_config(), filter.field("typed_config"), build, *out))
     return nullptr;
+  out->hash ^= build.diagnostics.take_content_hash();
   return out;
 }
 

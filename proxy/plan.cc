@@ -137,9 +137,8 @@ std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, App
   const FieldPath root = FieldPath::root("static_resources");
   plan->node_id = bootstrap.node().id();
   plan->node_cluster = bootstrap.node().cluster();
-  if (build.secrets != nullptr)
-    for (const auto& secret : bootstrap.static_resources().secrets())
-      build.secrets->set_static(secret);
+  const auto& secrets = bootstrap.static_resources().secrets();
+  if (build.secrets != nullptr) build.secrets->stage_static({secrets.begin(), secrets.end()});
   const auto& locality = bootstrap.node().locality();
   plan->node_locality = {locality.region(), locality.zone(), locality.sub_zone()};
   read_clusters(bootstrap, root, build, *plan);

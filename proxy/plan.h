@@ -43,7 +43,8 @@ struct PlanBuild {
 };
 
 // Null on errors, which are then in the diagnostics. Clusters of the bootstrap count as those that
-// `build.has_cluster` knows.
+// `build.has_cluster` knows. Its secrets are staged: whoever takes the plan over, or does not, says
+// so (proxy/tls/secrets.h).
 std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, AppBuild build,
                                          const PlanBuild& more);
 

@@ -340,13 +340,16 @@ bool Server::reload() {
   log_.info(Component::kConfig, "reading the configuration again");
   Loaded loaded = load();
   if (loaded.plan == nullptr) {
+    secrets_.drop_static();
     log_.error(Component::kConfig, "the configuration is refused; the last good one stays");
     return false;
   }
   if (Result<void> applied = apply(std::move(loaded)); !applied) {
+    secrets_.drop_static();
     log_.error(Component::kConfig, applied.error().message, "; the last good one stays");
     return false;
   }
+  secrets_.reload();
   advance();
   log_.info(Component::kConfig, "the new configuration is in force");
   return true;
@@ -358,6 +361,7 @@ Result<void> Server::apply(Loaded loaded) {
   if (!opened) return opened.error();
   plan_ = std::move(loaded.plan);
   bootstrap_ = std::move(loaded.bootstrap);
+  secrets_.commit_static();
   runtime_.set(*bootstrap_);
   overload_watch_.set(plan_->overload);
   clusters_.set_zone(plan_->node_locality, plan_->local_cluster);

@@ -28,7 +28,7 @@ std::optional<std::string> read_bytes(const v3::GrpcJsonTranscoder& config,
     build.diagnostics.error(problem.code, build.path.field("proto_descriptor"),
                             "'" + config.proto_descriptor() + "': " + problem.message,
                             "write it with protoc --include_imports --descriptor_set_out");
-  if (bytes && build.depends_on) build.depends_on(*bytes);
+  if (bytes) build.diagnostics.note_content(*bytes);
   return bytes;
 }
 

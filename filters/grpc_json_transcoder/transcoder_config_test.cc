@@ -29,8 +29,8 @@ TEST(TranscoderConfig, ReadsDescriptorsFromAFile) {
       << driver.errors();
   EXPECT_EQ(driver.run({.method = "GET", .path = "/shelves"}).path,
             "/bookstore.Bookstore/ListShelves");
-  // A reload sees by these bytes that the same message means something else now.
-  EXPECT_EQ(driver.depended_on(), bytes);
+  // A reload sees by this that the same message means something else now.
+  EXPECT_NE(driver.take_content_hash(), 0u);
 }
 
 TEST(TranscoderConfig, NamesWhatIsWrong) {

@@ -6,6 +6,7 @@
 #include "config/proto_loader.h"
 #include "config/read_yaml.h"
 #include "config/validation.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 
 namespace weir::filters {
 namespace {
@@ -62,17 +63,26 @@ std::unique_ptr<http::FilterConfig> FilterDriver::compile(std::string_view yaml,
   config::ProtoLoader(source, {}, diagnostics_).load(tree->root(), path, *message);
   config::Validator().check(*message, path, diagnostics_);
   if (diagnostics_.has_errors()) return nullptr;
-  const http::FilterBuild build{
-      .diagnostics = diagnostics_,
-      .path = path,
-      .stats = registry_,
-      .stat_prefix = "http.test.",
-      .health_check_failing = &failing_,
-      .kept = &kept_,
-      .runtime = runtime_,
-      .service_cluster = "here",
-      .depends_on = [this](std::string_view bytes) { depended_on_ += bytes; }};
+  const http::FilterBuild build{.diagnostics = diagnostics_,
+                                .path = path,
+                                .stats = registry_,
+                                .stat_prefix = "http.test.",
+                                .health_check_failing = &failing_,
+                                .kept = &kept_,
+                                .runtime = runtime_,
+                                .service_cluster = "here",
+                                .use_secret = [this](const auto& wanted, const auto&, auto take) {
+                                  secret_users_.emplace(wanted.name(), std::move(take));
+                                  return std::make_shared<const int>();
+                                }};
   return compile_it(*message, build);
+}
+
+Result<void> FilterDriver::tell_secret(const std::string& name, std::string_view text) {
+  const auto [first, last] = secret_users_.equal_range(name);
+  for (auto user = first; user != last; ++user)
+    if (Result<void> taken = user->second(text); !taken) return taken;
+  return {};
 }
 
 bool FilterDriver::configure(std::string_view yaml) {

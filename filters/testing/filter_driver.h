@@ -83,8 +83,8 @@ class FilterDriver : private http::FilterChainOwner {
   bool configure_route(std::string_view yaml);
   // All errors so far, a line each: "path: message".
   std::string errors() const;
-  // The bytes outside of their messages that the configs are made of.
-  const std::string& depended_on() const { return depended_on_; }
+  // A hash of the files that the configs are made of.
+  uint64_t take_content_hash() { return diagnostics_.take_content_hash(); }
 
   Outcome run(const FakeRequest& request, const FakeResponse& response = {});
 
@@ -99,6 +99,8 @@ class FilterDriver : private http::FilterChainOwner {
   void set_cluster(const std::string& name, http::ClusterMembers members) {
     clusters_[name] = members;
   }
+  // Tells the configs that use a secret resource of that name its text. An error: one refuses it.
+  Result<void> tell_secret(const std::string& name, std::string_view text);
   void set_runtime(std::function<uint32_t(std::string_view, uint32_t)> runtime) {
     runtime_ = std::move(runtime);
   }
@@ -129,12 +131,12 @@ class FilterDriver : private http::FilterChainOwner {
 
   const http::FilterType& type_;
   config::Diagnostics diagnostics_;
-  std::string depended_on_;
   stats::Registry registry_;
   stats::Shard& shard_ = registry_.new_shard();
   http::KeptState kept_;
   std::atomic<bool> failing_{false};
   std::function<uint32_t(std::string_view, uint32_t)> runtime_;
+  std::multimap<std::string, http::FilterBuild::TakeSecret> secret_users_;
   net::Loop loop_;
   net::Address remote_ = net::Address::ip("192.0.2.7", 1234).take();
   uint64_t connection_id_ = 1;

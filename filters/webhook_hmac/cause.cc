@@ -24,6 +24,8 @@ constexpr std::array<CauseText, kCauses> kTexts = {{
     {"replayed", "webhook_hmac_replayed", 409, "The webhook was received before.\n"},
     {"replay_memory_full", "webhook_hmac_replay_memory_full", 503,
      "Too many webhooks at once; send it again later.\n"},
+    {"no_secret", "webhook_hmac_no_secret", 503,
+     "No secret has come yet; send the webhook again later.\n"},
 }};
 
 }  // namespace

@@ -21,6 +21,7 @@ enum class Cause : uint8_t {
   kMismatch,
   kReplayed,
   kReplayMemoryFull,
+  kNoSecret,
   kCount
 };
 

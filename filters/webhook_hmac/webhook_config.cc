@@ -76,27 +76,21 @@ SecretForm form_of(v1::Secret::Form form, const Scheme& scheme) {
 }
 
 // The text of a secret's source; an error is already reported when there is none.
-std::optional<std::string> secret_text(const v1::Secret& secret, bool allow_inline,
-                                       const FieldPath& path, Diagnostics& diagnostics) {
+std::optional<std::string> secret_text(const envoy::config::core::v3::DataSource& source,
+                                       bool allow_inline, const FieldPath& data,
+                                       Diagnostics& diagnostics) {
   using Source = envoy::config::core::v3::DataSource;
-  if (secret.has_sds()) {
-    diagnostics.error(Code::kNotSupported, path.field("sds"),
-                      "Weir cannot fetch secret resources yet",
-                      "use data with filename or environment_variable");
-    return std::nullopt;
-  }
-  const Source& source = secret.data();
-  const FieldPath data = path.field("data");
   if (source.has_watched_directory()) {
     diagnostics.error(Code::kNotSupported, data.field("watched_directory"),
-                      "Weir does not watch secret files yet",
-                      "leave it out, and send SIGHUP after a file has changed");
+                      "Weir does not watch the files of filters",
+                      "name the file in a secret resource, and that with sds");
     return std::nullopt;
   }
   Result<std::string> text = std::string();
   switch (source.specifier_case()) {
     case Source::kFilename:
       text = read_secret_file(source.filename());
+      if (text) diagnostics.note_content(*text);
       break;
     case Source::kEnvironmentVariable:
       text = read_secret_variable(source.environment_variable());
@@ -115,20 +109,80 @@ std::optional<std::string> secret_text(const v1::Secret& secret, bool allow_inli
   return std::nullopt;
 }
 
-void compile_secrets(const v1::WebhookHmac& config, const FieldPath& path, Diagnostics& diagnostics,
+std::optional<HmacKey> read_key(const v1::Secret& secret, SecretForm form, bool allow_inline,
+                                const FieldPath& path, Diagnostics& diagnostics) {
+  const FieldPath data = path.field("data");
+  const auto text = secret_text(secret.data(), allow_inline, data, diagnostics);
+  if (!text) return std::nullopt;
+  const auto key = secret_key(form, *text);
+  if (key) return HmacKey(*key);
+  diagnostics.error(Code::kInvalidValue, path, key.error().message);
+  return std::nullopt;
+}
+
+// The keys of a configuration some secrets of which are resources, which come and change by
+// themselves. Main thread.
+struct ChangingKeys {
+  explicit ChangingKeys(size_t secrets) : by_secret(secrets) {}
+
+  void set(size_t secret, const HmacKey& key) {
+    by_secret[secret] = key;
+    WebhookConfig::Keys keys;
+    for (const std::optional<HmacKey>& one : by_secret)
+      if (one) keys.push_back(*one);
+    out->set(keys);
+  }
+
+  std::vector<std::optional<HmacKey>> by_secret;
+  std::shared_ptr<filters::LiveValue<WebhookConfig::Keys>> out;
+};
+
+// Has the key of a secret resource put in its place, now or later.
+void use_resource(const v1::Secret& secret, SecretForm form, size_t place,
+                  const std::shared_ptr<ChangingKeys>& keys, const FieldPath& path,
+                  const http::FilterBuild& build, WebhookConfig& out) {
+  const FieldPath sds = path.field("sds");
+  if (!build.use_secret) {
+    build.diagnostics.error(Code::kNotSupported, sds, "there are no secret resources here");
+    return;
+  }
+  auto take = [keys, form, place](std::string_view text) -> Result<void> {
+    const auto key = secret_key(form, text);
+    if (!key) return key.error();
+    keys->set(place, HmacKey(*key));
+    return {};
+  };
+  if (auto held = build.use_secret(secret.sds(), sds, std::move(take)))
+    out.held_secrets.push_back(std::move(held));
+}
+
+void compile_secrets(const v1::WebhookHmac& config, const http::FilterBuild& build,
                      WebhookConfig& out) {
-  if (config.secrets().empty())
-    diagnostics.error(Code::kConstraint, path.field("secrets"), "at least one secret is needed");
-  for (int i = 0; i < config.secrets_size(); ++i) {
-    const v1::Secret& secret = config.secrets(i);
-    const FieldPath at = path.field("secrets", i);
-    const auto text = secret_text(secret, config.allow_inline_secret_for_test(), at, diagnostics);
-    if (!text) continue;
-    const auto key = secret_key(form_of(secret.form(), out.scheme), *text);
-    if (key)
-      out.keys.emplace_back(*key);
+  const auto& secrets = config.secrets();
+  if (secrets.empty())
+    build.diagnostics.error(Code::kConstraint, build.path.field("secrets"),
+                            "at least one secret is needed");
+  std::shared_ptr<ChangingKeys> changing;
+  if (std::any_of(secrets.begin(), secrets.end(), [](const auto& one) { return one.has_sds(); })) {
+    changing = std::make_shared<ChangingKeys>(secrets.size());
+    changing->out = out.live_keys =
+        std::make_shared<filters::LiveValue<WebhookConfig::Keys>>(build.workers);
+  }
+  for (int i = 0; i < secrets.size(); ++i) {
+    const FieldPath at = build.path.field("secrets", i);
+    const SecretForm form = form_of(secrets[i].form(), out.scheme);
+    const auto place = static_cast<size_t>(i);
+    if (secrets[i].has_sds()) {
+      use_resource(secrets[i], form, place, changing, at, build, out);
+      continue;
+    }
+    const auto key =
+        read_key(secrets[i], form, config.allow_inline_secret_for_test(), at, build.diagnostics);
+    if (!key) continue;
+    if (changing != nullptr)
+      changing->set(place, *key);
     else
-      diagnostics.error(Code::kInvalidValue, at, key.error().message);
+      out.keys.push_back(*key);
   }
 }
 
@@ -207,7 +261,7 @@ std::unique_ptr<http::FilterConfig> compile(const google::protobuf::Message& mes
   std::optional<Scheme> scheme = compile_scheme(config, build.path, build.diagnostics);
   if (!scheme) return nullptr;
   out->scheme = std::move(*scheme);
-  compile_secrets(config, build.path, build.diagnostics, *out);
+  compile_secrets(config, build, *out);
   compile_times(config, build.path, build.diagnostics, *out);
   if (build.diagnostics.error_count() != errors) return nullptr;
   compile_replay(config, build, *out);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "filters/common/live_value.h"
 #include "filters/webhook_hmac/cause.h"
 #include "filters/webhook_hmac/hmac_sha256.h"
 #include "filters/webhook_hmac/replay_guard.h"
@@ -21,7 +22,11 @@ struct WebhookConfig : http::FilterConfig {
 
   bool per_route_only = false;  // nothing of what follows is set
   Scheme scheme;
-  std::vector<HmacKey> keys;
+  using Keys = std::vector<HmacKey>;
+  Keys keys;
+  std::shared_ptr<filters::LiveValue<Keys>>
+      live_keys;  // instead of `keys`, where there are secret resources
+  std::vector<std::shared_ptr<const void>> held_secrets;  // keep telling live_keys
   int64_t tolerance_s = 300;
   size_t max_body_bytes = 1024 * 1024;
   bool forward_verified_header = false;

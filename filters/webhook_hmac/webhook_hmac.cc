@@ -28,11 +28,15 @@ Verdict WebhookFilter::on_request(http::FilterContext& context, bool end) {
   context.request().headers.remove(kVerifiedHeader);
   if (config_.per_route_only) return Verdict::kContinue;
   if (const Cause cause = check_head(context); cause != Cause::kNone) return refuse(context, cause);
-  verifier_.emplace(config_.scheme, config_.keys, claims_);
+  verifier_.emplace(config_.scheme, keys_ != nullptr ? *keys_ : config_.keys, claims_);
   return end ? decide(context) : context.collect_body(config_.max_body_bytes);
 }
 
 Cause WebhookFilter::check_head(http::FilterContext& context) {
+  if (config_.live_keys != nullptr) {
+    keys_ = config_.live_keys->get(context.worker());
+    if (keys_ == nullptr) return Cause::kNoSecret;
+  }
   const Cause cause = read_claims(config_.scheme, context.request().headers, claims_);
   if (cause != Cause::kNone) return cause;
   if (config_.scheme.signs(ContentPart::Kind::kTimestamp)) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "filters/webhook_hmac/signature.h"
@@ -30,6 +31,7 @@ class WebhookFilter : public http::Filter {
   http::Verdict refuse(http::FilterContext& context, Cause cause);
 
   const WebhookConfig& config_;
+  std::shared_ptr<const WebhookConfig::Keys> keys_;  // null: the configuration's
   Claims claims_;
   std::optional<Verifier> verifier_;
   size_t body_bytes_ = 0;

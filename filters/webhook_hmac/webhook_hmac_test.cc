@@ -309,7 +309,6 @@ TEST(WebhookHmac, RefusesConfigsThatCannotBeMeant) {
       {"preset: standard_webhooks\nsecrets: [{data: {inline_string: 'not base64'}}]\n"
        "allow_inline_secret_for_test: true",
        "secrets[0]: the secret is not base64 after 'whsec_'"},
-      {"preset: github\nsecrets: [{sds: {name: x}}]", "secrets[0].sds: Weir cannot fetch"},
       {"preset: github\ntimestamp_tolerance: 5s\n" + kInline, "signs no timestamp"},
       {"preset: github\nreplay_protection: {}\n" + kInline, "how long to remember"},
       {"preset: stripe\nreplay_protection: {remember: 5s}\n" + kInline,
@@ -326,6 +325,39 @@ TEST(WebhookHmac, RefusesConfigsThatCannotBeMeant) {
     EXPECT_NE(driver.errors().find(c.error), std::string::npos) << driver.errors();
     EXPECT_EQ(driver.errors().find("0123456789abcdef"), std::string::npos);
   }
+}
+
+TEST(WebhookHmac, TakesSecretResourcesAsTheyCome) {
+  FilterDriver driver(kType);
+  ASSERT_TRUE(driver.configure("preset: github\nsecrets: [{sds: {name: hook}}]"))
+      << driver.errors();
+  const Outcome early = driver.run(github({"x"}));
+  EXPECT_EQ(early.status, 503);
+  EXPECT_EQ(early.details, "webhook_hmac_no_secret");
+  EXPECT_FALSE(early.head_passed);
+  EXPECT_TRUE(driver.tell_secret("hook", kSecret + "\n").ok());
+  EXPECT_EQ(driver.run(github({"x"})).status, 200);
+  // What is no secret leaves the one before.
+  const Result<void> bad = driver.tell_secret("hook", "short");
+  ASSERT_FALSE(bad.ok());
+  EXPECT_EQ(bad.error().message.find("short"), std::string::npos);
+  EXPECT_EQ(driver.run(github({"x"})).status, 200);
+  EXPECT_TRUE(driver.tell_secret("hook", "another secret of some length").ok());
+  EXPECT_EQ(driver.run(github({"x"})).status, 401);
+}
+
+TEST(WebhookHmac, NeedsNoResourceWhereAnotherSecretIsThere) {
+  FilterDriver driver(kType);
+  ASSERT_TRUE(
+      driver.configure("preset: github\nsecrets: [{sds: {name: hook}}, "
+                       "{data: {inline_string: " +
+                       kSecret +
+                       "}}]\n"
+                       "allow_inline_secret_for_test: true"))
+      << driver.errors();
+  EXPECT_EQ(driver.run(github({"x"})).status, 200);
+  EXPECT_TRUE(driver.tell_secret("hook", "another secret of some length").ok());
+  EXPECT_EQ(driver.run(github({"x"})).status, 200);
 }
 
 TEST(WebhookHmac, VerifiesACustomScheme) {

@@ -15,6 +15,9 @@
 #include "proxy/http/kept_state.h"
 #include "proxy/stats/registry.h"
 
+namespace envoy::extensions::transport_sockets::tls::v3 {
+class SdsSecretConfig;
+}
 namespace google::protobuf {
 class Message;
 }
@@ -33,9 +36,15 @@ struct FilterBuild {
   KeptState* kept = nullptr;
   std::function<uint32_t(std::string_view key, uint32_t fallback)> runtime;  // any thread
   std::string service_cluster;                                               // --service-cluster
-  // Tells of bytes outside of the message that the config is made of, as those of a file: on a
-  // reload, other bytes make another listener although the message is the same. May be empty.
-  std::function<void(std::string_view bytes)> depends_on;
+  // Has the text of a secret resource (GenericSecret) told to `take`: at once if it is there, and
+  // on the main thread whenever it changes, for as long as what is returned is held. An error of
+  // `take` refuses the text. Null on errors, which are then in `diagnostics`. May be empty: there
+  // are none.
+  using TakeSecret = std::function<Result<void>(std::string_view text)>;
+  using SdsSecretConfig = envoy::extensions::transport_sockets::tls::v3::SdsSecretConfig;
+  std::function<std::shared_ptr<const void>(const SdsSecretConfig& wanted,
+                                            const config::FieldPath& path, TakeSecret take)>
+      use_secret;
 };
 
 // One entry of the registry: an HTTP filter and how its messages become configs.

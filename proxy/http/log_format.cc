@@ -33,8 +33,11 @@ std::optional<std::string> read_source(const DataSource& source, const FieldPath
       return source.inline_string();
     case DataSource::kInlineBytes:
       return source.inline_bytes();
-    case DataSource::kFilename:
-      return config::read_file(source.filename(), LogFormat::kMaxSourceBytes, diagnostics);
+    case DataSource::kFilename: {
+      auto text = config::read_file(source.filename(), LogFormat::kMaxSourceBytes, diagnostics);
+      if (text) diagnostics.note_content(*text);
+      return text;
+    }
     case DataSource::kEnvironmentVariable: {
       const char* value = std::getenv(source.environment_variable().c_str());
       if (value != nullptr) return value;

@@ -97,6 +97,7 @@ std::string read_body_file(const std::string& name, const FieldPath& path,
     scope.diagnostics().error(Code::kIo, path, "cannot read '" + name + "'",
                               "the file must exist and be readable by the proxy");
   body.resize(static_cast<size_t>(in.gcount()));
+  scope.diagnostics().note_content(body);
   return body;
 }
 

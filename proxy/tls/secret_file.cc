@@ -50,9 +50,10 @@ void collect(const DataSource& source, std::vector<std::string>& out) {
 
 }  // namespace
 
-SecretFile::SecretFile(std::string path, const Secret& in_place)
-    : path_(std::move(path)), in_place_(true) {
+SecretFile::SecretFile(const Secret& in_place) : in_place_(true) {
   secrets_[in_place.name()] = in_place;
+  for (const std::string& file : named_files()) path_ += (path_.empty() ? "" : ", ") + file;
+  for (const std::string& directory : directories()) path_ += " of " + directory;
 }
 
 bool SecretFile::read(config::MessageCheck& check, Diagnostics& diagnostics) {
@@ -103,6 +104,7 @@ std::vector<std::string> SecretFile::named_files() const {
     collect(secret.validation_context().trusted_ca(), out);
     collect(secret.validation_context().crl(), out);
     for (const DataSource& key : secret.session_ticket_keys().keys()) collect(key, out);
+    collect(secret.generic_secret().secret(), out);
   }
   return out;
 }

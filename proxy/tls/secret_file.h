@@ -17,9 +17,9 @@ class SecretFile {
   using Secret = envoy::extensions::transport_sockets::tls::v3::Secret;
 
   explicit SecretFile(std::string path) : path_(std::move(path)) {}
-  // A secret that stands in the configuration itself and names files. `path` says so in logs. Only
-  // its own watched_directory counts, as in Envoy.
-  SecretFile(std::string path, const Secret& in_place);
+  // A secret that stands in the configuration itself and names files, which are its path() for
+  // logs, with its watched_directory. Only that is watched, as in Envoy. Empty: it names none.
+  explicit SecretFile(const Secret& in_place);
 
   // Replaces what was read before, unless there are errors. Errors stand at the file's own lines.
   bool read(config::MessageCheck& check, config::Diagnostics& diagnostics);

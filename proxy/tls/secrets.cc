@@ -47,7 +47,9 @@ struct Secrets::State : net::Timer::Owner {
   stats::Registry& stats;
   Logger& log;
   config::MessageCheck check{config::default_support()};
-  std::map<std::string, Secret, std::less<>> fixed;
+  using ByName = std::map<std::string, Secret, std::less<>>;
+  ByName fixed;
+  std::optional<ByName> staged;
   std::map<std::string, Watched, std::less<>> files;
   // By what stands for them among the files of users.
   std::map<std::string, Remote, std::less<>> remotes;
@@ -66,8 +68,9 @@ struct Secrets::State : net::Timer::Owner {
   SecretFile* open(const std::string& path, Diagnostics& diagnostics);
   void watch_directories(const SecretFile& file);
   void forget_unused();
-  bool update(Watched& watched);
-  bool rebuild_users(const std::string& path);
+  void update_all(bool unwatched);
+  bool update(const std::string& key, Watched& watched);
+  bool rebuild_users(const std::string& key, std::string_view what);
   bool rebuild_waiting(const std::string& key, Diagnostics& diagnostics);
   bool settled(const User& user) const;
   void settle();
@@ -98,9 +101,17 @@ SecretFile* Secrets::State::open(const std::string& path, Diagnostics& diagnosti
 
 namespace {
 
-// No path of a file looks like that.
+// What stands for secrets that are no file's: no path looks like that.
 std::string remote_key(const RemoteSecrets::ConfigSource& source, const std::string& name) {
-  return std::string(1, '\0') + source.SerializeAsString() + '/' + name;
+  return std::string("\0r", 2) + source.SerializeAsString() + '/' + name;
+}
+
+std::string static_key(const std::string& name) {
+  return std::string("\0s", 2) + name;
+}
+
+std::string in_place_key(const std::string& files) {
+  return std::string("\0f", 2) + files;
 }
 
 }  // namespace
@@ -109,8 +120,24 @@ Secrets::Secrets(stats::Registry& stats, Logger& log)
     : state_(std::make_unique<State>(stats, log)) {}
 Secrets::~Secrets() = default;
 
-void Secrets::set_static(const Secret& secret) {
-  state_->fixed[secret.name()] = secret;
+void Secrets::stage_static(std::vector<Secret> secrets) {
+  state_->staged.emplace();
+  for (Secret& secret : secrets) (*state_->staged)[secret.name()] = std::move(secret);
+}
+
+void Secrets::commit_static() {
+  if (!state_->staged) return;
+  const State::ByName old = std::exchange(state_->fixed, std::move(*state_->staged));
+  state_->staged.reset();
+  for (const auto& [name, secret] : state_->fixed) {
+    const auto before = old.find(name);
+    if (before != old.end() && before->second.SerializeAsString() != secret.SerializeAsString())
+      state_->rebuild_users(static_key(name), name);
+  }
+}
+
+void Secrets::drop_static() {
+  state_->staged.reset();
 }
 
 const Secrets::Secret* Secrets::find(const SdsSecretConfig& wanted, const FieldPath& path,
@@ -122,10 +149,12 @@ const Secrets::Secret* Secrets::find(const SdsSecretConfig& wanted, const FieldP
     return nullptr;
   };
   if (!wanted.has_sds_config()) {
-    if (const auto found = state_->fixed.find(wanted.name()); found != state_->fixed.end())
+    files.push_back(static_key(wanted.name()));
+    const State::ByName& secrets = state_->staged ? *state_->staged : state_->fixed;
+    if (const auto found = secrets.find(wanted.name()); found != secrets.end())
       return &found->second;
     std::vector<std::string> known;
-    for (const auto& [one, secret] : state_->fixed) known.push_back(one);
+    for (const auto& [one, secret] : secrets) known.push_back(one);
     return missing("static_resources.secrets has", known);
   }
   const auto& source = wanted.sds_config();
@@ -150,11 +179,12 @@ const Secrets::Secret* Secrets::find(const SdsSecretConfig& wanted, const FieldP
 }
 
 void Secrets::watch_in_place(const Secret& secret, std::vector<std::string>& files) {
+  SecretFile file(secret);
+  if (file.path().empty()) return;
   // Equal ones are one: the same files, watched in the same place.
-  const std::string key = "watched directory of " + secret.ShortDebugString();
+  const std::string key = in_place_key(file.path());
   files.push_back(key);
   if (state_->files.find(key) != state_->files.end()) return;
-  SecretFile file(key, secret);
   std::string fingerprint = file.fingerprint();
   State::Watched& added =
       state_->files.emplace(key, State::Watched{std::move(file), std::move(fingerprint)})
@@ -186,13 +216,22 @@ void Secrets::State::watch_directories(const SecretFile& file) {
 }
 
 void Secrets::reread() {
+  state_->update_all(false);
+}
+
+void Secrets::reload() {
+  state_->update_all(true);
+}
+
+void Secrets::State::update_all(bool unwatched) {
   constexpr int kMostRounds = 3;
-  state_->forget_unused();
-  for (auto& [path, watched] : state_->files) {
+  forget_unused();
+  for (auto& [key, watched] : files) {
+    if (!unwatched && watched.file.directories().empty()) continue;
     // Again when something changed meanwhile.
-    for (int round = 0; round < kMostRounds && state_->update(watched); ++round) continue;
+    for (int round = 0; round < kMostRounds && update(key, watched); ++round) continue;
   }
-  state_->record_in(State::kSoonMs);
+  record_in(kSoonMs);
 }
 
 void Secrets::State::forget_unused() {
@@ -205,7 +244,7 @@ void Secrets::State::forget_unused() {
 }
 
 // True when there was something new.
-bool Secrets::State::update(Watched& watched) {
+bool Secrets::State::update(const std::string& key, Watched& watched) {
   watch_directories(watched.file);  // a link may lead elsewhere now
   if (watched.file.fingerprint() == watched.fingerprint) return false;
   Diagnostics diagnostics;
@@ -214,22 +253,22 @@ bool Secrets::State::update(Watched& watched) {
   read = read && watched.file.read(check, diagnostics);
   if (!read) log_errors(diagnostics, watched.file.path());
   watch_directories(watched.file);
-  count(watched.file, read && rebuild_users(watched.file.path()));
+  count(watched.file, read && rebuild_users(key, watched.file.path()));
   return true;
 }
 
-bool Secrets::State::rebuild_users(const std::string& path) {
+bool Secrets::State::rebuild_users(const std::string& key, std::string_view what) {
   bool good = true;
   for (const User& one : users) {
     const auto user = one.user.lock();
-    if (user == nullptr || std::find(one.files.begin(), one.files.end(), path) == one.files.end())
+    if (user == nullptr || std::find(one.files.begin(), one.files.end(), key) == one.files.end())
       continue;
     Diagnostics diagnostics;
     if (user->rebuild(diagnostics)) continue;
     good = false;
-    log_errors(diagnostics, path);
+    log_errors(diagnostics, what);
   }
-  if (good) log.info(Component::kConfig, "took over new secrets of '", path, "'");
+  if (good) log.info(Component::kConfig, "took over new secrets of '", what, "'");
   return good;
 }
 

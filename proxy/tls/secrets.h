@@ -77,8 +77,12 @@ class Secrets {
   Secrets(const Secrets&) = delete;
   Secrets& operator=(const Secrets&) = delete;
 
-  // One of static_resources.secrets; replaces what had its name. The message is copied.
-  void set_static(const Secret& secret);
+  // The static_resources.secrets of a configuration that is being read are found from now on, in
+  // place of those before: until it is in force, when those who use one that has changed are
+  // rebuilt, or is refused.
+  void stage_static(std::vector<Secret> secrets);
+  void commit_static();
+  void drop_static();
 
   // Before the first configuration; without it, secrets of control planes are refused.
   void set_remote(RemoteSecrets remote);
@@ -102,9 +106,9 @@ class Secrets {
   const Secret* find(const SdsSecretConfig& wanted, const config::FieldPath& path,
                      config::Diagnostics& diagnostics, std::vector<std::string>& files);
 
-  // For a secret of the configuration itself that has a watched_directory: what is moved there may
-  // be new content of the files that it names. Call it before they are read; what stands for them
-  // is added to `files`.
+  // For a secret of the configuration itself that names files: they are read again on reload(), and
+  // when something is moved into its watched_directory, if it has one. Call it before they are
+  // read; what stands for them is added to `files`.
   void watch_in_place(const Secret& secret, std::vector<std::string>& files);
 
   // Is told of changes of these files, as long as it lives.
@@ -112,8 +116,10 @@ class Secrets {
 
   // Begins to watch: from the server's start on. The loop outlives this.
   void watch(net::Loop& loop);
-  // Reads what changed. The watch calls this.
+  // Reads what changed of what is watched. The watch calls this.
   void reread();
+  // Reads what changed, watched or not: the configuration is read again.
+  void reload();
 
   // Of all users that live.
   std::vector<CertificateEntry> certificates() const;

@@ -14,6 +14,7 @@
 #include "envoy/config/core/v3/config_source.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "proxy/net/testing/loop_thread.h"
+#include "proxy/tls/generic_secret.h"
 #include "proxy/tls/testing/certificates.h"
 #include "proxy/tls/transport_socket.h"
 
@@ -81,6 +82,9 @@ class SecretsTest : public ::testing::Test {
     };
     source(*common.add_tls_certificate_sds_secret_configs(), name);
     source(*common.mutable_validation_context_sds_secret_config(), "authorities");
+    return compile(in);
+  }
+  std::shared_ptr<const ServerTls> compile(const tlsv3::DownstreamTlsContext& in) {
     TransportSocket socket;
     socket.mutable_typed_config()->PackFrom(in);
     const FieldPath root = FieldPath::root("transport_socket");
@@ -178,6 +182,109 @@ TEST_F(SecretsTest, AtomicSwapOfAWatchedDirectory) {
   fs::create_directory_symlink("two", folder_ / "..tmp");
   fs::rename(folder_ / "..tmp", folder_ / "..data");
   EXPECT_TRUE(eventually([&] { return shown(*tls) == "CN=second"; }));
+}
+
+// Files that the configuration names itself are read when that is, and not before.
+TEST_F(SecretsTest, FilesOfTheConfigurationAreReadAgainOnReload) {
+  put(folder_, first_);
+  tlsv3::DownstreamTlsContext in;
+  auto& certificate = *in.mutable_common_tls_context()->add_tls_certificates();
+  certificate.mutable_certificate_chain()->set_filename((folder_ / "tls.crt").string());
+  certificate.mutable_private_key()->set_filename((folder_ / "tls.key").string());
+  const auto tls = t_.run([&] { return compile(in); });
+  ASSERT_NE(tls, nullptr);
+  const auto before = tls->context();
+  t_.run([&] { secrets_->reload(); });
+  EXPECT_EQ(tls->context(), before) << "nothing has changed";
+  put(folder_, second_);
+  t_.run([&] { secrets_->reread(); });
+  EXPECT_EQ(shown(*tls), "CN=first");
+  t_.run([&] { secrets_->reload(); });
+  EXPECT_EQ(shown(*tls), "CN=second");
+  // Half of a pair: logged, and the old pair stays.
+  write_file((folder_ / "tls.crt").string(), first_.pem());
+  t_.run([&] { secrets_->reload(); });
+  EXPECT_EQ(shown(*tls), "CN=second");
+  EXPECT_NE(logged().find("not that of the certificate"), std::string::npos);
+}
+
+tlsv3::Secret static_secret(const Certificate& one) {
+  tlsv3::Secret out;
+  out.set_name("mine");
+  out.mutable_tls_certificate()->mutable_certificate_chain()->set_inline_string(one.pem());
+  out.mutable_tls_certificate()->mutable_private_key()->set_inline_string(one.key_pem());
+  return out;
+}
+
+TEST_F(SecretsTest, StaticOnesChangeWhenAConfigurationIsTakenOver) {
+  tlsv3::DownstreamTlsContext in;
+  in.mutable_common_tls_context()->add_tls_certificate_sds_secret_configs()->set_name("mine");
+  const auto tls = t_.run([&] {
+    secrets_->stage_static({static_secret(first_)});
+    auto out = compile(in);
+    secrets_->commit_static();
+    return out;
+  });
+  ASSERT_NE(tls, nullptr);
+  const auto before = tls->context();
+  t_.run([&] {
+    secrets_->stage_static({static_secret(second_)});
+    secrets_->drop_static();
+  });
+  EXPECT_EQ(tls->context(), before) << "it was refused";
+  t_.run([&] {
+    secrets_->stage_static({static_secret(first_)});
+    secrets_->commit_static();
+  });
+  EXPECT_EQ(tls->context(), before) << "nothing has changed";
+  t_.run([&] {
+    secrets_->stage_static({static_secret(second_)});
+    EXPECT_EQ(tls->context(), before) << "not yet";
+    secrets_->commit_static();
+  });
+  EXPECT_EQ(shown(*tls), "CN=second");
+  t_.run([&] {
+    secrets_->stage_static({});
+    secrets_->commit_static();
+    EXPECT_EQ(compile(in), nullptr) << "it is no more";
+  });
+}
+
+TEST_F(SecretsTest, GenericOnesAreToldAsTheyChange) {
+  tlsv3::Secret secret;
+  secret.set_name("mine");
+  const std::string path = (folder_ / "secret").string();
+  secret.mutable_generic_secret()->mutable_secret()->set_filename(path);
+  write_file(path, "one");
+  tlsv3::SdsSecretConfig wanted;
+  wanted.set_name("mine");
+  std::vector<std::string> told;
+  const auto take = [&](std::string_view text) -> Result<void> {
+    if (text == "bad") return Error{.code = "bad", .message = "that is none"};
+    told.emplace_back(text);
+    return {};
+  };
+  t_.run([&] {
+    secrets_->stage_static({secret});
+    secrets_->commit_static();
+    const FieldPath root = FieldPath::root("here");
+    const auto held = GenericSecret::make(wanted, root, *secrets_, diagnostics_, take);
+    ASSERT_NE(held, nullptr);
+    EXPECT_TRUE(held->settled());
+    write_file(path, "two");
+    secrets_->reload();
+    write_file(path, "bad");
+    secrets_->reload();
+    secret.mutable_generic_secret()->mutable_secret()->set_inline_string("three");
+    secrets_->stage_static({secret});
+    secrets_->commit_static();
+    EXPECT_EQ(told, (std::vector<std::string>{"one", "two", "three"}));
+    EXPECT_NE(logged().find("that is none"), std::string::npos);
+    secrets_->stage_static({static_secret(first_)});
+    secrets_->commit_static();
+    EXPECT_EQ(GenericSecret::make(wanted, root, *secrets_, diagnostics_, take), nullptr);
+  });
+  EXPECT_EQ(diagnostics_.items().back().message, "the secret 'mine' is no generic_secret");
 }
 
 TEST_F(SecretsTest, TouchingChangesNothing) {

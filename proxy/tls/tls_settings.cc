@@ -41,8 +41,7 @@ std::string secret_root(const SdsSecretConfig& wanted) {
 }
 
 // What is not of a file that is watched anyway may have a directory of its own that is.
-void watch_directory(const tlsv3::TlsCertificate& in, SettingsRead& read) {
-  if (!in.has_watched_directory()) return;
+void watch_files(const tlsv3::TlsCertificate& in, SettingsRead& read) {
   Secret secret;
   auto& out = *secret.mutable_tls_certificate();
   // Names only: what stands there itself does not change, and may be secret.
@@ -54,18 +53,25 @@ void watch_directory(const tlsv3::TlsCertificate& in, SettingsRead& read) {
   keep(in.pkcs12(), *out.mutable_pkcs12());
   keep(in.password(), *out.mutable_password());
   keep(in.ocsp_staple(), *out.mutable_ocsp_staple());
-  *out.mutable_watched_directory() = in.watched_directory();
+  if (in.has_watched_directory()) *out.mutable_watched_directory() = in.watched_directory();
   read.secrets.watch_in_place(secret, read.files);
 }
 
-void watch_directory(const CertificateValidationContext& in, SettingsRead& read) {
-  if (!in.has_watched_directory()) return;
+void watch_files(const CertificateValidationContext& in, SettingsRead& read) {
   Secret secret;
   auto& out = *secret.mutable_validation_context();
   if (in.trusted_ca().has_filename())
     out.mutable_trusted_ca()->set_filename(in.trusted_ca().filename());
   if (in.crl().has_filename()) out.mutable_crl()->set_filename(in.crl().filename());
-  *out.mutable_watched_directory() = in.watched_directory();
+  if (in.has_watched_directory()) *out.mutable_watched_directory() = in.watched_directory();
+  read.secrets.watch_in_place(secret, read.files);
+}
+
+void watch_files(const tlsv3::TlsSessionTicketKeys& in, SettingsRead& read) {
+  Secret secret;
+  for (const DataSource& key : in.keys())
+    if (key.has_filename())
+      secret.mutable_session_ticket_keys()->add_keys()->set_filename(key.filename());
   read.secrets.watch_in_place(secret, read.files);
 }
 
@@ -76,7 +82,7 @@ std::vector<Identity> read_identities(const CommonTlsContext& in, const FieldPat
   std::vector<Identity> out;
   const FieldPath inline_field = path.field("tls_certificates");
   for (int i = 0; i < in.tls_certificates_size(); ++i) {
-    watch_directory(in.tls_certificates(i), read);
+    watch_files(in.tls_certificates(i), read);
     auto one = read_certificate(in.tls_certificates(i), inline_field.at(i), read.diagnostics);
     if (one) out.push_back(std::move(*one));
   }
@@ -87,7 +93,7 @@ std::vector<Identity> read_identities(const CommonTlsContext& in, const FieldPat
     const Secret* secret =
         find_secret(wanted, Secret::kTlsCertificate, "tls_certificate", sds_field.at(i), read);
     if (secret == nullptr) continue;
-    if (!wanted.has_sds_config()) watch_directory(secret->tls_certificate(), read);
+    if (!wanted.has_sds_config()) watch_files(secret->tls_certificate(), read);
     const std::string name = secret_root(wanted);
     const FieldPath root = FieldPath::root(name);
     auto one = read_certificate(secret->tls_certificate(), root.field("tls_certificate"),
@@ -110,7 +116,7 @@ Trust read_validation(const CommonTlsContext& in, bool without_names, const Fiel
       rules.clear_match_typed_subject_alt_names();
       rules.clear_match_subject_alt_names();
     }
-    watch_directory(rules, read);
+    watch_files(rules, read);
     return read_trust(rules, field, read.diagnostics);
   };
   if (in.has_validation_context())
@@ -230,6 +236,7 @@ void read_tickets(const DownstreamTlsContext& in, const FieldPath& path, Setting
                   ServerSettings& out) {
   std::optional<TicketKeys> keys;
   if (in.has_session_ticket_keys()) {
+    watch_files(in.session_ticket_keys(), read);
     keys = read_ticket_keys(in.session_ticket_keys(), path.field("session_ticket_keys"),
                             read.diagnostics);
   } else if (in.has_session_ticket_keys_sds_secret_config()) {

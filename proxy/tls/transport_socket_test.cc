@@ -481,7 +481,8 @@ TEST_F(TransportSocketTest, StaticSecretsByName) {
   tlsv3::Secret secret;
   secret.set_name("mine");
   show(server_, *secret.mutable_tls_certificate());
-  secrets_.set_static(secret);
+  secrets_.stage_static({secret});
+  secrets_.commit_static();
   DownstreamTlsContext in;
   auto& wanted = *in.mutable_common_tls_context()->add_tls_certificate_sds_secret_configs();
   wanted.set_name("mine");

@@ -127,6 +127,22 @@ TEST(Reload, FailsNoRequestUnderTraffic) {
   EXPECT_GT(sent, 20);
 }
 
+// The configuration is the same: what it names is not.
+TEST(Reload, ReadsFilesAgain) {
+  const std::string body = new_scratch_folder("reload") + "/body";
+  write_file(body, "old");
+  Proxy proxy =
+      weir()
+          .with("hcm",
+                "local_reply_config: {body_format: {text_format_source: {filename: " + body + "}}}")
+          .direct("/here", 200, "")
+          .start();
+  EXPECT_EQ(proxy.get("/missing").body, "old");
+  write_file(body, "new");
+  proxy.signal(SIGHUP);
+  EXPECT_TRUE(eventually([&] { return proxy.get("/missing").body == "new"; }));
+}
+
 TEST(Reload, KeepsTheLastGoodConfiguration) {
   Proxy proxy = weir().direct("/", 200, "good").start();
   ASSERT_TRUE(answers(proxy, "good"));
