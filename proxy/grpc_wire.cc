@@ -40,6 +40,7 @@ class GrpcWire::OpenStream : public xds::Stream,
   void send(std::string_view message) override {
     if (stream_) stream_->send(message, false);
   }
+  bool full() const override { return stream_ && stream_->full(); }
 
  private:
   void on_message(std::string_view message) override { events_.on_message(message); }

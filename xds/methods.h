@@ -26,4 +26,9 @@ inline constexpr std::string_view kLoadReportingService =
     "envoy.service.load_stats.v3.LoadReportingService";
 inline constexpr std::string_view kStreamLoadStats = "StreamLoadStats";
 
+// Where health checks are ordered, and their results told.
+inline constexpr std::string_view kHealthDiscoveryService =
+    "envoy.service.health.v3.HealthDiscoveryService";
+inline constexpr std::string_view kStreamHealthCheck = "StreamHealthCheck";
+
 }  // namespace weir::xds

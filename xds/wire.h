@@ -23,6 +23,8 @@ class Stream {
  public:
   virtual ~Stream() = default;
   virtual void send(std::string_view message) = 0;
+  // More waits to be sent than should.
+  virtual bool full() const = 0;
 };
 
 // Main thread.

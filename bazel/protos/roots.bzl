@@ -18,6 +18,7 @@ ENVOY_PROTO_ROOTS = [
     "envoy/config/route/v3/scoped_route.proto",
     "envoy/service/discovery/v3/ads.proto",
     "envoy/service/discovery/v3/discovery.proto",
+    "envoy/service/health/v3/hds.proto",
     "envoy/service/load_stats/v3/lrs.proto",
     "envoy/service/runtime/v3/rtds.proto",
     "envoy/service/status/v3/csds.proto",

@@ -56,6 +56,7 @@ class FakeWire : public Wire {
   std::vector<Sent> sent;  // over all streams
   std::optional<int64_t> wake_at_ms;
   uint64_t random_value = 0;
+  bool full = false;  // what the streams say
 
  private:
   class FakeStream : public Stream {
@@ -65,6 +66,7 @@ class FakeWire : public Wire {
     void send(std::string_view message) override {
       wire_.sent.push_back({wire_.now_ms_, std::string(message)});
     }
+    bool full() const override { return wire_.full; }
 
    private:
     FakeWire& wire_;
