@@ -339,6 +339,24 @@ TEST_F(ClusterHealthTest, NobodyToCheckIsReady) {
 
 // ---- TCP ----
 
+TEST_F(ClusterHealthTest, CheckersOfOneNameAreCountedTogether) {
+  check_.no_traffic_interval_ms = check_.no_traffic_healthy_interval_ms = 60'000;
+  open({0});
+  const RawSocket peer = first(0, "200 OK");
+  ASSERT_TRUE(until_ready());
+  std::unique_ptr<ClusterHealth> other;
+  t_.run([&] {
+    other =
+        ClusterHealth::make(t_.loop(), registry_, std::make_shared<const ClusterConfig>(config_),
+                            {.ready = [] {}, .changed = [](const auto&) {}});
+    other->set_hosts(std::make_shared<const HostSet>(set_of({1})));
+  });
+  const RawSocket other_peer = first(1, "200 OK");
+  EXPECT_TRUE(until([&] { return stat("healthy") == 2; }));
+  t_.run([&] { other.reset(); });
+  EXPECT_EQ(stat("healthy"), 1u);
+}
+
 TEST_F(ClusterHealthTest, TcpIsHealthyWhereAConnectionStands) {
   check_.kind = HealthCheckConfig::Kind::kTcp;
   check_.no_traffic_healthy_interval_ms = 60'000;

@@ -142,7 +142,9 @@ HealthChecker::HealthChecker(net::Loop& loop, stats::Registry& stats,
       registry_(stats),
       cluster_(std::move(cluster)),
       stats_(stats, cluster_->stat_name),
-      told_(std::move(told)) {}
+      told_(std::move(told)) {
+  add_to_gauges(0, 0);
+}
 
 HealthChecker::~HealthChecker() {
   stop();
@@ -173,7 +175,6 @@ void HealthChecker::set_targets(const HostSet& hosts) {
     // It may be the one that is just telling.
     loop_.retire(std::move(session));
   }
-  set_gauges();
 }
 
 void HealthChecker::stop() {
@@ -207,15 +208,16 @@ void HealthChecker::count(CheckResult result) {
 }
 
 void HealthChecker::tally(const CheckState& before, const CheckState& after) {
-  healthy_ += int{!after.failed()} - int{!before.failed()};
-  degraded_ += int{after.degraded()} - int{before.degraded()};
+  add_to_gauges(int{!after.failed()} - int{!before.failed()},
+                int{after.degraded()} - int{before.degraded()});
   if (!before.checked() && after.checked()) --unchecked_;
-  set_gauges();
 }
 
-void HealthChecker::set_gauges() {
-  registry_.set(stats_.healthy, healthy_);
-  registry_.set(stats_.degraded, degraded_);
+// Several checkers may have one name: of a cluster and of its next version, and of those that a
+// control plane orders (HDS).
+void HealthChecker::add_to_gauges(int healthy, int degraded) {
+  registry_.main_shard().add(stats_.healthy, healthy);
+  registry_.main_shard().add(stats_.degraded, degraded);
 }
 
 // Whether a request has ever needed a connection of this cluster.

@@ -57,7 +57,7 @@ class HealthChecker {
   void count(CheckResult result);
   // An endpoint's part of the gauges changes.
   void tally(const CheckState& before, const CheckState& after);
-  void set_gauges();
+  void add_to_gauges(int healthy, int degraded);
   bool has_traffic();
 
   net::Loop& loop_;
@@ -66,8 +66,6 @@ class HealthChecker {
   HealthCheckStats stats_;
   Told told_;
   std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
-  int64_t healthy_ = 0;
-  int64_t degraded_ = 0;
   size_t unchecked_ = 0;
   bool traffic_ = false;
 };
