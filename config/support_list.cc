@@ -14,7 +14,7 @@ Bootstrap: node node_context_params static_resources dynamic_resources cluster_m
   enable_dispatcher_stats deferred_stat_options use_tcp_for_dns_lookups dns_resolution_config
   typed_dns_resolver_config default_regex_engine memory_allocator_manager flags_path
   stats_server_version_override perf_tracing_file_path overload_manager
-  stats_config application_log_config
+  stats_config application_log_config hds_config
 Bootstrap.StaticResources: listeners clusters secrets
 Bootstrap.DynamicResources: lds_config cds_config ads_config
 Bootstrap.ApplicationLogConfig: *

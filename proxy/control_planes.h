@@ -66,6 +66,10 @@ class ControlPlanes {
   static bool check_load_service(const envoy::config::core::v3::ApiConfigSource& api,
                                  const config::FieldPath& path, const HasCluster& has_cluster,
                                  config::Diagnostics& diagnostics);
+  // Who orders health checks (HDS): the bootstrap's hds_config. As `check`.
+  static bool check_health_service(const envoy::config::core::v3::ApiConfigSource& api,
+                                   const config::FieldPath& path, const HasCluster& has_cluster,
+                                   config::Diagnostics& diagnostics);
   // Null: there is no such service.
   std::shared_ptr<const envoy::config::core::v3::ApiConfigSource> load_service(
       const envoy::config::core::v3::ConfigSource& server) const;

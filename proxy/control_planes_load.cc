@@ -1,4 +1,4 @@
-// Which control plane is told of load.
+// Which control plane is told of load, and which of health.
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/config/core/v3/config_source.pb.h"
 #include "proxy/control_planes.h"
@@ -43,6 +43,17 @@ bool ControlPlanes::check_load_service(const ApiConfigSource& api, const FieldPa
   if (api.api_type() != ApiConfigSource::REST)
     return check_api(api, path, has_cluster, diagnostics);
   diagnostics.error(Code::kSemantic, path.field("api_type"), "load is reported over gRPC alone",
+                    "use GRPC");
+  return false;
+}
+
+bool ControlPlanes::check_health_service(const ApiConfigSource& api, const FieldPath& path,
+                                         const HasCluster& has_cluster, Diagnostics& diagnostics) {
+  if (api.api_type() == ApiConfigSource::GRPC)
+    return check_api(api, path, has_cluster, diagnostics);
+  diagnostics.error(Code::kSemantic, path.field("api_type"),
+                    "health checks are ordered over a gRPC stream of their own, not by " +
+                        ApiConfigSource::ApiType_Name(api.api_type()),
                     "use GRPC");
   return false;
 }

@@ -57,6 +57,9 @@ void read_sources(const config::Bootstrap& bootstrap, const FieldPath& path, con
     ControlPlanes::check_load_service(manager.load_stats_config(),
                                       FieldPath::root("cluster_manager.load_stats_config"),
                                       has_cluster, build.diagnostics);
+  if (bootstrap.has_hds_config())
+    ControlPlanes::check_health_service(bootstrap.hds_config(), FieldPath::root("hds_config"),
+                                        has_cluster, build.diagnostics);
   RuntimeLayers::check(bootstrap, planes, has_cluster, build.diagnostics);
   const auto& dynamic = bootstrap.dynamic_resources();
   const FieldPath root = FieldPath::root("dynamic_resources");

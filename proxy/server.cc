@@ -127,7 +127,14 @@ Server::Server(Options options)
                [this](const std::string& name) { return clusters_.on_main_loop(name); },
                options_.reject_unknown_dynamic_fields}),
       load_reports_({loop_, log_, stats_, workers_, clusters_, planes_,
-                     [this](const std::string& name) { return clusters_.on_main_loop(name); }}) {
+                     [this](const std::string& name) { return clusters_.on_main_loop(name); }}),
+      health_reports_({loop_,
+                       log_,
+                       stats_,
+                       reader_,
+                       planes_,
+                       [this](const std::string& name) { return clusters_.on_main_loop(name); },
+                       {&secrets_, &stats_, &logs_}}) {
   clusters_.on_published([this](const std::string& name, const upstream::ClusterConfig* config) {
     load_reports_.note(name, config);
   });
@@ -286,6 +293,7 @@ void Server::ask_for_clusters() {
   }
   planes_.start();
   load_reports_.start(*bootstrap_);
+  health_reports_.start(*bootstrap_);
 }
 
 void Server::ask_for_listeners() {

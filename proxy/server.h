@@ -14,6 +14,7 @@
 #include "proxy/control_planes.h"
 #include "proxy/drain_watch.h"
 #include "proxy/hcm_resources.h"
+#include "proxy/health_reports.h"
 #include "proxy/hot_restart.h"
 #include "proxy/http/kept_state.h"
 #include "proxy/listeners.h"
@@ -118,6 +119,7 @@ class Server {
   SecretFeed secret_feed_;
   ControlPlanes planes_;  // after the clusters that its streams use
   LoadReports load_reports_;
+  HealthReports health_reports_;
   std::shared_ptr<const config::Bootstrap> bootstrap_;
   std::unique_ptr<const Plan> plan_;
   int64_t config_updated_s_ = 0;

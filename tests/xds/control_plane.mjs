@@ -145,9 +145,9 @@ export class Stream {
 }
 
 export class ControlPlane {
-  // `more`: what serves beside it, with addTo(server).
-  constructor(protos, more = []) {
-    Object.assign(this, {protos, more, streams: [], opened: [], waiting: [], listeners: [], address: null,
+  // `more`: what serves beside it, with addTo(server). `pair`: {cert, key} as text, for TLS.
+  constructor(protos, more = [], pair = null) {
+    Object.assign(this, {protos, more, pair, streams: [], opened: [], waiting: [], listeners: [], address: null,
       versions: 1, server: null, silent: null});
   }
 
@@ -159,8 +159,10 @@ export class ControlPlane {
     for (const [name, [service, method]] of Object.entries(kServices))
       this.#serve(name, service, method);
     for (const other of this.more) other.addTo(this.server);
-    const port = await new Promise((resolve, reject) => this.server.bindAsync(address,
-      grpc.ServerCredentials.createInsecure(),
+    const credentials = this.pair === null ? grpc.ServerCredentials.createInsecure()
+      : grpc.ServerCredentials.createSsl(null, [{private_key: Buffer.from(this.pair.key),
+        cert_chain: Buffer.from(this.pair.cert)}]);
+    const port = await new Promise((resolve, reject) => this.server.bindAsync(address, credentials,
       (error, bound) => (error ? reject(error) : resolve(bound))));
     this.address = address.startsWith("unix:") ? address : `127.0.0.1:${port}`;
   }
