@@ -221,8 +221,8 @@ HealthCheck.TcpHealthCheck: * -proxy_protocol_config
 
 package envoy.config.endpoint.v3
 ClusterLoadAssignment: cluster_name endpoints policy
-ClusterLoadAssignment.Policy: overprovisioning_factor weighted_priority_health
-  endpoint_stale_after
+ClusterLoadAssignment.Policy: *
+ClusterLoadAssignment.Policy.DropOverload: *
 LocalityLbEndpoints: locality metadata lb_endpoints load_balancing_weight priority proximity
 LbEndpoint: endpoint health_status metadata load_balancing_weight
 Endpoint: address hostname health_check_config

@@ -208,7 +208,7 @@ void Clusters::publish(Entry& entry) {
   retire(entry);
   PublishedCluster published;
   published.cluster = std::make_shared<upstream::Cluster>(std::move(entry.next), needs_.stats,
-                                                          needs_.workers.size());
+                                                          needs_.workers.size(), drop_limit_);
   entry.cluster = published.cluster;
   entry.next = nullptr;
   entry.hosts = std::exchange(entry.next_hosts, nullptr);
@@ -276,7 +276,7 @@ std::shared_ptr<const HostSet> Clusters::usable_hosts(Entry& entry) {
   const bool ready =
       all_tls(*entry.cluster->config, [](const tls::ClientTls& tls) { return tls.ready(); });
   entry.withheld = !ready;
-  if (!ready) return std::make_shared<const HostSet>();
+  if (!ready) return std::make_shared<const HostSet>(upstream::without_endpoints(*entry.hosts));
   return entry.health != nullptr ? entry.health->hosts() : entry.hosts;
 }
 

@@ -49,6 +49,8 @@ class Clusters {
   Clusters(const Clusters&) = delete;
   Clusters& operator=(const Clusters&) = delete;
 
+  // Of what control planes say, at most that share of requests is dropped (drop_overloads).
+  void set_drop_limit(uint64_t percent) { drop_limit_->set_percent(percent); }
   // The clusters of the bootstrap, in place of those that it had before. What is the same stays.
   // `resolvers` are asked for names by clusters that name none, those that come later too.
   void set_static(const Configs& configs, upstream::DnsResolvers resolvers = {});
@@ -143,6 +145,7 @@ class Clusters {
   upstream::DnsResolvers resolvers_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, MainCluster> main_clusters_;
+  std::shared_ptr<upstream::DropLimit> drop_limit_ = std::make_shared<upstream::DropLimit>();
   SourceHandlers handlers_;
   Assignments assignments_;
   std::unique_ptr<upstream::Discovery> discovery_;  // null until a cluster has names

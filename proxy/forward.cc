@@ -64,6 +64,8 @@ void Forward::start(const http::ForwardAction& action, bool end) {
     return request_.reply(missing);
   }
   request_.info().cluster = name;
+  if (const upstream::Drop drop = cluster_->drop_request(); drop != upstream::Drop::kNo)
+    return request_.reply(drop_reply(request_, drop));
   policy_ = read_policy(request_, action);
   started_ms_ = request_.worker().loop().now_ms();
   try_idle_ms_ = action.retry ? action.retry->per_try_idle_timeout_ms : 0;

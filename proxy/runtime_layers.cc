@@ -134,6 +134,7 @@ void RuntimeLayers::publish() {
     for (const auto& [key, value] : layer.values) merged[key] = value;
   std::shared_ptr<const Runtime> old =
       live_->exchange(std::make_unique<const Runtime>(std::move(merged)));
+  if (told_changed_) told_changed_(live_->current());
   // Some worker may be reading it at this moment.
   workers_.each_then(
       loop_, [](Worker&) {}, [old = std::move(old)] {});

@@ -43,6 +43,9 @@ class RuntimeLayers {
   bool loaded() const;
   void on_loaded(std::function<void()> told) { told_loaded_ = std::move(told); }
 
+  // Called with the values each time that they change.
+  void on_changed(std::function<void(const Runtime& now)> told) { told_changed_ = std::move(told); }
+
   // Sets a key of the admin layer, or takes it back when `value` is empty. False: there is none.
   bool modify(const std::vector<std::pair<std::string, std::string>>& values);
 
@@ -75,6 +78,7 @@ class RuntimeLayers {
   std::shared_ptr<LiveRuntime> live_;
   std::shared_ptr<const LiveRuntime> shared_;  // the same
   std::function<void()> told_loaded_;
+  std::function<void(const Runtime&)> told_changed_;
   bool subscribed_ = false;
 };
 

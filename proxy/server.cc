@@ -140,6 +140,10 @@ Server::Server(Options options)
   });
   clusters_.on_warm([this] { advance(); });
   runtime_.on_loaded([this] { advance(); });
+  runtime_.on_changed([this](const Runtime& now) {
+    using upstream::DropLimit;
+    clusters_.set_drop_limit(now.limit(DropLimit::kRuntimeKey, DropLimit::kMaxPercent));
+  });
   listeners_.on_warm([this] { advance(); });
   secrets_.on_settled([this] {
     clusters_.secrets_settled();

@@ -212,6 +212,9 @@ std::vector<admin::ClusterState> Server::cluster_states() {
     state.default_priority = breaker_state(config.thresholds[0]);
     state.high_priority = breaker_state(config.thresholds[1]);
     state.overprovisioning_factor = cluster.hosts->overprovisioning_factor;
+    if (cluster.hosts->drops != nullptr)
+      for (const auto& category : cluster.hosts->drops->categories())
+        state.drops.push_back({category.name, static_cast<uint32_t>(category.share * 1e6 + 0.5)});
     state.endpoints = endpoint_states(cluster, reports[config.name]);
     states.push_back(std::move(state));
   }

@@ -52,6 +52,7 @@ void Shadow::abandon() {
 }
 
 void Shadow::start() {
+  if (cluster_.drop_request() != upstream::Drop::kNo) return finish();
   head_.content_length = static_cast<int64_t>(body_.size());
   if (timeout_ms_ > 0) timer_.set(worker_.loop().timers(), worker_.loop().now_ms() + timeout_ms_);
   holds_slot_ = cluster_.requests(false).try_acquire();

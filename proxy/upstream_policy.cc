@@ -340,6 +340,19 @@ upstream::Wish wish_of(Request& request, const upstream::ClusterConfig& cluster)
   return wish;
 }
 
+LocalReply drop_reply(const Request& request, upstream::Drop drop) {
+  const bool all = drop == upstream::Drop::kAll;
+  LocalReply reply;
+  reply.status = 503;
+  reply.body = all ? "unconditional drop overload" : "drop overload";
+  reply.details = all ? "unconditional_drop_overload" : "drop_overload";
+  reply.flags = all ? http::kUnconditionalDropOverload : http::kDropOverload;
+  if (!request.hcm().suppress_envoy_headers)
+    reply.headers = {
+        {all ? "x-envoy-unconditional-drop-overload" : "x-envoy-drop-overload", "true"}};
+  return reply;
+}
+
 LocalReply failure_reply(ResetReason reason, std::string_view details, Arena& arena) {
   LocalReply reply;
   reply.status = 503;

@@ -39,6 +39,9 @@ std::optional<int64_t> asked_back_off_ms(Request& request);
 // What the connection for this request has to be like.
 upstream::Wish wish_of(Request& request, const upstream::ClusterConfig& cluster);
 
+// What the client is told when drop_overloads of the cluster's endpoints drop its request.
+http::LocalReply drop_reply(const Request& request, upstream::Drop drop);
+
 // What the client is told when no response could be had.
 http::LocalReply failure_reply(http::ResetReason reason, std::string_view details, Arena& arena);
 

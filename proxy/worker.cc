@@ -33,13 +33,15 @@ upstream::WorkerCluster* Worker::cluster(std::string_view name) {
 void Worker::set_cluster(const PublishedCluster& published) {
   last_cluster_ = nullptr;
   auto& place = clusters_[published.cluster->config->name];
+  auto next = std::make_unique<upstream::WorkerCluster>(published.cluster, published.plan,
+                                                        published.hosts, loop_, stats_);
   if (place != nullptr) {
+    next->take_drop_counts(*place);
     place->drain();
     old_clusters_.push_back(std::move(place));
     sweep_later();
   }
-  place = std::make_unique<upstream::WorkerCluster>(published.cluster, published.plan,
-                                                    published.hosts, loop_, stats_);
+  place = std::move(next);
 }
 
 void Worker::remove_cluster(const std::string& name) {

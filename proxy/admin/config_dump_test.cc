@@ -152,7 +152,8 @@ TEST(ConfigDumpTest, EndpointsAreAsTheyAreInUse) {
   ill.address = net::Address::ip("10.0.0.3", 80).value();
   ill.zone = "a";
   ill.failed_active_health_check = true;
-  const ClusterState app{.name = "app", .endpoints = {near, far, ill}};
+  const ClusterState app{
+      .name = "app", .drops = {{"throttle", 250'000}}, .endpoints = {near, far, ill}};
   const ClusterState sent{
       .name = "sent", .eds_service_name = "service", .added_via_api = true, .endpoints = {near}};
   envoy::config::endpoint::v3::ClusterLoadAssignment assignment;
@@ -170,6 +171,10 @@ TEST(ConfigDumpTest, EndpointsAreAsTheyAreInUse) {
   const json own = endpoints["static_endpoint_configs"][0]["endpoint_config"];
   EXPECT_EQ(own["cluster_name"], "app");
   EXPECT_EQ(own["policy"]["overprovisioning_factor"], 140);
+  const json drop = own["policy"]["drop_overloads"][0];
+  EXPECT_EQ(drop["category"], "throttle");
+  EXPECT_EQ(drop["drop_percentage"]["numerator"], 250'000);
+  EXPECT_EQ(drop["drop_percentage"]["denominator"], "MILLION");
   ASSERT_EQ(own["endpoints"].size(), 2u);
   EXPECT_EQ(own["endpoints"][0]["load_balancing_weight"], 3);
   EXPECT_EQ(own["endpoints"][0]["locality"]["zone"], "a");

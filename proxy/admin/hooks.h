@@ -90,12 +90,19 @@ struct BreakerState {
   uint32_t max_retries = 3;
 };
 
+// Of drop_overloads.
+struct DropState {
+  std::string category;
+  uint32_t per_million = 0;
+};
+
 struct ClusterState {
   std::string name;
   std::string observability_name;  // alt_stat_name, or the name
   std::string eds_service_name;
   bool added_via_api = false;
   uint32_t overprovisioning_factor = 140;  // percent
+  std::vector<DropState> drops = {};
   BreakerState default_priority;
   BreakerState high_priority;
   std::vector<EndpointState> endpoints;

@@ -164,6 +164,12 @@ ClusterLoadAssignment load_assignment(const ClusterState& cluster) {
   out.set_cluster_name(cluster.eds_service_name.empty() ? cluster.name : cluster.eds_service_name);
   out.mutable_policy()->mutable_overprovisioning_factor()->set_value(
       cluster.overprovisioning_factor);
+  for (const DropState& drop : cluster.drops) {
+    auto& to = *out.mutable_policy()->add_drop_overloads();
+    to.set_category(drop.category);
+    to.mutable_drop_percentage()->set_numerator(drop.per_million);
+    to.mutable_drop_percentage()->set_denominator(envoy::type::v3::FractionalPercent::MILLION);
+  }
   std::map<Locality, envoy::config::endpoint::v3::LocalityLbEndpoints*> localities;
   for (const EndpointState& endpoint : cluster.endpoints) {
     auto*& group =

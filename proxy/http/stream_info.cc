@@ -34,6 +34,7 @@ constexpr std::array<FlagName, kFlagCount> kFlagNames = {{
     {kOverloadManager, "OM", "OverloadManagerTerminated"},
     {kDnsResolutionFailed, "DF", "DnsResolutionFailed"},
     {kDropOverload, "DO", "DropOverload"},
+    {kUnconditionalDropOverload, "UDO", "UnconditionalDropOverload"},
 }};
 
 }  // namespace

@@ -43,6 +43,7 @@ enum ResponseFlag : uint32_t {
   kOverloadManager = 1u << 25,                  // OM
   kDnsResolutionFailed = 1u << 26,              // DF
   kDropOverload = 1u << 27,                     // DO
+  kUnconditionalDropOverload = 1u << 28,        // UDO
 };
 
 struct FlagName {
@@ -50,7 +51,7 @@ struct FlagName {
   std::string_view short_name;
   std::string_view long_name;
 };
-inline constexpr size_t kFlagCount = 28;
+inline constexpr size_t kFlagCount = 29;
 const FlagName& flag_name(size_t index);  // index < kFlagCount, in bit order
 // The bit for a short name ("UH"), or 0.
 uint32_t flag_by_short_name(std::string_view name);

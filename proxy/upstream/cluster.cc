@@ -41,6 +41,7 @@ ClusterStats::ClusterStats(stats::Registry& r, const std::string& stat_name) {
   rq_4xx = counter("upstream_rq_4xx");
   rq_5xx = counter("upstream_rq_5xx");
   rq_maintenance_mode = counter("upstream_rq_maintenance_mode");
+  rq_drop_overload = counter("upstream_rq_drop_overload");
   bytes_rx = counter("upstream_cx_rx_bytes_total");
   bytes_tx = counter("upstream_cx_tx_bytes_total");
   update_success = counter("update_success");

@@ -7,6 +7,7 @@
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/breaker.h"
 #include "proxy/upstream/cluster_config.h"
+#include "proxy/upstream/drop_policy.h"
 
 namespace weir::upstream {
 
@@ -22,7 +23,8 @@ struct ClusterStats {
       rq_pending_failure_eject, rq_timeout, rq_per_try_timeout, rq_cancelled, rq_rx_reset,
       rq_tx_reset, rq_retry, rq_retry_success, rq_retry_overflow, rq_retry_limit_exceeded,
       rq_retry_backoff_exponential, rq_retry_backoff_ratelimited, rq_1xx, rq_2xx, rq_3xx, rq_4xx,
-      rq_5xx, rq_maintenance_mode, bytes_rx, bytes_tx, update_success, no_route_host;
+      rq_5xx, rq_maintenance_mode, rq_drop_overload, bytes_rx, bytes_tx, update_success,
+      no_route_host;
   stats::GaugeId rq_active, rq_pending_active;
   stats::HistogramId rq_time, cx_connect_ms;
 
@@ -46,11 +48,13 @@ struct ClusterLimits {
 // that is written afterwards.
 struct Cluster {
   Cluster(std::shared_ptr<const ClusterConfig> cluster_config, stats::Registry& registry,
-          uint32_t workers)
+          uint32_t workers,
+          std::shared_ptr<const DropLimit> limit = std::make_shared<const DropLimit>())
       : config(std::move(cluster_config)),
         stats(registry, config->stat_name),
         limits{{config->thresholds[0], workers}, {config->thresholds[1], workers}},
-        h2(config->http2) {
+        h2(config->http2),
+        drop_limit(std::move(limit)) {
     if (config->versions != ClusterConfig::Versions::kHttp1)
       h2.stats = http::H2Stats::create(registry, "cluster." + config->stat_name + ".http2.");
   }
@@ -59,6 +63,7 @@ struct Cluster {
   ClusterStats stats;
   ClusterLimits limits[2];  // default, high
   http::H2Options h2;
+  std::shared_ptr<const DropLimit> drop_limit;
 };
 
 }  // namespace weir::upstream

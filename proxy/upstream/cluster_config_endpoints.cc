@@ -8,6 +8,7 @@
 
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "proxy/upstream/cluster_config_parts.h"
+#include "proxy/upstream/drop_policy.h"
 #include "proxy/upstream/host_moves.h"
 
 namespace weir::upstream {
@@ -33,6 +34,23 @@ Health health_of(core::HealthStatus status) {
     default:
       return Health::kHealthy;
   }
+}
+
+double share_of(const envoy::type::v3::FractionalPercent& percent) {
+  double of = 100;
+  if (percent.denominator() == envoy::type::v3::FractionalPercent::TEN_THOUSAND) of = 10'000;
+  if (percent.denominator() == envoy::type::v3::FractionalPercent::MILLION) of = 1'000'000;
+  return std::min(1.0, percent.numerator() / of);
+}
+
+// Null when nothing is to be dropped.
+std::shared_ptr<const DropPolicy> read_drops(const ep::ClusterLoadAssignment::Policy& from) {
+  auto drops = std::make_shared<DropPolicy>();
+  for (const auto& one : from.drop_overloads())
+    if (one.drop_percentage().numerator() > 0)
+      drops->add(one.category(), share_of(one.drop_percentage()));
+  if (drops->categories().empty()) return nullptr;
+  return drops;
 }
 
 std::string hash_key_in(const core::Metadata& metadata) {
@@ -78,7 +96,7 @@ class AssignmentReader {
   void read(const ep::ClusterLoadAssignment& assignment, const FieldPath& path) {
     if (assignment.named_endpoints_size() > 0)
       refuse(diagnostics_, path.field("named_endpoints"), "named_endpoints");
-    read_policy(assignment.policy(), path.field("policy"));
+    read_policy(assignment.policy());
     for (int i = 0; i < assignment.endpoints_size(); ++i)
       read_locality(assignment.endpoints(i), path.field("endpoints", i));
     check_locality_weights(path);
@@ -94,9 +112,8 @@ class AssignmentReader {
     diagnostics_.error(Code::kSemantic, path, std::move(message), std::move(hint));
   }
 
-  void read_policy(const ep::ClusterLoadAssignment::Policy& policy, const FieldPath& path) {
-    if (policy.drop_overloads_size() > 0)
-      refuse(diagnostics_, path.field("drop_overloads"), "drop_overloads");
+  void read_policy(const ep::ClusterLoadAssignment::Policy& policy) {
+    hosts_.drops = read_drops(policy);
     if (policy.has_overprovisioning_factor())
       hosts_.overprovisioning_factor = policy.overprovisioning_factor().value();
     hosts_.weighted_priority_health = policy.weighted_priority_health();

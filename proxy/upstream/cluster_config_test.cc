@@ -16,6 +16,7 @@
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "proxy/upstream/drop_policy.h"
 #include "proxy/upstream/testing/compiled_cluster.h"
 
 namespace weir::upstream {
@@ -173,8 +174,30 @@ TEST(ClusterEndpoints, AddressProblems) {
                  at + ".additional_addresses");
   expect_problem(assignment("endpoints { lb_endpoints { endpoint_name: 'x' } }"), "not-supported",
                  "load_assignment.endpoints[0].lb_endpoints[0].endpoint_name");
-  expect_problem(assignment("policy { drop_overloads { category: 'x' } }"), "not-supported",
-                 "load_assignment.policy.drop_overloads");
+}
+
+TEST(ClusterEndpoints, DropOverloadsAreSharesOfAll) {
+  const auto one = [](const std::string& category, const std::string& percentage) {
+    return "drop_overloads { category: '" + category + "' drop_percentage { " + percentage + " } }";
+  };
+  EXPECT_EQ(Compiled("")->hosts.drops, nullptr);
+  EXPECT_EQ(Compiled(assignment("policy { drop_overloads { category: 'x' } }"))->hosts.drops,
+            nullptr)
+      << "no percentage is 0";
+  const Compiled c(assignment("policy { " + one("a", "numerator: 50") +
+                              one("b", "numerator: 5000 denominator: TEN_THOUSAND") +
+                              one("c", "numerator: 500000 denominator: MILLION") + " }"));
+  ASSERT_NE(c->hosts.drops, nullptr);
+  const auto& drops = c->hosts.drops->categories();
+  ASSERT_EQ(drops.size(), 3u);
+  EXPECT_EQ(drops[2].name, "c");
+  for (const auto& category : drops) EXPECT_EQ(category.share, 0.5);
+  EXPECT_EQ(c->hosts.drops->share(DropPolicy::kAll), DropPolicy::kAll / 8 * 7);
+  const Compiled all(assignment("policy { " + one("a", "numerator: 101") + " }"));
+  EXPECT_EQ(all->hosts.drops->share(DropPolicy::kAll), DropPolicy::kAll);
+  const Compiled named("type: STRICT_DNS " +
+                       assignment("policy { " + one("a", "numerator: 1") + " }"));
+  EXPECT_NE(named->hosts.drops, nullptr);
 }
 
 TEST(ClusterEndpoints, WeightsMayNotOverflow) {

@@ -20,6 +20,7 @@ struct AddressHash {
 // kExcluded: unfit, and not counted among the hosts when their health is weighed.
 enum class Health : uint8_t { kHealthy, kDegraded, kUnhealthy, kExcluded };
 
+class DropPolicy;
 class HostFeedback;
 
 // An endpoint's health_check_config.
@@ -128,7 +129,18 @@ struct HostSet {
   std::vector<LocalityInfo> localities;
   uint32_t overprovisioning_factor = 140;  // percent
   bool weighted_priority_health = false;
+  std::shared_ptr<const DropPolicy> drops;  // drop_overloads; null: no request is dropped
   uint64_t version = 0;
 };
+
+// The next version of a set, of which the policy alone is left.
+inline HostSet without_endpoints(const HostSet& set) {
+  HostSet out;
+  out.overprovisioning_factor = set.overprovisioning_factor;
+  out.weighted_priority_health = set.weighted_priority_health;
+  out.drops = set.drops;
+  out.version = set.version + 1;
+  return out;
+}
 
 }  // namespace weir::upstream

@@ -81,6 +81,8 @@ void GrpcStream::connect() {
   if (!speaks_http2(cluster_.config()))
     return fail_soon(GrpcStatus::kUnavailable,
                      "cluster '" + cluster_.config().name + "' is not configured for HTTP/2");
+  if (cluster_.drop_request() != Drop::kNo)
+    return fail_soon(GrpcStatus::kUnavailable, "drop overload");
   holds_slot_ = cluster_.requests(false).try_acquire();
   if (!holds_slot_) return fail_soon(GrpcStatus::kUnavailable, "too many requests are under way");
   host_ = cluster_.pick(std::nullopt, {});

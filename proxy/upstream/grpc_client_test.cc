@@ -84,6 +84,7 @@ class GrpcClientTest : public testing::Test {
     Endpoint endpoint;
     endpoint.address = listener_.address();
     if (with_host) set.endpoints.push_back(endpoint);
+    set.drops = drops_;
     const auto hosts = std::make_shared<const HostSet>(std::move(set));
     auto shared =
         std::make_shared<Cluster>(std::make_shared<const ClusterConfig>(config_), registry_, 1);
@@ -129,6 +130,7 @@ class GrpcClientTest : public testing::Test {
   stats::Registry registry_;
   stats::Shard& shard_ = registry_.new_shard();
   ClusterConfig config_;
+  std::shared_ptr<const DropPolicy> drops_;
   RawSocket listener_ = RawSocket::listen();
   std::unique_ptr<WorkerCluster> cluster_;
   Listener heard_;
@@ -333,6 +335,16 @@ TEST_F(GrpcClientTest, ALimitIsKept) {
   open();
   start(kEcho, {"one"}, true);
   expect_end(GrpcStatus::kUnavailable, "too many requests are under way");
+}
+
+TEST_F(GrpcClientTest, WhatIsDroppedMayBeTriedAgain) {
+  auto all = std::make_shared<DropPolicy>();
+  all->add("all", 1);
+  drops_ = std::move(all);
+  open();
+  start(kEcho, {"one"}, true);
+  expect_end(GrpcStatus::kUnavailable, "drop overload");
+  EXPECT_EQ(registry_.value("cluster.c.upstream_rq_drop_overload"), 1u);
 }
 
 TEST_F(GrpcClientTest, HttpOneIsNoWayToCall) {

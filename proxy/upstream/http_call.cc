@@ -39,6 +39,7 @@ void HttpCall::post(std::string_view path, std::string_view content_type, std::s
 }
 
 void HttpCall::connect() {
+  if (cluster_.drop_request() != Drop::kNo) return fail_soon("drop overload");
   holds_slot_ = cluster_.requests(false).try_acquire();
   if (!holds_slot_) return fail_soon("too many requests are under way");
   host_ = cluster_.pick(std::nullopt, {});

@@ -171,6 +171,18 @@ TEST_F(HttpCallTest, ALimitIsKept) {
   expect_none("too many requests are under way");
 }
 
+TEST_F(HttpCallTest, WhatIsDroppedIsToldLater) {
+  auto drops = std::make_shared<DropPolicy>();
+  drops->add("all", 1);
+  HostSet hosts = *host_set({0});
+  hosts.drops = std::move(drops);
+  open(std::make_shared<const ClusterConfig>(config_),
+       std::make_shared<const HostSet>(std::move(hosts)));
+  post();
+  expect_none("drop overload");
+  EXPECT_EQ(counter("upstream_rq_drop_overload"), 1u);
+}
+
 TEST_F(HttpCallTest, AHostThatGoesAwayEndsWithItsCall) {
   open({0});
   post();

@@ -177,6 +177,7 @@ void WorkerCluster::update(std::shared_ptr<const BalancerPlan> plan,
   host_set_ = std::move(hosts);
   plan_ = std::move(plan);
   picker_ = make_picker(plan_, loop_.random());
+  follow_drops();
 }
 
 void WorkerCluster::follow(const HostMoves& moves, const HostSet& hosts) {
@@ -254,6 +255,34 @@ bool WorkerCluster::unused() const {
 void WorkerCluster::forget(Host& host) {
   --host.remembered;
   if (host.removed) leaving_.check(host);
+}
+
+// ---- requests that are dropped ----
+
+void WorkerCluster::follow_drops() {
+  const DropPolicy* policy = host_set_->drops.get();
+  if (policy != nullptr && drop_counts_ == nullptr) drop_counts_ = std::make_unique<DropCounts>();
+  if (drop_counts_ != nullptr) drop_counts_->follow(policy);
+}
+
+void WorkerCluster::take_drop_counts(WorkerCluster& before) {
+  if (before.drop_counts_ == nullptr) return;
+  drop_counts_ = std::move(before.drop_counts_);
+  follow_drops();
+  before.follow_drops();
+}
+
+// As a response of the upstream's it counts too, as in Envoy.
+Drop WorkerCluster::decide_drop() {
+  const DropPolicy& policy = *host_set_->drops;
+  const uint64_t most = cluster_->drop_limit->most();
+  const std::optional<size_t> category = policy.choose(loop_.random(), most);
+  if (!category) return Drop::kNo;
+  drop_counts_->add(*category);
+  stats_.inc(stats().rq_drop_overload);
+  stats_.inc(stats().rq_completed);
+  stats_.inc(stats().rq_5xx);
+  return policy.share(most) == DropPolicy::kAll ? Drop::kAll : Drop::kSome;
 }
 
 // ---- requests ----

@@ -157,6 +157,14 @@ class WorkerCluster {
   // Null when sessions of this context are not to be resumed.
   std::shared_ptr<tls::SessionCache> session_cache(const tls::ClientTls& tls);
 
+  // Whether the drop_overloads of its endpoints drop a request, before it takes a slot or a host.
+  // One that is dropped is counted.
+  Drop drop_request() { return host_set_->drops == nullptr ? Drop::kNo : decide_drop(); }
+  // Null: it never had drop_overloads.
+  const DropCounts* drop_counts() const { return drop_counts_.get(); }
+  // Goes on counting where the version before this one stopped.
+  void take_drop_counts(WorkerCluster& before);
+
   // A request under way on one of the hosts begins or ends.
   void begin(Host& host);
   void end(Host& host);
@@ -167,6 +175,8 @@ class WorkerCluster {
 
  private:
   Host& make_host(uint32_t index);
+  void follow_drops();
+  Drop decide_drop();
   void follow(const HostMoves& moves, const HostSet& hosts);
   void move_hosts(const HostMoves& moves, size_t size);
   void sweep_original();
@@ -192,6 +202,7 @@ class WorkerCluster {
   uint64_t connection_ids_ = 0;
   std::string introduction_scratch_;
   std::map<const tls::ClientTls*, std::shared_ptr<tls::SessionCache>> session_caches_;
+  std::unique_ptr<DropCounts> drop_counts_;
 };
 
 }  // namespace weir::upstream

@@ -416,5 +416,67 @@ TEST_F(WorkerClusterTest, OriginalDestinationsAreMadeWhenNeeded) {
   EXPECT_TRUE(until([&] { return first.done; }));
 }
 
+// The categories and their shares.
+std::shared_ptr<const HostSet> dropping(const std::vector<std::pair<std::string, double>>& what) {
+  auto drops = std::make_shared<DropPolicy>();
+  for (const auto& [category, share] : what) drops->add(category, share);
+  HostSet set;
+  set.drops = std::move(drops);
+  return std::make_shared<const HostSet>(std::move(set));
+}
+
+std::string text(const DropCounts* counts) {
+  std::string out;
+  if (counts == nullptr) return "none";
+  for (const auto& one : counts->counts())
+    out += one.category + ":" + std::to_string(one.requests) + " ";
+  return out;
+}
+
+TEST_F(WorkerClusterTest, DropsRequestsAndCountsThem) {
+  open({0});
+  t_.run([&] {
+    EXPECT_EQ(cluster_->drop_request(), Drop::kNo);
+    EXPECT_EQ(text(cluster_->drop_counts()), "none");
+    const auto some = dropping({{"a", 0.5}});
+    cluster_->update(plan_balancing(config_.balancing, some), some);
+    int dropped = 0;
+    for (int i = 0; i < 10'000; ++i) dropped += cluster_->drop_request() == Drop::kSome;
+    EXPECT_NEAR(dropped, 5'000, 300);
+    EXPECT_EQ(text(cluster_->drop_counts()), "a:" + std::to_string(dropped) + " ");
+    EXPECT_EQ(registry_.value("cluster.c.upstream_rq_drop_overload"), dropped);
+    const auto all = dropping({{"b", 1}});
+    cluster_->update(plan_balancing(config_.balancing, all), all);
+    EXPECT_EQ(cluster_->drop_request(), Drop::kAll);
+    EXPECT_EQ(text(cluster_->drop_counts()), "a:" + std::to_string(dropped) + " b:1 ");
+    EXPECT_EQ(registry_.value("cluster.c.upstream_rq_5xx"), dropped + 1);
+    limit_->set_percent(0);
+    EXPECT_EQ(cluster_->drop_request(), Drop::kNo);
+  });
+  update({0});
+  limit_->set_percent(100);
+  EXPECT_EQ(t_.run([&] { return cluster_->drop_request(); }), Drop::kNo) << "none are left";
+}
+
+TEST_F(WorkerClusterTest, TheNextVersionGoesOnCounting) {
+  const auto config = std::make_shared<const ClusterConfig>(config_);
+  open(config, dropping({{"a", 1}}));
+  const auto before = t_.run([&] {
+    cluster_->drop_request();
+    return std::move(cluster_);
+  });
+  open(config, dropping({{"b", 1}, {"a", 1}}));
+  t_.run([&] {
+    const DropCounts* counts = before->drop_counts();
+    cluster_->take_drop_counts(*before);
+    EXPECT_EQ(cluster_->drop_counts(), counts) << "who reads them knows them by their place";
+    EXPECT_EQ(cluster_->drop_request(), Drop::kAll);
+    EXPECT_EQ(text(cluster_->drop_counts()), "a:1 b:1 ");
+    // Who still holds the old one may ask it.
+    EXPECT_EQ(before->drop_request(), Drop::kAll);
+    EXPECT_EQ(text(cluster_->drop_counts()), "a:1 b:1 ");
+  });
+}
+
 }  // namespace
 }  // namespace weir::upstream

@@ -189,7 +189,7 @@ for (const variant of ["sotw", "delta"]) {
     const all = {...assignment("a", one.port), policy: {drop_overloads: [
       {category: "test", drop_percentage: {numerator: 100, denominator: "HUNDRED"}}]}};
     const ack = await stream.exchange("EDS", [all, assignment("b", two.port)]);
-    if (ack.error !== null) return assert.match(ack.error.message, /a: .*drop_overloads/);
+    assert.equal(ack.error, null);
     await eventually(async () => (await get(port)).status === 503);
     await stream.exchange("EDS", [assignment("a", one.port), assignment("b", two.port)]);
     await eventually(async () => await body(port) === "one");

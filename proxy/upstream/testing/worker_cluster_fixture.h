@@ -107,7 +107,7 @@ class WorkerClusterFixture : public testing::Test {
     open(std::make_shared<const ClusterConfig>(config_), host_set(listeners));
   }
   void open(std::shared_ptr<const ClusterConfig> config, std::shared_ptr<const HostSet> hosts) {
-    auto shared = std::make_shared<Cluster>(config, registry_, 1);
+    auto shared = std::make_shared<Cluster>(config, registry_, 1, limit_);
     t_.run([&] {
       cluster_ = std::make_unique<WorkerCluster>(shared, plan_balancing(config->balancing, hosts),
                                                  hosts, t_.loop(), shard_);
@@ -148,6 +148,7 @@ class WorkerClusterFixture : public testing::Test {
   stats::Registry registry_;
   stats::Shard& shard_ = registry_.new_shard();
   ClusterConfig config_;
+  std::shared_ptr<DropLimit> limit_ = std::make_shared<DropLimit>();
   std::vector<net::RawSocket> listeners_;
   const net::Address nobody_ = net::RawSocket::listen().address();
   std::unique_ptr<WorkerCluster> cluster_;
