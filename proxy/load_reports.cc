@@ -11,14 +11,19 @@ namespace {
 
 using envoy::config::core::v3::ApiConfigSource;
 using xds::ClusterReport;
+using xds::DropReport;
 using xds::HostReport;
 using xds::LoadEvent;
 
 // What is asked of the workers, and what each of them answers.
 struct Gathering {
+  struct Part {
+    std::vector<HostReport> hosts;
+    std::vector<DropReport> drops;
+  };
   std::vector<ClusterReport> clusters;
   // Of each worker, for each cluster: a worker writes its own.
-  std::vector<std::vector<std::vector<HostReport>>> by_worker;
+  std::vector<std::vector<Part>> by_worker;
 };
 
 HostReport report_of(const upstream::Host& host, const upstream::HostSet& set, uint32_t worker) {
@@ -39,6 +44,12 @@ HostReport report_of(const upstream::Host& host, const upstream::HostSet& set, u
   return out;
 }
 
+void add_drops(const upstream::DropCounts& counts, uint32_t worker, std::vector<DropReport>& out) {
+  for (const auto& [category, requests] : counts.counts())
+    if (requests > 0)
+      out.push_back({worker, reinterpret_cast<uintptr_t>(&counts), category, requests});
+}
+
 // On the worker's thread. Endpoints that were never used have nothing to tell.
 void gather_from(Worker& worker, Gathering& all) {
   auto& mine = all.by_worker[worker.index()];
@@ -48,14 +59,19 @@ void gather_from(Worker& worker, Gathering& all) {
     if (cluster == nullptr) continue;
     for (const auto& host : cluster->worker_hosts())
       if (host != nullptr && host->counters.rq_total > 0)
-        mine[i].push_back(report_of(*host, cluster->hosts(), worker.index()));
+        mine[i].hosts.push_back(report_of(*host, cluster->hosts(), worker.index()));
+    if (const auto* counts = cluster->drop_counts())
+      add_drops(*counts, worker.index(), mine[i].drops);
   }
 }
 
 void merge(Gathering& all) {
   for (const auto& worker : all.by_worker)
-    for (size_t i = 0; i < worker.size(); ++i)
-      all.clusters[i].hosts.insert(all.clusters[i].hosts.end(), worker[i].begin(), worker[i].end());
+    for (size_t i = 0; i < worker.size(); ++i) {
+      ClusterReport& out = all.clusters[i];
+      out.hosts.insert(out.hosts.end(), worker[i].hosts.begin(), worker[i].hosts.end());
+      out.drops.insert(out.drops.end(), worker[i].drops.begin(), worker[i].drops.end());
+    }
 }
 
 std::string_view stat_of(LoadEvent event) {
@@ -133,7 +149,7 @@ void LoadReports::gather(const Server& server, xds::LoadReporterOptions::Then th
     const std::string overflow = "cluster." + config.stat_name + ".upstream_rq_pending_overflow";
     all->clusters.push_back({.name = config.name,
                              .service_name = config.eds_service_name,
-                             .dropped = needs_.stats.value(overflow)});
+                             .refused = needs_.stats.value(overflow)});
   }
   all->by_worker.resize(needs_.workers.size());
   needs_.workers.each_then(

@@ -33,6 +33,10 @@ HostLoad since(const HostLoad& now, const HostLoad& told) {
   return {now.succeeded - told.succeeded, now.failed - told.failed, now.issued - told.issued};
 }
 
+uint64_t since(uint64_t now, uint64_t told) {
+  return now < told ? now : now - told;
+}
+
 template <class Counts>
 void add(const HostLoad& load, uint64_t active, Counts& to) {
   to.set_total_successful_requests(to.total_successful_requests() + load.succeeded);
@@ -184,7 +188,10 @@ void LoadReporter::begin_period(const ClusterReport& cluster, Period& period) {
   period.told.clear();
   for (const HostReport& host : cluster.hosts)
     period.told[{host.worker, host.incarnation}] = host.load;
-  period.dropped = cluster.dropped;
+  period.told_drops.clear();
+  for (const DropReport& drop : cluster.drops)
+    period.told_drops[{drop.worker, drop.incarnation, drop.category}] = drop.requests;
+  period.refused = cluster.refused;
   period.since_ms = wire_.now_ms();
 }
 
@@ -195,7 +202,8 @@ void LoadReporter::report(const std::vector<ClusterReport>& clusters) {
     if (!wanted(cluster.name)) continue;
     // One without a period came to be in this one.
     auto known = periods_.find(cluster.name);
-    Period period = known == periods_.end() ? Period{{}, 0, epoch_ms_} : std::move(known->second);
+    Period period =
+        known == periods_.end() ? Period{{}, {}, 0, epoch_ms_} : std::move(known->second);
     fill(cluster, period, *request.add_cluster_stats());
     begin_period(cluster, period);
     periods.emplace(cluster.name, std::move(period));
@@ -216,11 +224,29 @@ void LoadReporter::fill(const ClusterReport& cluster, const Period& period, Stat
     localities.add_host(host,
                         told == period.told.end() ? host.load : since(host.load, told->second));
   }
-  out.set_total_dropped_requests(
-      cluster.dropped < period.dropped ? cluster.dropped : cluster.dropped - period.dropped);
+  fill_drops(cluster, period, out);
   const int64_t passed_ms = wire_.now_ms() - period.since_ms;
   out.mutable_load_report_interval()->set_seconds(passed_ms / 1000);
   out.mutable_load_report_interval()->set_nanos(static_cast<int32_t>(passed_ms % 1000) * 1'000'000);
+}
+
+// The total has what was refused without a category, too.
+void LoadReporter::fill_drops(const ClusterReport& cluster, const Period& period, Stats& out) {
+  std::map<std::string, uint64_t> categories;
+  uint64_t total = since(cluster.refused, period.refused);
+  for (const DropReport& drop : cluster.drops) {
+    const auto told = period.told_drops.find({drop.worker, drop.incarnation, drop.category});
+    const uint64_t more =
+        told == period.told_drops.end() ? drop.requests : since(drop.requests, told->second);
+    if (more > 0) categories[drop.category] += more;
+    total += more;
+  }
+  out.set_total_dropped_requests(total);
+  for (const auto& [category, requests] : categories) {
+    auto& dropped = *out.add_dropped_requests();
+    dropped.set_category(category);
+    dropped.set_dropped_count(requests);
+  }
 }
 
 void LoadReporter::event(LoadEvent what, const std::string& details) const {

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -48,10 +49,19 @@ struct HostReport {
   std::string sub_zone;
 };
 
+// Requests that one worker dropped for one reason that a control plane gave (drop_overloads).
+struct DropReport {
+  uint32_t worker = 0;
+  uint64_t incarnation = 0;  // another one began to count at 0
+  std::string category;
+  uint64_t requests = 0;
+};
+
 struct ClusterReport {
   std::string name;
   std::string service_name;  // of EDS; may be empty
-  uint64_t dropped = 0;      // requests, since the cluster is known
+  uint64_t refused = 0;      // requests, by circuit breakers, since the cluster is known
+  std::vector<DropReport> drops;
   std::vector<HostReport> hosts;
 };
 
@@ -90,10 +100,12 @@ class LoadReporter : private StreamEvents {
 
  private:
   // What was told of a cluster already.
-  using HostKey = std::pair<uint32_t, uint64_t>;  // worker and incarnation
+  using HostKey = std::pair<uint32_t, uint64_t>;                // worker and incarnation
+  using DropKey = std::tuple<uint32_t, uint64_t, std::string>;  // the same, and the category
   struct Period {
     std::map<HostKey, HostLoad> told;
-    uint64_t dropped = 0;
+    std::map<DropKey, uint64_t> told_drops;
+    uint64_t refused = 0;
     int64_t since_ms = 0;
   };
   using Stats = envoy::config::endpoint::v3::ClusterStats;
@@ -112,6 +124,7 @@ class LoadReporter : private StreamEvents {
   bool wanted(const std::string& cluster) const { return all_ || names_.contains(cluster); }
   void begin_period(const ClusterReport& cluster, Period& period);
   void fill(const ClusterReport& cluster, const Period& period, Stats& out) const;
+  static void fill_drops(const ClusterReport& cluster, const Period& period, Stats& out);
   void event(LoadEvent what, const std::string& details = {}) const;
 
   Wire& wire_;

@@ -124,7 +124,7 @@ TEST_F(LoadReporterTest, TellsWhatIsNewInEachInterval) {
   EXPECT_THAT(take(), IsEmpty());
   load() = {7, 2, 10};
   clusters[0].hosts[0].active = 1;
-  clusters[0].dropped = 3;
+  clusters[0].refused = 3;
   pass(1);
   ClusterStats stats = take_stats();
   EXPECT_EQ(stats.cluster_name(), "app");
@@ -221,12 +221,56 @@ TEST_F(LoadReporterTest, APeriodGoesOnWhenTheServerNamesItsClusterAgain) {
 TEST_F(LoadReporterTest, AClusterThatIsNewIsToldFromItsBeginning) {
   begin();
   pass(5'000);
-  clusters = {{.name = "new", .dropped = 1, .hosts = {host("z1", {3, 0, 3})}}};
+  clusters = {{.name = "new", .refused = 1, .hosts = {host("z1", {3, 0, 3})}}};
   pass(5'000);
   const ClusterStats stats = take_stats();
   EXPECT_EQ(stats.cluster_name(), "new");
   EXPECT_THAT(localities(stats), ElementsAre("z1: 3 ok, 0 failed, 3 issued, 0 active"));
   EXPECT_EQ(stats.total_dropped_requests(), 1u);
+}
+
+// "throttle:3 lb:1"
+std::string categories(const ClusterStats& stats) {
+  std::string out;
+  for (const auto& one : stats.dropped_requests())
+    out += (out.empty() ? "" : " ") + one.category() + ":" + std::to_string(one.dropped_count());
+  return out;
+}
+
+TEST_F(LoadReporterTest, WhatWasDroppedIsToldByCategoryAndWithTheRest) {
+  begin();
+  clusters[0].refused = 4;
+  clusters[0].drops = {{0, 1, "throttle", 3}, {0, 1, "lb", 1}, {1, 2, "throttle", 2}};
+  pass(10'000);
+  ClusterStats stats = take_stats();
+  EXPECT_EQ(categories(stats), "lb:1 throttle:5");
+  EXPECT_EQ(stats.total_dropped_requests(), 10u);
+  // One category goes on, one is gone, one is new.
+  clusters[0].drops = {{0, 1, "throttle", 3}, {1, 2, "throttle", 4}, {1, 2, "new", 1}};
+  pass(10'000);
+  stats = take_stats();
+  EXPECT_EQ(categories(stats), "new:1 throttle:2");
+  EXPECT_EQ(stats.total_dropped_requests(), 3u);
+  // A worker's cluster began anew.
+  clusters[0].drops = {{0, 7, "throttle", 5}, {1, 2, "throttle", 4}, {1, 2, "new", 1}};
+  pass(10'000);
+  stats = take_stats();
+  EXPECT_EQ(categories(stats), "throttle:5");
+  EXPECT_EQ(stats.total_dropped_requests(), 5u);
+  pass(10'000);
+  stats = take_stats();
+  EXPECT_EQ(categories(stats), "");
+  EXPECT_EQ(stats.total_dropped_requests(), 0u);
+}
+
+TEST_F(LoadReporterTest, WhatWasDroppedBeforeThePeriodIsNotTold) {
+  clusters = {{.name = "app", .drops = {{0, 1, "throttle", 3}}}};
+  reporter().start();
+  order(all_clusters(10));
+  take();
+  clusters[0].drops[0].requests = 4;
+  pass(10'000);
+  EXPECT_EQ(categories(take_stats()), "throttle:1");
 }
 
 TEST_F(LoadReporterTest, AnEndpointThatBeganAnewIsToldFromItsBeginning) {

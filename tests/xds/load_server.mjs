@@ -6,10 +6,12 @@ const kStats = "envoy.service.load_stats.v3.";
 class LoadStream extends ServerStream {
   // What all reports since `from` say of a cluster, summed.
   total(cluster, from = 0) {
-    const sum = {success: 0, error: 0, issued: 0, dropped: 0, zones: {}};
+    const sum = {success: 0, error: 0, issued: 0, dropped: 0, categories: {}, zones: {}};
     for (const {cluster_stats} of this.requests.slice(from)) {
       for (const stats of cluster_stats.filter((one) => one.cluster_name === cluster)) {
         sum.dropped += stats.total_dropped_requests;
+        for (const {category, dropped_count} of stats.dropped_requests)
+          sum.categories[category] = (sum.categories[category] ?? 0) + dropped_count;
         for (const one of stats.upstream_locality_stats) {
           sum.success += one.total_successful_requests;
           sum.error += one.total_error_requests;
