@@ -44,6 +44,11 @@ void FileLink::unsubscribe(ResourceType /*type*/, const std::string& name) {
   source_->unsubscribe(name);
 }
 
+void FileLink::refresh(ResourceType /*type*/, const std::string& name, int64_t /*timeout_ms*/) {
+  source_->refresh(name);
+  soon_.set(loop_.timers(), loop_.now_ms());
+}
+
 void FileLink::on_timer(net::Timer& /*timer*/) {
   read();
 }

@@ -31,6 +31,7 @@ class FileLink : public xds::Source, private xds::Clock, private net::Timer::Own
   void subscribe(xds::ResourceType type, const std::string& name,
                  int64_t initial_fetch_timeout_ms) override;
   void unsubscribe(xds::ResourceType type, const std::string& name) override;
+  void refresh(xds::ResourceType type, const std::string& name, int64_t timeout_ms) override;
   void pause(xds::ResourceType /*type*/) override {}
   void resume(xds::ResourceType /*type*/) override {}
   std::vector<xds::ResourceStatus> status() const override;

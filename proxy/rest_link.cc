@@ -84,6 +84,10 @@ void RestLink::unsubscribe(ResourceType /*type*/, const std::string& name) {
   source_->unsubscribe(name);
 }
 
+void RestLink::refresh(ResourceType /*type*/, const std::string& name, int64_t timeout_ms) {
+  source_->refresh(name, timeout_ms);
+}
+
 std::unique_ptr<xds::RestExchange> RestLink::post(const xds::RestRequest& request, Done done) {
   auto exchange = std::make_unique<Exchange>(
       *this, [this, done = std::move(done)](const xds::RestResponse& response) {

@@ -17,8 +17,12 @@ class SourceHandlers {
   using Apply = std::function<std::vector<xds::Rejection>(xds::Source&, const xds::Update&)>;
   using Absent = std::function<void(xds::Source&, xds::ResourceType, const std::string&)>;
 
-  SourceHandlers(Apply apply, Absent absent)
-      : apply_(std::move(apply)), absent_(std::move(absent)) {}
+  // What came again as it was; may be empty.
+  using Unchanged =
+      std::function<void(xds::Source&, xds::ResourceType, const std::vector<std::string>&)>;
+
+  SourceHandlers(Apply apply, Absent absent, Unchanged unchanged = {})
+      : apply_(std::move(apply)), absent_(std::move(absent)), unchanged_(std::move(unchanged)) {}
 
   // Before the first subscription; once is enough.
   void attach(xds::Source& source, xds::ResourceType type) {
@@ -38,6 +42,9 @@ class SourceHandlers {
     void on_absent(xds::ResourceType type, const std::string& name) override {
       all_.absent_(source_, type, name);
     }
+    void on_unchanged(xds::ResourceType type, const std::vector<std::string>& names) override {
+      if (all_.unchanged_) all_.unchanged_(source_, type, names);
+    }
 
    private:
     SourceHandlers& all_;
@@ -46,6 +53,7 @@ class SourceHandlers {
 
   Apply apply_;
   Absent absent_;
+  Unchanged unchanged_;
   std::map<std::pair<xds::Source*, xds::ResourceType>, std::unique_ptr<Handler>> handlers_;
 };
 

@@ -290,6 +290,13 @@ void Client::unsubscribe(ResourceType type, const std::string& name) {
   if (kind != nullptr && kind->table.unsubscribe(name)) kind->dialogue->on_unsubscribed(name);
 }
 
+void Client::refresh(ResourceType type, const std::string& name, int64_t timeout_ms) {
+  const State::Turn turn(*state_);
+  Kind* const kind = state_->kind(type);
+  if (kind == nullptr || !kind->table.refresh(name, timeout_ms, state_->now())) return;
+  kind->dialogue->on_refreshed(name);
+}
+
 void Client::pause(ResourceType type) {
   if (Kind* const kind = state_->kind(type)) ++kind->pauses;
 }

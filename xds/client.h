@@ -61,6 +61,7 @@ class Client : public Source {
   void subscribe(ResourceType type, const std::string& name,
                  int64_t initial_fetch_timeout_ms) override;
   void unsubscribe(ResourceType type, const std::string& name) override;
+  void refresh(ResourceType type, const std::string& name, int64_t timeout_ms) override;
 
   // While paused no request of the type is sent, ACKs included. Nests. Requests that became due are
   // sent on the last resume, gathered into one.

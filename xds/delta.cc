@@ -12,17 +12,28 @@ void DeltaDialogue::reset() {
   is_legacy_wildcard_ = false;
   added_.clear();
   removed_.clear();
+  again_.clear();
   acknowledgements_.clear();
 }
 
 void DeltaDialogue::on_subscribed(const std::string& name) {
   removed_.erase(name);
+  again_.erase(name);
   added_.insert(name);
 }
 
 void DeltaDialogue::on_unsubscribed(const std::string& name) {
   added_.erase(name);
+  again_.erase(name);
   removed_.insert(name);
+}
+
+// Not every server sends once more what it is only asked for once more: one request gives the name
+// up, and the next asks for it.
+void DeltaDialogue::on_refreshed(const std::string& name) {
+  if (added_.contains(name)) return;
+  removed_.insert(name);
+  again_.insert(name);
 }
 
 void DeltaDialogue::acknowledge(const std::string& nonce, std::string error) {
@@ -39,6 +50,7 @@ void DeltaDialogue::collect_all() {
   const std::vector<std::string> names = table_.names();
   added_ = {names.begin(), names.end()};
   removed_.clear();
+  again_.clear();
   is_legacy_wildcard_ = table_.wildcard() && names.empty();
   if (table_.wildcard() && !names.empty()) added_.emplace(kWildcard);
 }
@@ -64,7 +76,7 @@ std::string DeltaDialogue::next(const envoy::config::core::v3::Node* node) {
   }
   for (const std::string& name : added_) request.add_resource_names_subscribe(name);
   for (const std::string& name : removed_) request.add_resource_names_unsubscribe(name);
-  added_.clear();
+  added_ = std::exchange(again_, {});
   removed_.clear();
   if (!acknowledgements_.empty()) {
     request.set_response_nonce(acknowledgements_.front().nonce);

@@ -19,6 +19,7 @@ class DeltaDialogue : public Dialogue {
   void reset() override;
   void on_subscribed(const std::string& name) override;
   void on_unsubscribed(const std::string& name) override;
+  void on_refreshed(const std::string& name) override;
   void acknowledge(const std::string& nonce, std::string error) override;
   bool has_acknowledgement() const override { return !acknowledgements_.empty(); }
   bool has_request() const override;
@@ -39,6 +40,7 @@ class DeltaDialogue : public Dialogue {
   bool is_legacy_wildcard_ = false;
   std::set<std::string> added_;
   std::set<std::string> removed_;
+  std::set<std::string> again_;  // of the removed ones: the next request adds them
   std::deque<Acknowledgement> acknowledgements_;
 };
 

@@ -18,6 +18,8 @@ class Dialogue {
   virtual void reset() = 0;
   virtual void on_subscribed(const std::string& name) = 0;
   virtual void on_unsubscribed(const std::string& name) = 0;
+  // It is subscribed to, and wanted once more.
+  virtual void on_refreshed(const std::string& name) = 0;
   // An answer came. `error`: why it, or a part of it, was refused; empty: it was taken over.
   virtual void acknowledge(const std::string& nonce, std::string error) = 0;
 

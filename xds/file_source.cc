@@ -42,6 +42,10 @@ void FileSource::unsubscribe(const std::string& name) {
   table_.unsubscribe(name);
 }
 
+void FileSource::refresh(const std::string& name) {
+  table_.refresh(name, 0, {clock_.now_ms(), clock_.wall_ms()});
+}
+
 bool FileSource::reload(Diagnostics& diagnostics) {
   report(Event::kAttempt);
   const bool is_good = take_file(diagnostics);

@@ -32,6 +32,7 @@ class FileSource {
   // As those of Client, without a timeout: what the next `reload` does not find is absent.
   void subscribe(const std::string& name);
   void unsubscribe(const std::string& name);
+  void refresh(const std::string& name);
 
   // Reads the file. Returns false if it, or a resource of it, was refused: the reasons are in
   // `diagnostics`, and the last good versions stay in force. Whoever still waits for a name is told

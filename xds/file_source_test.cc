@@ -206,6 +206,26 @@ TEST_F(FileSourceTest, WhatIsNotThereIsAbsent) {
   EXPECT_EQ(handler_.absent.size(), 1u);
 }
 
+TEST_F(FileSourceTest, WhatIsAskedForAgainIsToldOfInAnyCase) {
+  source(kEds).subscribe("a");
+  write(kOneAssignment);
+  reload();
+  source().refresh("a");
+  reload();
+  EXPECT_THAT(handler_.unchanged, ElementsAre("a"));
+  EXPECT_THAT(handler_.absent, IsEmpty());
+  source().refresh("a");
+  write("resources: [");
+  reload();
+  EXPECT_THAT(handler_.absent, ElementsAre("a")) << "nobody waits for a bad file";
+  EXPECT_EQ(status_of("a").state, State::kAccepted);
+  source().refresh("a");
+  write("resources: []");
+  reload();
+  EXPECT_THAT(handler_.absent, ElementsAre("a", "a"));
+  EXPECT_EQ(status_of("a").state, State::kAccepted);
+}
+
 TEST_F(FileSourceTest, NobodyWaitsForABadFile) {
   source().subscribe("*");
   source().subscribe("x");

@@ -31,6 +31,7 @@ Outcome take_in(const Answer& answer, ResourceTable& table, ResourceHandler& han
   }
   outcome.errors = table.finish(change, rejections, now());
   outcome.absent = std::move(change.absent);
+  if (!change.unchanged.empty()) handler.on_unchanged(table.type(), change.unchanged);
   return outcome;
 }
 

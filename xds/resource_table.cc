@@ -79,11 +79,35 @@ bool ResourceTable::unsubscribe(const std::string& name) {
   if (found == entries_.end() || found->second.subscribers == 0) return false;
   if (--found->second.subscribers > 0) return false;
   --named_;
+  end_refresh(found->second);
   fetches_.disarm(name);
   if (wildcard() && found->second.in_force) return true;
   lives_.disarm(name);
   entries_.erase(found);
   return true;
+}
+
+bool ResourceTable::refresh(const std::string& name, int64_t timeout_ms, Now now) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end() || found->second.subscribers == 0) return false;
+  found->second.refreshing = true;
+  fetches_.disarm(name);
+  arm_fetch(name, timeout_ms, now);
+  return true;
+}
+
+void ResourceTable::end_refresh(Entry& entry) {
+  if (std::exchange(entry.refreshing, false)) fetches_.disarm(entry.status.name);
+}
+
+std::vector<std::string> ResourceTable::take_refreshing() {
+  std::vector<std::string> names;
+  for (auto& [name, entry] : entries_) {
+    if (!entry.refreshing) continue;
+    names.push_back(name);
+    end_refresh(entry);
+  }
+  return names;
 }
 
 std::vector<std::string> ResourceTable::names() const {
@@ -97,7 +121,8 @@ std::vector<std::string> ResourceTable::names() const {
 std::vector<std::pair<std::string, std::string>> ResourceTable::versions() const {
   std::vector<std::pair<std::string, std::string>> versions;
   for (const auto& [name, entry] : entries_) {
-    if (!entry.in_force) continue;
+    // Who is told that it is here does not send it.
+    if (!entry.in_force || entry.refreshing) continue;
     versions.emplace_back(entry.origin.empty() ? name : entry.origin, entry.status.version);
   }
   return versions;
@@ -155,6 +180,7 @@ void ResourceTable::receive(const std::string& name, const Item& item, Change& c
   pending.ttl_ms = item.ttl_ms;
   const auto found = entries_.find(name);
   if (found != entries_.end() && found->second.in_force && found->second.hash == pending.hash) {
+    change.unchanged.push_back(name);
     return accept(found->second, pending, now);
   }
   change.update.added.push_back({name, pending.version, item.content});
@@ -193,12 +219,15 @@ void ResourceTable::remove(const std::string& name, Change& change, Now now) {
 }
 
 bool ResourceTable::is_waited_for(const std::string& name, const Entry& entry) const {
-  if (entry.subscribers == 0 || entry.in_force) return false;
+  if (entry.subscribers == 0) return false;
+  if (entry.refreshing) return true;
+  if (entry.in_force) return false;
   return entry.status.state == State::kRequested || fetches_.of(name).has_value();
 }
 
 bool ResourceTable::withdraw(Entries::iterator entry, Now now) {
   const bool was_in_force = entry->second.in_force;
+  end_refresh(entry->second);
   fetches_.disarm(entry->first);
   lives_.disarm(entry->first);
   if (entry->second.subscribers == 0) {
@@ -239,6 +268,7 @@ std::vector<std::string> ResourceTable::finish(Change& change,
 }
 
 void ResourceTable::accept(Entry& entry, const Change::Pending& pending, Now now) {
+  end_refresh(entry);
   entry.in_force = true;
   entry.hash = pending.hash;
   entry.origin = pending.origin;
@@ -249,6 +279,7 @@ void ResourceTable::accept(Entry& entry, const Change::Pending& pending, Now now
 
 void ResourceTable::reject(Entry& entry, const std::string& version, const std::string& error,
                            Now now) {
+  end_refresh(entry);
   fetches_.disarm(entry.status.name);
   entry.hash.reset();
   entry.status.rejected_version = version;
@@ -273,8 +304,8 @@ std::vector<std::string> ResourceTable::refuse(const Answer& answer, const std::
     Entry& entry = entry_of(name);
     const bool is_known = entry.in_force && entry.hash && item.content != nullptr &&
                           *entry.hash == xxhash64(item.content->value());
-    if (is_known) return;
     if (is_waited_for(name, entry)) released.push_back(name);
+    if (is_known) return end_refresh(entry);
     const std::string& version = item.version.empty() ? answer.version : item.version;
     reject(entry, version, item.error.empty() ? error : item.error, now);
   };
@@ -295,7 +326,9 @@ std::vector<std::string> ResourceTable::take_waiting(const std::string& error, N
   for (auto& [name, entry] : entries_) {
     if (!is_waited_for(name, entry)) continue;
     names.push_back(name);
+    end_refresh(entry);
     fetches_.disarm(name);
+    if (entry.in_force) continue;
     if (error.empty()) {
       set_state(entry.status, State::kDoesNotExist, now);
     } else {
@@ -314,7 +347,9 @@ std::vector<std::string> ResourceTable::take_timeouts(Now now) {
       wildcard_waits_ = false;
       continue;
     }
-    ResourceStatus& status = entry_of(name).status;
+    Entry& entry = entry_of(name);
+    end_refresh(entry);
+    ResourceStatus& status = entry.status;
     if (status.state == State::kRequested) set_state(status, State::kTimeout, now);
   }
   return names;

@@ -26,7 +26,8 @@ struct Now {
 // What an answer changes: first `begin` of the table, then the handler, then `finish`.
 struct Change {
   Update update;
-  std::vector<std::string> absent;  // waited for; there are none, or they were rejected
+  std::vector<std::string> absent;     // waited for; there are none, or they were rejected
+  std::vector<std::string> unchanged;  // came with the bytes that are in force
   std::vector<std::string> errors;
 
  private:
@@ -54,13 +55,18 @@ class ResourceTable {
   // True for the last one. While "*" is held too, the resource stays until the control plane says
   // what is with it.
   bool unsubscribe(const std::string& name);
+  // Waits for the resource once more, while what is in force stays so. 0: it may take for ever.
+  // False: nobody has subscribed to it by that name.
+  bool refresh(const std::string& name, int64_t timeout_ms, Now now);
+  // The names that are waited for once more, which then are no longer: nothing has changed.
+  std::vector<std::string> take_refreshing();
 
   ResourceType type() const { return type_; }
   bool wildcard() const { return wildcard_subscribers_ > 0; }
   bool is_subscribed() const { return wildcard() || named_ > 0; }
   // Those subscribed to by name, sorted.
   std::vector<std::string> names() const;
-  // Name and version of what is in force.
+  // Name and version of what is in force and not waited for once more.
   std::vector<std::pair<std::string, std::string>> versions() const;
   // Of the last answer that was taken over as a whole.
   const std::string& version() const { return version_; }
@@ -92,6 +98,7 @@ class ResourceTable {
   struct Entry {
     uint32_t subscribers = 0;  // by name; 0: it came through "*"
     bool in_force = false;
+    bool refreshing = false;       // waited for once more
     std::optional<uint64_t> hash;  // of what is in force; none: the handler gets it again
     std::string origin;
     ResourceStatus status;
@@ -108,6 +115,7 @@ class ResourceTable {
   bool withdraw(Entries::iterator entry, Now now);
   void accept(Entry& entry, const Change::Pending& pending, Now now);
   void reject(Entry& entry, const std::string& version, const std::string& error, Now now);
+  void end_refresh(Entry& entry);
   void set_ttl(const std::string& name, std::optional<int64_t> ttl_ms, Now now);
   bool is_waited_for(const std::string& name, const Entry& entry) const;
 

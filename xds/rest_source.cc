@@ -53,11 +53,19 @@ void RestSource::start() {
 }
 
 void RestSource::subscribe(const std::string& name, int64_t initial_fetch_timeout_ms) {
-  if (table_.subscribe(name, initial_fetch_timeout_ms, now()) && is_started_) {
-    is_changed_ = true;
-    if (exchange_ == nullptr) poll_at_ms_ = clock_.now_ms();
-  }
+  if (table_.subscribe(name, initial_fetch_timeout_ms, now())) poll_soon();
   ask_to_be_woken();
+}
+
+void RestSource::refresh(const std::string& name, int64_t timeout_ms) {
+  if (table_.refresh(name, timeout_ms, now())) poll_soon();
+  ask_to_be_woken();
+}
+
+void RestSource::poll_soon() {
+  if (!is_started_) return;
+  is_changed_ = true;
+  if (exchange_ == nullptr) poll_at_ms_ = clock_.now_ms();
 }
 
 void RestSource::unsubscribe(const std::string& name) {
@@ -121,6 +129,10 @@ void RestSource::on_response(const RestResponse& response) {
     fail(response.error);
   } else if (response.status != kNotModified) {
     fail("status " + std::to_string(response.status));
+  } else if (!is_changed_) {
+    // Also what was asked for again is as it was.
+    const std::vector<std::string> same = table_.take_refreshing();
+    if (!same.empty()) handler_.on_unchanged(table_.type(), same);
   }
   wait();
   ask_to_be_woken();

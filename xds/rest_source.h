@@ -61,9 +61,11 @@ class RestSource {
   // Polls as soon as there is a subscription, and then again and again.
   void start();
 
-  // As those of Client. A new name does not wait for the next poll.
+  // As those of Client. A new name, or one that is asked for again, does not wait for the next
+  // poll.
   void subscribe(const std::string& name, int64_t initial_fetch_timeout_ms);
   void unsubscribe(const std::string& name);
+  void refresh(const std::string& name, int64_t timeout_ms);
 
   // The clock's wake_at.
   void tick();
@@ -73,6 +75,7 @@ class RestSource {
 
  private:
   Now now() { return {clock_.now_ms(), clock_.wall_ms()}; }
+  void poll_soon();
   void poll();
   std::string request_body();
   void on_response(const RestResponse& response);

@@ -16,6 +16,12 @@ using State = ResourceStatus::State;
 constexpr auto kCds = ResourceType::kCluster;
 constexpr auto kEds = ResourceType::kEndpoint;
 
+constexpr const char* kAssignments = R"({"version_info": "1", "resources": [
+  {"@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+   "cluster_name": "a"},
+  {"@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+   "cluster_name": "b"}]})";
+
 std::string clusters(const std::string& version, const std::vector<std::string>& names) {
   std::string text = R"({"version_info": ")" + version + R"(", "resources": [)";
   for (const std::string& name : names) {
@@ -236,6 +242,30 @@ TEST_F(RestSourceTest, ANewNameDoesNotWait) {
   respond(304);
   pass(0);
   EXPECT_EQ(requests_.size(), 3u);
+}
+
+TEST_F(RestSourceTest, WhatIsAskedForAgainMayBeUnchanged) {
+  source(kEds).subscribe("a", 0);
+  source().subscribe("b", 0);
+  source().start();
+  pass(0);
+  respond(200, kAssignments);
+  source().refresh("a", 1'000);
+  pass(0);
+  ASSERT_EQ(requests_.size(), 2u) << "it does not wait for the next poll";
+  source().refresh("b", 1'000);
+  respond(304);
+  EXPECT_THAT(handler_.unchanged, IsEmpty()) << "one was asked for later";
+  pass(0);
+  ASSERT_EQ(requests_.size(), 3u);
+  respond(304);
+  EXPECT_THAT(handler_.unchanged, ElementsAre("a", "b"));
+  source().refresh("a", 1'000);
+  pass(0);
+  respond(200, kAssignments);
+  EXPECT_THAT(handler_.unchanged, ElementsAre("a", "b", "a", "b"));
+  pass(2'000);
+  EXPECT_THAT(handler_.absent, IsEmpty());
 }
 
 TEST_F(RestSourceTest, AHandlerMaySubscribe) {

@@ -28,6 +28,11 @@ void SotwDialogue::on_unsubscribed(const std::string& name) {
   dropped_.insert(name);
 }
 
+void SotwDialogue::on_refreshed(const std::string& name) {
+  on_unsubscribed(name);
+  on_subscribed(name);
+}
+
 void SotwDialogue::acknowledge(const std::string& nonce, std::string error) {
   nonce_ = nonce;
   error_ = std::move(error);

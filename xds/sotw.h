@@ -20,6 +20,7 @@ class SotwDialogue : public Dialogue {
   void reset() override;
   void on_subscribed(const std::string& name) override;
   void on_unsubscribed(const std::string& name) override;
+  void on_refreshed(const std::string& name) override;
   void acknowledge(const std::string& nonce, std::string error) override;
   bool has_acknowledgement() const override { return has_acknowledgement_; }
   bool has_request() const override {

@@ -23,6 +23,10 @@ class Source {
   virtual void subscribe(ResourceType type, const std::string& name,
                          int64_t initial_fetch_timeout_ms) = 0;
   virtual void unsubscribe(ResourceType type, const std::string& name) = 0;
+  // Asks again for a name that is subscribed to, of which the present version stays in force. The
+  // handler is told what comes, on_unchanged if that is the same, or on_absent when nothing came
+  // within the time; 0: it may take for ever.
+  virtual void refresh(ResourceType type, const std::string& name, int64_t timeout_ms) = 0;
 
   // While paused nothing of the type is asked for, and no answer is acknowledged. Nests.
   virtual void pause(ResourceType type) = 0;

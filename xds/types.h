@@ -68,6 +68,9 @@ class ResourceHandler {
   // first of its name and rejected, or the control plane says that there is none: what waits for it
   // goes on without. `name` is "*" for the type as a whole.
   virtual void on_absent(ResourceType type, const std::string& name) = 0;
+  // These came again with the bytes that they had. For those who want to know how fresh something
+  // is; a heartbeat of a time to live is none of them.
+  virtual void on_unchanged(ResourceType /*type*/, const std::vector<std::string>& /*names*/) {}
 };
 
 }  // namespace weir::xds

@@ -75,12 +75,22 @@ class Handler : public ResourceHandler {
   }
   void on_absent(ResourceType, const std::string& name) override {
     require(subscribed.contains(name));
-    require(!in_force.contains(name));
+    require(!in_force.contains(name) || refreshed.contains(name));
+    refreshed.erase(name);
+  }
+  void on_unchanged(ResourceType, const std::vector<std::string>& names) override {
+    require(!names.empty());
+    for (const std::string& name : names) {
+      require(subscribed.contains(name) || subscribed.contains("*"));
+      require(in_force.contains(name) || given_up.contains(name));
+      refreshed.erase(name);
+    }
   }
 
   std::map<std::string, int> subscribed;
   std::set<std::string> in_force;
-  std::set<std::string> given_up;  // unsubscribed at some time: the client may have forgotten it
+  std::set<std::string> refreshed;  // and nothing was told since
+  std::set<std::string> given_up;   // unsubscribed at some time: the client may have forgotten it
   bool was_subscribed = false;
   std::deque<std::string> unanswered;  // nonces over the present stream
   std::set<std::string> delivered;     // nonces of the present stream
@@ -173,7 +183,14 @@ class Run {
   }
   void pause() {
     const ResourceType of = type();
-    (bytes_.next() % 2 == 0) ? client_.pause(of) : client_.resume(of);
+    const uint8_t how = bytes_.next();
+    if (how >= 0xe0) return refresh(of, how % 32 * 10);
+    (how % 2 == 0) ? client_.pause(of) : client_.resume(of);
+  }
+  void refresh(ResourceType of, int64_t timeout_ms) {
+    const std::string again = name();
+    if (handlers_[of].subscribed.contains(again)) handlers_[of].refreshed.insert(again);
+    client_.refresh(of, again, timeout_ms);
   }
 
   google::protobuf::Any content(ResourceType of) {

@@ -27,6 +27,10 @@ void RecordingHandler::on_absent(ResourceType, const std::string& name) {
   if (on_absence) on_absence(name);
 }
 
+void RecordingHandler::on_unchanged(ResourceType, const std::vector<std::string>& names) {
+  unchanged.insert(unchanged.end(), names.begin(), names.end());
+}
+
 std::string RecordingHandler::take_added() {
   if (updates.empty()) return "none";
   std::vector<std::string> names;

@@ -14,6 +14,7 @@ class RecordingHandler : public ResourceHandler {
  public:
   std::vector<Rejection> apply(const Update& update) override;
   void on_absent(ResourceType type, const std::string& name) override;
+  void on_unchanged(ResourceType type, const std::vector<std::string>& names) override;
 
   // The names that the last update added or removed, as "a b"; "none" without one. Forgets all.
   std::string take_added();
@@ -24,6 +25,7 @@ class RecordingHandler : public ResourceHandler {
   std::function<void(const std::string&)> on_absence;
   std::vector<Update> updates;
   std::vector<std::string> absent;
+  std::vector<std::string> unchanged;
 };
 
 }  // namespace weir::xds::testing
