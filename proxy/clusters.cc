@@ -33,11 +33,18 @@ Clusters::Clusters(const Needs& needs)
       handlers_([this](auto& source, auto& update) { return apply(source, update); },
                 [this](auto&, auto, auto&) { loaded(); }),
       assignments_(
-          needs.reader,
+          needs.loop, needs.reader,
           {.compile = [this](auto& name, auto& message,
                              auto& errors) { return compile_assignment(name, message, errors); },
            .publish = [this](auto& name, auto hosts) { set_hosts(name, std::move(hosts)); },
-           .absent = [this](auto& name) { set_hosts(name, std::make_shared<const HostSet>()); }}),
+           .absent = [this](auto& name) { set_hosts(name, std::make_shared<const HostSet>()); },
+           .lease_began =
+               [this](auto& name) { count_assignment(name, "assignment_timeout_received"); },
+           .stale =
+               [this](auto& name, auto& service) {
+                 count_assignment(name, "assignment_stale");
+                 take_stale_hosts(name, service);
+               }}),
       added_(needs.stats.counter("cluster_manager.cluster_added")),
       modified_(needs.stats.counter("cluster_manager.cluster_modified")),
       removed_(needs.stats.counter("cluster_manager.cluster_removed")),
@@ -337,6 +344,30 @@ std::shared_ptr<const HostSet> Clusters::compile_assignment(
   const ClusterConfig& config = entry.next != nullptr ? *entry.next : *entry.cluster->config;
   return upstream::compile_assignment(config, message, config::FieldPath::root(), entry.hosts.get(),
                                       needs_.loop.now_ms(), diagnostics);
+}
+
+// ---- endpoints that nobody has confirmed in time ----
+
+void Clusters::count_assignment(const std::string& name, const char* what) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return;
+  const Entry& entry = found->second;
+  const ClusterConfig& config = entry.next != nullptr ? *entry.next : *entry.cluster->config;
+  needs_.stats.main_shard().inc(needs_.stats.counter("cluster." + config.stat_name + "." + what));
+}
+
+// Of the version in force, and of one that has them already and waits for something else.
+void Clusters::take_stale_hosts(const std::string& name, const std::string& service) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return;
+  Entry& entry = found->second;
+  const auto stale = [](const HostSet& hosts) {
+    return std::make_shared<const HostSet>(upstream::without_endpoints(hosts));
+  };
+  if (entry.cluster != nullptr && entry.cluster->config->eds_service_name == service)
+    publish_hosts(entry, stale(*entry.hosts));
+  if (entry.next != nullptr && entry.next_hosts != nullptr)
+    set_hosts(name, stale(*entry.next_hosts));
 }
 
 // ---- on the main thread's loop ----

@@ -117,6 +117,8 @@ class Clusters {
   void discover(std::shared_ptr<const upstream::ClusterConfig> config);
   void remove(const std::string& name);
   void set_hosts(const std::string& name, std::shared_ptr<const upstream::HostSet> hosts);
+  void count_assignment(const std::string& name, const char* what);
+  void take_stale_hosts(const std::string& name, const std::string& service);
   void publish_if_warm(const std::string& name);
   void publish(Entry& entry);
   void retire(Entry& entry);
@@ -143,9 +145,9 @@ class Clusters {
   upstream::ZoneView zones_;
   std::string local_cluster_;  // empty: none
   upstream::DnsResolvers resolvers_;
+  std::shared_ptr<upstream::DropLimit> drop_limit_ = std::make_shared<upstream::DropLimit>();
   std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, MainCluster> main_clusters_;
-  std::shared_ptr<upstream::DropLimit> drop_limit_ = std::make_shared<upstream::DropLimit>();
   SourceHandlers handlers_;
   Assignments assignments_;
   std::unique_ptr<upstream::Discovery> discovery_;  // null until a cluster has names

@@ -267,6 +267,101 @@ TEST_F(Dynamic, EndpointsComeByTheServicesName) {
   EXPECT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "other") == 3; }));
 }
 
+std::string eds_cluster(const std::string& name, const std::string& source,
+                        const std::string& rest = "") {
+  return cluster(name, "type: EDS\n  eds_cluster_config: {service_name: service, eds_config: " +
+                           source + "}" + rest);
+}
+
+// The file says the same again, and that counts.
+TEST_F(Dynamic, AChangedClusterTakesWhatItsSourceSaysAgain) {
+  folder_.write("eds.yaml", "resources:\n" + endpoints("service", {1, 2}));
+  folder_.write("cds.yaml", "resources:\n" + eds_cluster("app", source_yaml("eds.yaml")));
+  subscribe_clusters();
+  ASSERT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "app") == 2; }));
+  const auto change = [&](const std::string& timeout) {
+    folder_.write("cds.yaml", "resources:\n" + eds_cluster("app", source_yaml("eds.yaml"),
+                                                           "\n  connect_timeout: " + timeout));
+  };
+  const auto changed_to = [&](int64_t timeout_ms) {
+    return eventually([&](Stores& s) {
+      const auto states = s.clusters.states();
+      return states[0].config->connect_timeout_ms == timeout_ms && endpoints_of(s, "app") == 2 &&
+             s.clusters.warm();
+    });
+  };
+  change("3s");
+  EXPECT_TRUE(changed_to(3000));
+  // A file that says nothing, or nothing that can be read, takes nothing away.
+  folder_.write("eds.yaml", "resources: []");
+  change("4s");
+  EXPECT_TRUE(changed_to(4000));
+  folder_.write("eds.yaml", "resources: [");
+  change("5s");
+  EXPECT_TRUE(changed_to(5000));
+}
+
+TEST_F(Dynamic, EndpointsGoStale) {
+  const auto write = [&](const std::string& policy) {
+    folder_.write("eds.yaml",
+                  "resources:\n" + endpoints("service", {1, 2}) + "  policy: " + policy + "\n");
+  };
+  const auto stat = [&](const std::string& name) {
+    return stores_->stats.value("cluster.stat." + name);
+  };
+  const std::string dropping = "drop_overloads: [{category: a, drop_percentage: {numerator: 100}}]";
+  write("{endpoint_stale_after: 0.05s, " + dropping + "}");
+  folder_.write("cds.yaml", "resources:\n" + eds_cluster("app", source_yaml("eds.yaml"),
+                                                         "\n  alt_stat_name: stat"));
+  subscribe_clusters();
+  ASSERT_TRUE(eventually([](Stores& s) { return has_cluster(s, "app"); }));
+  ASSERT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "app") == 0; }));
+  EXPECT_EQ(stat("assignment_timeout_received"), 1u);
+  EXPECT_EQ(stat("assignment_stale"), 1u);
+  const auto drops = [&] {
+    return t_.run([&] { return stores_->clusters.states()[0].hosts->drops != nullptr; });
+  };
+  EXPECT_TRUE(drops()) << "the policy stays";
+  // The same again makes them fresh again, and so does another one.
+  write("{endpoint_stale_after: 0.05s, " + dropping + "}");
+  ASSERT_TRUE(eventually([&](Stores&) { return stat("assignment_timeout_received") == 2; }));
+  ASSERT_TRUE(eventually([&](Stores&) { return stat("assignment_stale") == 2; }));
+  EXPECT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "app") == 0; }));
+  write("{endpoint_stale_after: 1000s}");
+  EXPECT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "app") == 2; }));
+  EXPECT_FALSE(drops());
+  // What comes in time ends the time.
+  write("{endpoint_stale_after: 0.5s}");
+  ASSERT_TRUE(eventually([&](Stores&) { return stat("assignment_timeout_received") == 4; }));
+  write("{}");
+  std::this_thread::sleep_for(std::chrono::milliseconds(800));
+  EXPECT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "app") == 2; }));
+  EXPECT_EQ(stat("assignment_stale"), 2u);
+}
+
+// Who comes later is told what is known, and that is that they are stale.
+TEST_F(Dynamic, StaleEndpointsAreForNobody) {
+  folder_.write("eds.yaml", "resources:\n" + endpoints("service", {1, 2}) +
+                                "  policy: {endpoint_stale_after: 0.05s}\n");
+  folder_.write("cds.yaml", "resources:\n" + eds_cluster("app", source_yaml("eds.yaml")));
+  subscribe_clusters();
+  ASSERT_TRUE(
+      eventually([](Stores& s) { return s.stats.value("cluster.app.assignment_stale") == 1; }));
+  std::filesystem::remove(folder_.path("eds.yaml"));
+  folder_.write("cds.yaml", "resources:\n" + eds_cluster("app", source_yaml("eds.yaml")) +
+                                eds_cluster("other", source_yaml("eds.yaml")));
+  ASSERT_TRUE(eventually([](Stores& s) { return has_cluster(s, "other"); }));
+  EXPECT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "other") == 0; }));
+  // Nor for another version of the cluster, which no fresh ones come for.
+  folder_.write("cds.yaml", "resources:\n" + eds_cluster("app", source_yaml("eds.yaml"),
+                                                         "\n  connect_timeout: 3s"));
+  ASSERT_TRUE(eventually([](Stores& s) {
+    const auto states = s.clusters.states();
+    return states[0].config->connect_timeout_ms == 3000;
+  }));
+  EXPECT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "app") == 0; }));
+}
+
 TEST_F(Dynamic, AClusterIsWarmWhenItsEndpointsWereChecked) {
   net::RawSocket first = net::RawSocket::listen();
   net::RawSocket second = net::RawSocket::listen();

@@ -128,6 +128,45 @@ for (const variant of ["sotw", "delta"]) {
     await eventually(async () => await body(port) === "one");
   });
 
+  const endpoints = () => stream.exchange("EDS", [assignment("a", one.port),
+    assignment("b", two.port)]);
+  const askedAgain = () => eventually(() => {
+    const asked = stream.unread.filter(({type}) => type === "EDS");
+    if (!asked.some((request) => names(request).includes("a"))) return false;
+    stream.unread = stream.unread.filter(({type}) => type !== "EDS");
+    return true;
+  });
+  const waits = async () => assert.equal(await proxy.stat("cluster_manager.warming_clusters"), 1);
+  const isWarm = () => eventually(async () =>
+    await proxy.stat("cluster_manager.warming_clusters") === 0);
+
+  await told("a changed cluster needs a fresh EDS response, be it the same again", async () => {
+    await cds(edsCluster("a", {connect_timeout: "3s"}));
+    await askedAgain();
+    await sleep(200);
+    await waits();
+    for (let i = 0; i < 10; ++i) assert.equal(await body(port), "one");
+    await endpoints();
+    await isWarm();
+    assert.equal(await body(port), "one");
+    // One that is refused ends the wait too: the last good one serves.
+    await cds(edsCluster("a", {connect_timeout: "4s"}));
+    await askedAgain();
+    const nack = await stream.exchange("EDS", [assignment("a", 70_000), assignment("b", two.port)]);
+    assert.match(nack.error.message, /a: .*port_value/);
+    await isWarm();
+    assert.equal(await body(port), "one");
+    await endpoints();
+  });
+
+  await told("without a fresh EDS response in time, the known one serves", async () => {
+    await cds(edsCluster("a", {timeout: "1s"}));
+    await askedAgain();
+    await waits();
+    await isWarm();
+    assert.equal(await body(port), "one");
+  });
+
   await told("each valid resource is applied, then one NACK joins the errors", async () => {
     const nack = await stream.exchange("CDS", [...clusters.values(), cluster("good", two.port),
       cluster("bad", 1, {connect_timeout: "-1s"}), cluster("worse", 1, {connect_timeout: "-2s"})]);

@@ -120,6 +120,7 @@ for (const variant of ["sotw", "delta"]) {
       await eventually(() => replies.length === i);
     }
     await stream.exchange("CDS", [edsCluster("app", {connect_timeout: "3s"})], {version: "c4"});
+    await stream.exchange("EDS", [assignment("app", app.port)], {version: "e2"});
     call.write(Buffer.alloc(0));
     await eventually(() => replies.length === 4);
     assert.equal(find(replies[3], "Cluster", "app").version_info, "c4");

@@ -234,6 +234,7 @@ for (const variant of ["sotw", "delta"]) {
   await check(`${variant}: the stream ends with the last cluster that wants it`, async () => {
     await stream.exchange("CDS", [edsCluster("app", {service: "eds-name"}),
       cluster("other", there.port)]);
+    await stream.exchange("EDS", [assignment("eds-name", there.port)]);
     await eventually(() => load.ended && own.streams.every((one) => one.ended));
     await ask("/", 1);
   });

@@ -84,12 +84,13 @@ export const grpcSource = (cluster_name, api_type = "GRPC") => ({resource_api_ve
 
 // `cds`, `lds`: sources; null for none.
 export function bootstrap({api_type, port, cds = ads, lds = ads, clusters = [], listeners = [],
-  ads_more = {}, back_off = {base_interval: "0.1s", max_interval: "1s"}}) {
+  ads_more = {}, runtime, back_off = {base_interval: "0.1s", max_interval: "1s"}}) {
   const service = {envoy_grpc: {cluster_name: "control",
     retry_policy: {retry_back_off: back_off}}};
   return {
     node: {id: "node-1", cluster: "fleet", metadata: {role: "edge"}, locality: {zone: "z1"}},
     admin: {address: socket(0)},
+    ...(runtime && {layered_runtime: runtime}),
     dynamic_resources: {
       ads_config: {api_type, transport_api_version: "V3", grpc_services: [service], ...ads_more},
       ...(cds && {cds_config: cds}), ...(lds && {lds_config: lds})},

@@ -92,10 +92,10 @@ export class Proxy {
     atExit(() => this.process.kill("SIGKILL"));
   }
 
-  async admin(path) {
+  async admin(path, options = {}) {
     const address = await eventually(() => readFileSync(this.addressFile, "utf8"),
       "the proxy has no admin port: " + this.log);
-    return (await get(Number(address.split(":").pop()), {path})).body;
+    return (await get(Number(address.split(":").pop()), {path, ...options})).body;
   }
 
   // A counter or gauge by its name; 0 if there is none.
