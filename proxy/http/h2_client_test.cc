@@ -355,7 +355,7 @@ TEST_F(H2ClientTest, TooManyInformationalResponses) {
   for (int i = 0; i < 101; ++i) many += response(1, false, "103");
   peer.send(many);
   EXPECT_EQ(peer.wait_for(kRstStream).error_code(), NGHTTP2_PROTOCOL_ERROR);
-  EXPECT_EQ(exchange(one).reason, ResetReason::kProtocolError);
+  EXPECT_EQ(t_.run([&] { return exchange(one).reason; }), ResetReason::kProtocolError);
 }
 
 TEST_F(H2ClientTest, TooMuchHead) {
