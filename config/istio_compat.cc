@@ -33,8 +33,8 @@ constexpr std::array<std::string_view, 2> kTypedStructs = {"xds.type.v3.TypedStr
 constexpr std::string_view kGrpcStats = "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig";
 
 // Of the bootstrap, in both spellings.
-constexpr std::array<std::string_view, 4> kBootstrapParts = {
-    "stats_config", "statsConfig", "bootstrap_extensions", "bootstrapExtensions"};
+constexpr std::array<std::string_view, 2> kBootstrapParts = {"bootstrap_extensions",
+                                                             "bootstrapExtensions"};
 
 template <size_t kSize>
 bool contains(const std::array<std::string_view, kSize>& all, std::string_view one) {

@@ -29,8 +29,8 @@ bool is_istio_bootstrap(const YamlNode& root);
 void remove_istio_extensions(google::protobuf::Message& message,
                              const std::function<void(const std::string& type)>& removed);
 
-// A bootstrap without `stats_config` and `bootstrap_extensions`, which Istio's has: tags of
-// statistics by regular expressions that look ahead, and internal listeners. A warning for each.
+// A bootstrap without `bootstrap_extensions`, which Istio's has for internal listeners. A warning
+// says so.
 YamlNode without_istio_parts(YamlTree& tree, const Source& source, Diagnostics& diagnostics);
 
 }  // namespace weir::config

@@ -92,11 +92,11 @@ TEST(IstioCompat, TheNodeTells) {
   EXPECT_TRUE(is_istio_node(node));
 }
 
-TEST(IstioCompat, OfTheBootstrapTwoPartsAreLeftOutWithAWarning) {
+TEST(IstioCompat, APartOfTheBootstrapIsLeftOutWithAWarning) {
   Diagnostics diagnostics;
   const Source& source = diagnostics.add_source("f", R"(
 node: {metadata: {ISTIO_VERSION: 1.24.0}}
-stats_config: {stats_tags: [{tag_name: a, regex: "^listener(?=\\.).*"}]}
+bootstrap_extensions: [{name: internal_listener}]
 admin: {}
 )");
   const auto tree = read_yaml(source, {}, diagnostics);
@@ -104,7 +104,7 @@ admin: {}
   EXPECT_TRUE(is_istio_bootstrap(tree->root()));
   const YamlNode root = without_istio_parts(*tree, source, diagnostics);
   EXPECT_EQ(root.entries().size(), 2u);
-  EXPECT_EQ(root.find("stats_config"), nullptr);
+  EXPECT_EQ(root.find("bootstrap_extensions"), nullptr);
   EXPECT_NE(root.find("admin"), nullptr);
   ASSERT_EQ(diagnostics.warning_count(), 1u);
   EXPECT_FALSE(diagnostics.has_errors());

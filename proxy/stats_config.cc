@@ -44,6 +44,13 @@ void read_tag(const metricsv3::TagSpecifier& in, const FieldPath& path, stats::E
     return;
   }
   auto regex = std::make_shared<const re2::RE2>(in.regex(), re2::RE2::Quiet);
+  // What control planes write for Envoy's engine must not keep the whole process from starting.
+  if (regex->error_code() == re2::RE2::ErrorBadPerlOp)
+    return diagnostics.warning(Code::kNotSupported, path.field("regex"),
+                               "the tag '" + in.tag_name() +
+                                   "' is left out: its expression looks " +
+                                   "around, which RE2 does not (" + regex->error_arg() + ")",
+                               "what it would take stays part of the metric's name");
   if (!regex->ok())
     return diagnostics.error(Code::kInvalidValue, path.field("regex"),
                              "the expression is wrong: " + regex->error());

@@ -117,6 +117,23 @@ TEST_F(StatsConfigTest, AllMayBeRejected) {
   EXPECT_EQ(prometheus(), "");
 }
 
+// Istio's and Kuma's bootstraps have such tags.
+TEST(StatsConfig, ATagThatLooksAheadIsLeftOutWithAWarning) {
+  config::Diagnostics errors;
+  const auto settings = load(
+      R"({stats_tags: [{tag_name: kafka_type, regex: '^kafka\..*\.(.*?(?=_duration|$))'},
+                       {tag_name: kafka_name, regex: '^kafka(\.(\S*[0-9]))\.'}]})",
+      errors);
+  ASSERT_NE(settings, nullptr);
+  EXPECT_EQ(settings->rules.patterns.size(), 1u);
+  ASSERT_EQ(errors.warning_count(), 1u);
+  EXPECT_EQ(errors.error_count(), 0u);
+  EXPECT_EQ(errors.items()[0].field_path, "stats_config.stats_tags[0].regex");
+  EXPECT_EQ(
+      errors.items()[0].message,
+      "the tag 'kafka_type' is left out: its expression looks around, which RE2 does not ((?=)");
+}
+
 TEST(StatsConfig, WhatIsWrongIsNamed) {
   const auto problem = [](const std::string& yaml) {
     config::Diagnostics errors;
@@ -124,9 +141,8 @@ TEST(StatsConfig, WhatIsWrongIsNamed) {
     return errors.items().empty() ? std::string()
                                   : errors.items()[0].field_path + ": " + errors.items()[0].message;
   };
-  EXPECT_EQ(
-      problem("{stats_tags: [{tag_name: a, regex: '(?=b)'}]}"),
-      "stats_config.stats_tags[0].regex: the expression is wrong: invalid perl operator: (?=");
+  EXPECT_EQ(problem("{stats_tags: [{tag_name: a, regex: '(b'}]}"),
+            "stats_config.stats_tags[0].regex: the expression is wrong: missing ): (b");
   EXPECT_EQ(problem("{stats_tags: [{tag_name: a, regex: 'b'}]}"),
             "stats_config.stats_tags[0].regex: the expression has no group");
   EXPECT_EQ(problem("{stats_tags: [{tag_name: mine}]}"),
