@@ -101,6 +101,7 @@ void TcpRelay::connect() {
   const net::Address* from = config.bind_address ? &*config.bind_address : nullptr;
   const int error = upstream_->connection.connect(upstream_address_, from, host_->new_session());
   if (error != 0) return connected(error);
+  worker_.stats().add(cluster_->stats().cx_active, 1);
   if (const tls::ClientTls* tls = host_->tls())
     tls->log_keys(upstream_->connection, upstream_address_);
   upstream::Wish wish;
@@ -135,7 +136,11 @@ void TcpRelay::connected(int error) {
 
 // For those who judge the host by how it is reached.
 void TcpRelay::note_connected(int error) {
+  if (error == ETIMEDOUT) worker_.stats().inc(cluster_->stats().cx_connect_timeout);
+  worker_.stats().add(cluster_->stats().cx_active, -1);
   upstream::HostFeedback* feedback = host_->feedback();
+  // Else what else is told of this socket would be taken for the upstream's end.
+  upstream_->connection.close();
   if (feedback == nullptr) return;
   if (error == 0) return feedback->on_relay();
   error == ETIMEDOUT ? feedback->on_timeout() : feedback->on_broken();
@@ -207,6 +212,7 @@ void TcpRelay::close() {
   log();
   entrance_.connection_closed();
   worker_.remove_relay(*this);
+    worker_.stats().add(cluster_->stats().cx_active, -1);
 }
 
 void TcpRelay::log() {
