@@ -85,19 +85,19 @@ void Forward::start(const http::ForwardAction& action, bool end) {
 
 // ---- the host ----
 
-// ORIGINAL_DST: where the client wanted to go, or where a trusted header says.
+// ORIGINAL_DST: where a header says, or where the client wanted to go.
 upstream::Host* Forward::original_destination() {
   const upstream::ClusterConfig& config = cluster_->config();
   net::Address to;
   if (config.original_dst_use_header) {
     bool present = false;
-    const std::string_view text = request_.head().value_of(config.original_dst_header, present);
+    std::string_view text = request_.head().value_of(config.original_dst_header, present);
+    if (!present && config.original_dst_header == upstream::kOriginalDstHeader)
+      text = request_.wished_destination();
     if (Result<net::Address> parsed = net::Address::parse(text)) to = parsed.take();
   }
   if (!to.is_ip()) to = request_.original_destination();
-  if (!to.is_ip()) return nullptr;
-  if (config.original_dst_port) to = to.with_port(static_cast<uint16_t>(*config.original_dst_port));
-  return cluster_->host_for(to);
+  return to.is_ip() ? cluster_->host_for(to) : nullptr;
 }
 
 bool Forward::take_host() {

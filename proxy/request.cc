@@ -54,7 +54,7 @@ void Request::recycle() {
   route_ = nullptr;
   picked_ = nullptr;
   response_trailers_ = nullptr;
-  local_reply_body_ = {};
+  local_reply_body_ = wished_destination_ = {};
   pauses_ = 0;
   request_complete_ = response_started_ = response_sent_ = false;
   replied_ = forwarding_ = ended_ = counted_ = grpc_ = false;
@@ -469,7 +469,7 @@ void Request::dress(std::string_view& body, std::string_view& content_type) {
 }
 
 net::Address Request::original_destination() const {
-  return net::original_destination(connection_->connection().fd(), *info_.downstream_local);
+  return net::destination_beyond(connection_->connection().fd(), connection_->local());
 }
 
 void Request::say_for_whom(upstream::Wish& wish) const {

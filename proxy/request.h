@@ -59,9 +59,15 @@ class Request : public http::ServerStreamEvents,
   // Answers by ourselves: once, before a response head was sent; afterwards it breaks the stream.
   void reply(const http::LocalReply& reply);
   void touch() { last_activity_ms_ = now_ms(); }
-  // Where the client's connection was headed before it was redirected here.
+  // Where the client's connection was headed before it was redirected here; of kind kNone when it
+  // was not.
   net::Address original_destination() const;
   // For a connection that is to say for whom it speaks: the client's, as a relay in front says.
+  // What a client that is not trusted said in x-envoy-original-dst-host, which nobody gets to see.
+  std::string_view wished_destination() const { return wished_destination_; }
+  void wish_for_destination(std::string_view address) {
+    if (wished_destination_.empty()) wished_destination_ = address;
+  }
   void say_for_whom(upstream::Wish& wish) const;
   // Looks at all deadlines again.
   void arm_timer();
@@ -134,6 +140,7 @@ class Request : public http::ServerStreamEvents,
   std::string_view local_reply_body_;
   int64_t started_ms_ = 0;
   int64_t last_activity_ms_ = 0;
+  std::string_view wished_destination_;
   uint8_t pauses_ = 0;
   bool request_complete_ : 1 = false;
   bool response_started_ : 1 = false;  // its head was handed to the chain

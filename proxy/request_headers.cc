@@ -219,10 +219,13 @@ std::string_view scheme_of(const HeaderMap& headers) {
   return headers.get(Known::kForwardedProto) == "https" ? "https" : "http";
 }
 
-// Headers by which one proxy speaks to another: from outside they are somebody's wishes.
-void drop_untrusted(HeaderMap& headers) {
+// Headers by which one proxy speaks to another: from outside they are somebody's wishes. A wish for
+// a destination is kept for the clusters that are told to grant it.
+void drop_untrusted(Request& request, HeaderMap& headers) {
   headers.for_each([&](http::Header& line) {
-    if (line.name.starts_with("x-envoy-")) headers.remove(line);
+    if (!line.name.starts_with("x-envoy-")) return;
+    if (line.name == upstream::kOriginalDstHeader) request.wish_for_destination(line.value);
+    headers.remove(line);
   });
 }
 
@@ -298,7 +301,7 @@ bool make_canonical(Request& request, net::Address& client, LocalReply& refusal)
   const bool internal = note_client(request, head, client);
   if (head.scheme.empty()) head.scheme = scheme_of(head.headers);
   const bool edge = hcm.use_remote_address && !internal;
-  if (!internal) drop_untrusted(head.headers);
+  if (!internal) drop_untrusted(request, head.headers);
   if (edge && request.info().downstream_remote->is_ip()) {
     char text[net::Address::kMaxTextBytes];
     const size_t n = request.info().downstream_remote->write_ip_text(text);

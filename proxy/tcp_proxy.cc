@@ -68,6 +68,15 @@ std::string_view TcpRelay::choose_cluster() {
   return {};
 }
 
+// Null: there is none.
+upstream::Host* TcpRelay::choose_host() {
+  using Discovery = upstream::ClusterConfig::Discovery;
+  if (cluster_->config().discovery != Discovery::kOriginalDst)
+    return cluster_->pick(std::nullopt, {});
+  const net::Address to = net::destination_beyond(client_.connection.fd(), local_);
+  return to.is_ip() ? cluster_->host_for(to) : nullptr;
+}
+
 void TcpRelay::connect() {
   if (cluster_ == nullptr) cluster_ = worker_.cluster(choose_cluster());
   if (cluster_ == nullptr) {
@@ -80,7 +89,7 @@ void TcpRelay::connect() {
     return give_up("overflow", http::kUpstreamOverflow);
   }
   holds_slot_ = true;
-  upstream::Host* chosen = cluster_->pick(std::nullopt, {});
+  upstream::Host* chosen = choose_host();
   if (chosen == nullptr) {
     worker_.stats().inc(cluster_->stats().cx_none_healthy);
     return give_up("no_healthy_upstream", http::kNoHealthyUpstream);
@@ -92,6 +101,7 @@ void TcpRelay::connect() {
   upstream_address_ = host_->endpoint().address;
   info_.upstream_remote = &upstream_address_;
   worker_.stats().inc(cluster_->stats().cx_total);
+  worker_.stats().add(cluster_->stats().cx_active, 1);
   upstream_ = std::make_unique<End>(*this, worker_.loop());
   upstream_->other = &client_;
   client_.other = upstream_.get();
@@ -101,7 +111,6 @@ void TcpRelay::connect() {
   const net::Address* from = config.bind_address ? &*config.bind_address : nullptr;
   const int error = upstream_->connection.connect(upstream_address_, from, host_->new_session());
   if (error != 0) return connected(error);
-  worker_.stats().add(cluster_->stats().cx_active, 1);
   if (const tls::ClientTls* tls = host_->tls())
     tls->log_keys(upstream_->connection, upstream_address_);
   upstream::Wish wish;
@@ -127,7 +136,11 @@ void TcpRelay::connected(int error) {
     return;
   }
   worker_.stats().inc(cluster_->stats().cx_connect_fail);
+  if (error == ETIMEDOUT) worker_.stats().inc(cluster_->stats().cx_connect_timeout);
+  worker_.stats().add(cluster_->stats().cx_active, -1);
   release_host();
+  // Else what else is told of this socket would be taken for the upstream's end.
+  upstream_->connection.close();
   worker_.loop().retire(std::move(upstream_));
   client_.other = nullptr;
   if (attempts_ < config_->max_connect_attempts) return connect();
@@ -136,11 +149,7 @@ void TcpRelay::connected(int error) {
 
 // For those who judge the host by how it is reached.
 void TcpRelay::note_connected(int error) {
-  if (error == ETIMEDOUT) worker_.stats().inc(cluster_->stats().cx_connect_timeout);
-  worker_.stats().add(cluster_->stats().cx_active, -1);
   upstream::HostFeedback* feedback = host_->feedback();
-  // Else what else is told of this socket would be taken for the upstream's end.
-  upstream_->connection.close();
   if (feedback == nullptr) return;
   if (error == 0) return feedback->on_relay();
   error == ETIMEDOUT ? feedback->on_timeout() : feedback->on_broken();
@@ -203,6 +212,7 @@ void TcpRelay::close() {
   if (upstream_ != nullptr) {
     upstream_->connection.close();
     worker_.stats().inc(cluster_->stats().cx_destroy);
+    worker_.stats().add(cluster_->stats().cx_active, -1);
     worker_.stats().inc(config_->tx_bytes, upstream_->bytes_read);
   }
   worker_.stats().inc(config_->rx_bytes, client_.bytes_read);
@@ -212,7 +222,6 @@ void TcpRelay::close() {
   log();
   entrance_.connection_closed();
   worker_.remove_relay(*this);
-    worker_.stats().add(cluster_->stats().cx_active, -1);
 }
 
 void TcpRelay::log() {

@@ -75,6 +75,7 @@ class TcpRelay : private net::Timer::Owner {
   void on_timer(net::Timer& timer) override;
   void note_addresses(const http::Arrival& arrival);
   std::string_view choose_cluster();
+  upstream::Host* choose_host();
   void connect();
   void connected(int error);
   void note_connected(int error);

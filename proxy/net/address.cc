@@ -160,6 +160,22 @@ Address original_destination(int fd, const Address& local) {
   return Address::from_sockaddr(reinterpret_cast<sockaddr*>(&address), length);
 }
 
+Address destination_beyond(int fd, const Address& local) {
+  sockaddr_storage address;
+  socklen_t length = sizeof(address);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return {};
+  const Address own = Address::from_sockaddr(reinterpret_cast<sockaddr*>(&address), length);
+  const Address to = original_destination(fd, local);
+  if (!(to == own)) return to;
+  // With TPROXY the socket itself has the client's destination.
+  int transparent = 0;
+  length = sizeof(transparent);
+  const bool v6 = own.family() == Address::Family::kIpv6;
+  const int error = v6 ? getsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &transparent, &length)
+                       : getsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &transparent, &length);
+  return error == 0 && transparent != 0 ? to : Address();
+}
+
 bool operator==(const Address& a, const Address& b) {
   if (a.family_ != b.family_ || a.port_ != b.port_) return false;
   if (a.family_ == Address::Family::kUnix) return *a.path_ == *b.path_;

@@ -62,5 +62,9 @@ class Address {
 // Where a connection was headed before the kernel redirected it (SO_ORIGINAL_DST); `local` when it
 // was not.
 Address original_destination(int fd, const Address& local);
+// Where a connection was headed if that was not here: a relay in front or a listener filter named
+// another `local` than the socket has, or the kernel redirected it (REDIRECT, TPROXY). Of kind
+// kNone otherwise: to connect there would be to connect to ourselves.
+Address destination_beyond(int fd, const Address& local);
 
 }  // namespace weir::net

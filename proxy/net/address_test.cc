@@ -1,6 +1,8 @@
 #include "proxy/net/address.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <string>
@@ -104,6 +106,21 @@ TEST(AddressTest, EqualityAndHash) {
   EXPECT_EQ(Address::unix_path("/a").take().hash(), Address::unix_path("/a").take().hash());
   EXPECT_EQ(Address(), Address());
   EXPECT_EQ(Address().text(), "");
+}
+
+TEST(AddressTest, DestinationBeyond) {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_storage storage;
+  const socklen_t length = Address::ip("127.0.0.1", 0).take().to_sockaddr(storage);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&storage), length), 0);
+  socklen_t size = sizeof(storage);
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&storage), &size), 0);
+  const Address own = Address::from_sockaddr(reinterpret_cast<sockaddr*>(&storage), size);
+  EXPECT_EQ(destination_beyond(listener, own), Address()) << "it was headed here";
+  const Address told = Address::ip("192.0.2.1", 443).take();
+  EXPECT_EQ(destination_beyond(listener, told), told);
+  close(listener);
+  EXPECT_EQ(destination_beyond(listener, told), Address()) << "no socket";
 }
 
 }  // namespace

@@ -44,6 +44,9 @@ class Registry;
 
 namespace weir::upstream {
 
+// Where ORIGINAL_DST looks for an address when nothing else is said.
+inline constexpr std::string_view kOriginalDstHeader = "x-envoy-original-dst-host";
+
 struct HealthCheckConfig;
 struct OutlierConfig;
 
@@ -154,7 +157,7 @@ struct ClusterConfig {
 
   // ORIGINAL_DST
   bool original_dst_use_header = false;
-  std::string original_dst_header = "x-envoy-original-dst-host";
+  std::string original_dst_header{kOriginalDstHeader};
   std::optional<uint32_t> original_dst_port;
   int64_t cleanup_interval_ms = 5'000;
 };

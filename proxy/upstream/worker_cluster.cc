@@ -301,7 +301,9 @@ Host* WorkerCluster::pick(std::optional<uint64_t> hash, std::span<Host* const> a
   return index == Picker::kNone ? nullptr : &host(static_cast<uint32_t>(index));
 }
 
-Host* WorkerCluster::host_for(const net::Address& address) {
+Host* WorkerCluster::host_for(net::Address address) {
+  if (const auto port = config().original_dst_port)
+    address = address.with_port(static_cast<uint16_t>(*port));
   if (const auto found = by_address_.find(address); found != by_address_.end())
     return found->second;
   sweep_original();

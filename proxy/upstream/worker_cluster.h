@@ -141,8 +141,9 @@ class WorkerCluster {
   // A host that is remembered is not destroyed, though it may leave the set.
   void remember(Host& host) { ++host.remembered; }
   void forget(Host& host);
-  // ORIGINAL_DST: the host of that address, made when needed.
-  Host* host_for(const net::Address& address);
+  // ORIGINAL_DST: the host of that address, made when needed; at the port that the cluster names
+  // instead, if it does.
+  Host* host_for(net::Address address);
 
   Lease& requests(bool high) { return requests_[high]; }
   Lease& retries(bool high) { return retries_[high]; }
