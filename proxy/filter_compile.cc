@@ -95,10 +95,7 @@ std::shared_ptr<const http::FilterConfig> FilterCompiler::compile(http::FilterTy
                           .health_check_failing = build_.health_check_failing,
                           .kept = build_.kept_filter_state,
                           .service_cluster = build_.service_cluster};
-  if (build_.runtime != nullptr)
-    build.runtime = [runtime = build_.runtime](std::string_view key, uint32_t fallback) {
-      return runtime->number(key, fallback);
-    };
+  build.runtime = lookup_in(build_.runtime);
   if (build_.secrets != nullptr)
     build.use_secret = [this](const auto& wanted, const FieldPath& at, auto take) {
       auto used = tls::GenericSecret::make(wanted, at, *build_.secrets, build_.diagnostics,

@@ -282,11 +282,12 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
   read_path_options(in, *out);
   if (in.strip_matching_host_port()) out->strip_matching_host_port = build.listener_port;
   read_upgrades(in, filters, path, *out);
-  out->local_replies = http::LocalReplies::compile(in.local_reply_config(),
-                                                   path.field("local_reply_config"), diagnostics);
+  const http::RuntimeLookup runtime = lookup_in(build.runtime);
+  out->local_replies = http::LocalReplies::compile(
+      in.local_reply_config(), path.field("local_reply_config"), diagnostics, runtime);
   if (in.access_log_size() > 0)
     out->access_logs = http::AccessLogs::compile(in.access_log(), path.field("access_log"),
-                                                 diagnostics, build.logs);
+                                                 diagnostics, build.logs, runtime);
   if (diagnostics.error_count() != errors_before) return nullptr;
   const bool is_fed = out->rds != nullptr || out->scopes != nullptr || out->ecds != nullptr;
   if (is_fed && build.when_gone)

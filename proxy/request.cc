@@ -132,12 +132,15 @@ void Request::on_bad_request(uint16_t status, std::string_view details) {
   reply(refusal);
 }
 
+http::RuntimeLookup Request::runtime() const {
+  const LiveRuntime* const runtime = hcm_->runtime.get();
+  if (runtime == nullptr) return {};
+  return [runtime](std::string_view key) { return runtime->current().number(key); };
+}
+
 void Request::find_route() {
-  http::RouteTable::Query query{head_, worker_.loop().random(), info_.tls != nullptr, {}};
-  if (const LiveRuntime* runtime = hcm_->runtime.get())
-    query.runtime = [runtime](std::string_view key, uint32_t fallback) {
-      return runtime->number(key, fallback);
-    };
+  const http::RouteTable::Query query{head_, worker_.loop().random(), info_.tls != nullptr,
+                                      runtime()};
   if (routes_ == nullptr) routes_ = &hcm_->routes->acquire(worker_.index());
   const http::RouteTable* table = routes_->table.get();
   if (table == nullptr) table = find_scope();

@@ -46,6 +46,7 @@ class Request : public http::ServerStreamEvents,
   // It came as a gRPC call; what filters make of it does not count.
   bool is_grpc() const { return grpc_; }
   bool request_complete() const { return request_complete_; }
+  http::RuntimeLookup runtime() const;
   int64_t started_ms() const { return started_ms_; }
 
   // ---- from the upstream's side (Forward) ----

@@ -74,4 +74,11 @@ uint64_t Runtime::limit(std::string_view key, uint64_t fallback) const {
   return value && *value >= 0 ? static_cast<uint64_t>(*value) : fallback;
 }
 
+http::RuntimeLookup lookup_in(std::shared_ptr<const LiveRuntime> runtime) {
+  if (runtime == nullptr) return {};
+  return [runtime = std::move(runtime)](std::string_view key) {
+    return runtime->current().number(key);
+  };
+}
+
 }  // namespace weir

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/http/fraction.h"
+
 namespace google::protobuf {
 class Struct;
 }
@@ -61,5 +63,8 @@ class LiveRuntime {
   std::unique_ptr<const Runtime> owned_ = std::make_unique<const Runtime>();
   std::atomic<const Runtime*> current_{owned_.get()};
 };
+
+// For those who keep it: the values that are in force then. Empty for null.
+http::RuntimeLookup lookup_in(std::shared_ptr<const LiveRuntime> runtime);
 
 }  // namespace weir

@@ -148,7 +148,7 @@ void Shadows::start(Request& request, const http::ForwardAction& action, int64_t
   Worker& worker = request.worker();
   for (const http::Mirror& mirror : action.mirrors) {
     if (count_ == kMost) return;
-    if (worker.loop().random() % mirror.denominator >= mirror.numerator) continue;
+    if (!mirror.share.holds(request.runtime(), worker.loop().random())) continue;
     bool present = false;
     const std::string_view name = mirror.cluster_header.empty()
                                       ? std::string_view(mirror.cluster)

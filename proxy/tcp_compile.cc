@@ -29,8 +29,9 @@ std::shared_ptr<const TcpProxyConfig> compile_tcp_proxy(
     out->max_connection_duration_ms = to_ms(in.max_downstream_connection_duration());
   if (in.has_max_connect_attempts()) out->max_connect_attempts = in.max_connect_attempts().value();
   if (in.access_log_size() > 0)
-    out->access_logs = http::AccessLogs::compile(in.access_log(), path.field("access_log"),
-                                                 build.diagnostics, build.logs);
+    out->access_logs =
+        http::AccessLogs::compile(in.access_log(), path.field("access_log"), build.diagnostics,
+                                  build.logs, lookup_in(build.runtime));
   const std::string p = "tcp." + in.stat_prefix() + ".";
   out->cx_total = build.stats.counter(p + "downstream_cx_total");
   out->cx_no_route = build.stats.counter(p + "downstream_cx_no_route");

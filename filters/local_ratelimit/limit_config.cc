@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb.h"
-#include "proxy/http/fraction.h"
 
 namespace weir::local_ratelimit {
 namespace {
@@ -30,12 +29,6 @@ std::optional<BucketRate> compile_bucket(const envoy::type::v3::TokenBucket& con
   if (rate) return *rate;
   diagnostics.error(Code::kOutOfRange, path, rate.error().message);
   return std::nullopt;
-}
-
-Share compile_share(const envoy::config::core::v3::RuntimeFractionalPercent& config) {
-  return {.numerator = config.default_value().numerator(),
-          .denominator = http::denominator_of(config.default_value()),
-          .runtime_key = config.runtime_key()};
 }
 
 Limiter::Options compile_limits(const v3::LocalRateLimit& config, const http::FilterBuild& build) {
@@ -102,13 +95,6 @@ std::shared_ptr<Limiter> make_limiter(const v3::LocalRateLimit& config,
 
 }  // namespace
 
-bool Share::holds(const std::function<uint32_t(std::string_view, uint32_t)>& runtime,
-                  uint64_t random) const {
-  const bool asks = runtime && !runtime_key.empty();
-  const uint32_t share = asks ? runtime(runtime_key, numerator) : numerator;
-  return random % denominator < share;
-}
-
 std::unique_ptr<http::FilterConfig> compile(const google::protobuf::Message& message,
                                             const http::FilterBuild& build) {
   const auto& config = static_cast<const v3::LocalRateLimit&>(message);
@@ -117,8 +103,8 @@ std::unique_ptr<http::FilterConfig> compile(const google::protobuf::Message& mes
   if (config.has_local_cluster_rate_limit())
     build.diagnostics.error(Code::kNotSupported, build.path.field("local_cluster_rate_limit"),
                             "Weir does not share limits between the members of a cluster yet");
-  out->enabled = compile_share(config.filter_enabled());
-  out->enforced = compile_share(config.filter_enforced());
+  out->enabled = http::Share::compile(config.filter_enabled());
+  out->enforced = http::Share::compile(config.filter_enforced());
   out->own_limits =
       http::compile_rate_limits(config.rate_limits(), "rate_limits", build.path, build.diagnostics);
   out->host_limits = compile_host_limits(config.vh_rate_limits());

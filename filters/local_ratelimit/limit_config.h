@@ -1,28 +1,16 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "filters/local_ratelimit/limiter.h"
 #include "proxy/http/filter_type.h"
+#include "proxy/http/fraction.h"
 #include "proxy/http/header_changes.h"
 #include "proxy/http/rate_limit.h"
 
 namespace weir::local_ratelimit {
-
-// A RuntimeFractionalPercent: the share of requests for which something holds.
-struct Share {
-  uint32_t numerator = 0;
-  uint32_t denominator = 100;
-  std::string runtime_key;
-
-  bool never() const { return numerator == 0 && runtime_key.empty(); }
-  bool holds(const std::function<uint32_t(std::string_view, uint32_t)>& runtime,
-             uint64_t random) const;
-};
 
 enum class HostLimits : uint8_t { kOverride, kInclude, kIgnore };  // VhRateLimitsOptions
 
@@ -30,13 +18,13 @@ enum class HostLimits : uint8_t { kOverride, kInclude, kIgnore };  // VhRateLimi
 struct LimitConfig : http::FilterConfig {
   http::Filter* make(http::FilterContext& context) const override;
 
-  Share enabled;
-  Share enforced;
+  http::Share enabled;
+  http::Share enforced;
   std::shared_ptr<Limiter> limiter;
   http::RateLimits own_limits;  // empty: those of the route
   HostLimits host_limits = HostLimits::kOverride;
   uint32_t stage = 0;
-  std::function<uint32_t(std::string_view, uint32_t)> runtime;
+  http::RuntimeLookup runtime;
   std::string service_cluster;
 
   uint16_t status = 429;

@@ -92,8 +92,9 @@ class LimitFilter : public http::Filter {
   bool is_on(const http::RateLimit& limit, uint64_t random) const {
     if (limit.stage != config_.stage) return false;
     if (limit.disable_key.empty() || !config_.runtime) return true;
-    const std::string key = "ratelimit." + limit.disable_key + ".http_filter_enabled";
-    return random % 100 < config_.runtime(key, 100);
+    std::string key = "ratelimit." + limit.disable_key + ".http_filter_enabled";
+    const http::Share all{.numerator = 100, .runtime_key = std::move(key)};
+    return all.holds(config_.runtime, random);
   }
 
   std::span<const http::Descriptor> descriptors(http::FilterContext& context) const {

@@ -72,8 +72,10 @@ request_headers_to_add_when_not_enforced:
 
 TEST(LocalRatelimit, AsksTheRuntime) {
   FilterDriver driver(kType);
-  driver.set_runtime(
-      [](std::string_view key, uint32_t fallback) { return key == "limit.on" ? 0u : fallback; });
+  driver.set_runtime([](std::string_view key) -> std::optional<double> {
+    if (key == "limit.on") return 0;
+    return std::nullopt;
+  });
   ASSERT_TRUE(driver.configure(R"(
 stat_prefix: t
 filter_enabled: {default_value: {numerator: 100}, runtime_key: limit.on}

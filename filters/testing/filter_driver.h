@@ -101,9 +101,7 @@ class FilterDriver : private http::FilterChainOwner {
   }
   // Tells the configs that use a secret resource of that name its text. An error: one refuses it.
   Result<void> tell_secret(const std::string& name, std::string_view text);
-  void set_runtime(std::function<uint32_t(std::string_view, uint32_t)> runtime) {
-    runtime_ = std::move(runtime);
-  }
+  void set_runtime(http::RuntimeLookup runtime) { runtime_ = std::move(runtime); }
 
  private:
   struct Exchange;
@@ -135,7 +133,7 @@ class FilterDriver : private http::FilterChainOwner {
   stats::Shard& shard_ = registry_.new_shard();
   http::KeptState kept_;
   std::atomic<bool> failing_{false};
-  std::function<uint32_t(std::string_view, uint32_t)> runtime_;
+  http::RuntimeLookup runtime_;
   std::multimap<std::string, http::FilterBuild::TakeSecret> secret_users_;
   net::Loop loop_;
   net::Address remote_ = net::Address::ip("192.0.2.7", 1234).take();

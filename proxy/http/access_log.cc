@@ -59,14 +59,14 @@ std::string path_of(const StderrAccessLog&) {
 // Compiles one AccessLog.
 class AccessLogs::Compiler {
  public:
-  Compiler(Diagnostics& diagnostics, stats::LogWriters& writers)
-      : diagnostics_(diagnostics), writers_(writers) {}
+  Compiler(Diagnostics& diagnostics, stats::LogWriters& writers, const RuntimeLookup& runtime)
+      : diagnostics_(diagnostics), writers_(writers), runtime_(runtime) {}
 
   std::optional<Log> log(const envoy::config::accesslog::v3::AccessLog& config,
                          const FieldPath& path) {
     std::optional<LogFilter> filter;
     if (config.has_filter())
-      filter = LogFilter::compile(config.filter(), path.field("filter"), diagnostics_);
+      filter = LogFilter::compile(config.filter(), path.field("filter"), diagnostics_, runtime_);
     std::optional<Log> out = sink(config.typed_config(), path.field("typed_config"));
     if (!out || (config.has_filter() && !filter)) return std::nullopt;
     out->filter = std::move(filter);
@@ -101,13 +101,15 @@ class AccessLogs::Compiler {
 
   Diagnostics& diagnostics_;
   stats::LogWriters& writers_;
+  const RuntimeLookup& runtime_;
 };
 
 std::unique_ptr<const AccessLogs> AccessLogs::compile(const Config& config, const FieldPath& path,
                                                       Diagnostics& diagnostics,
-                                                      stats::LogWriters& writers) {
+                                                      stats::LogWriters& writers,
+                                                      const RuntimeLookup& runtime) {
   auto out = std::make_unique<AccessLogs>();
-  Compiler compiler(diagnostics, writers);
+  Compiler compiler(diagnostics, writers, runtime);
   for (int i = 0; i < config.size(); ++i) {
     const FieldPath log_path = path.at(i);
     std::optional<Log> log = compiler.log(config[i], log_path);

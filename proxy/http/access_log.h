@@ -9,6 +9,7 @@
 #include "config/diagnostic.h"
 #include "config/field_path.h"
 #include "proxy/http/formatter.h"
+#include "proxy/http/fraction.h"
 #include "proxy/http/log_filter.h"
 #include "proxy/http/log_format.h"
 #include "proxy/stats/log_writers.h"
@@ -34,7 +35,8 @@ class AccessLogs {
   static std::unique_ptr<const AccessLogs> compile(const Config& config,
                                                    const config::FieldPath& path,
                                                    config::Diagnostics& diagnostics,
-                                                   stats::LogWriters& writers);
+                                                   stats::LogWriters& writers,
+                                                   const RuntimeLookup& runtime);
 
   bool empty() const { return logs_.empty(); }
 

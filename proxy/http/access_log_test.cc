@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
@@ -33,8 +34,12 @@ class AccessLogTest : public testing::Test {
   std::unique_ptr<const AccessLogs> compile(const std::string& logs) {
     HttpConnectionManager config;
     EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(logs, &config));
+    const auto runtime = [this](std::string_view key) {
+      const auto found = runtime_.find(key);
+      return found == runtime_.end() ? std::nullopt : std::optional<double>(found->second);
+    };
     return AccessLogs::compile(config.access_log(), config::FieldPath::root("access_log"),
-                               diagnostics_, writers_);
+                               diagnostics_, writers_, runtime);
   }
 
   // A log to `file_` with that filter, or none.
@@ -79,6 +84,7 @@ class AccessLogTest : public testing::Test {
   stats::LogWriters writers_;
   config::Diagnostics diagnostics_;
   std::string file_;
+  std::map<std::string, double, std::less<>> runtime_;
   std::string taken_;
 };
 
@@ -179,6 +185,22 @@ TEST_F(AccessLogTest, GrpcStatusFilter) {
   EXPECT_TRUE(passes(other));
   trailers.set("grpc-status", "46");
   EXPECT_FALSE(passes(unavailable)) << "46 is 14 in five bits";
+}
+
+TEST_F(AccessLogTest, TheRuntimeSaysOtherNumbers) {
+  const char* half = "runtime_filter { runtime_key: 'k' percent_sampled { numerator: 50 } }";
+  const char* errors =
+      "status_code_filter { comparison { op: GE value { default_value: 500 runtime_key: 's' } } }";
+  const char* slow =
+      "duration_filter { comparison { op: GE value { default_value: 21 runtime_key: 'd' } } }";
+  EXPECT_FALSE(passes(half, 70));
+  EXPECT_FALSE(passes(errors));
+  EXPECT_FALSE(passes(slow));
+  runtime_ = {{"k", 71}, {"s", 200}, {"d", 20}};
+  EXPECT_TRUE(passes(half, 70));
+  EXPECT_FALSE(passes(half, 71));
+  EXPECT_TRUE(passes(errors));
+  EXPECT_TRUE(passes(slow));
 }
 
 TEST_F(AccessLogTest, RuntimeFilterSamples) {

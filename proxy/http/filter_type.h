@@ -12,6 +12,7 @@
 #include "config/field_path.h"
 #include "proxy/base/result.h"
 #include "proxy/http/filter.h"
+#include "proxy/http/fraction.h"
 #include "proxy/http/kept_state.h"
 #include "proxy/stats/registry.h"
 
@@ -34,8 +35,8 @@ struct FilterBuild {
   // What of the process a filter may look at. Null or empty where there is none, as in tests.
   const std::atomic<bool>* health_check_failing = nullptr;  // set by /healthcheck/fail
   KeptState* kept = nullptr;
-  std::function<uint32_t(std::string_view key, uint32_t fallback)> runtime;  // any thread
-  std::string service_cluster;                                               // --service-cluster
+  RuntimeLookup runtime;
+  std::string service_cluster;  // --service-cluster
   // Has the text of a secret resource (GenericSecret) told to `take`: at once if it is there, and
   // on the main thread whenever it changes, for as long as what is returned is held. An error of
   // `take` refuses the text. Null on errors, which are then in `diagnostics`. May be empty: there

@@ -20,14 +20,14 @@ void apply_format(const LogFormat& format, const FormatInput& input, Arena& aren
 }  // namespace
 
 LocalReplies LocalReplies::compile(const hcmv3::LocalReplyConfig& config,
-                                   const config::FieldPath& path,
-                                   config::Diagnostics& diagnostics) {
+                                   const config::FieldPath& path, config::Diagnostics& diagnostics,
+                                   const RuntimeLookup& runtime) {
   LocalReplies out;
   const config::FieldPath mappers = path.field("mappers");
   for (int i = 0; i < config.mappers_size(); ++i) {
     const hcmv3::ResponseMapper& in = config.mappers(i);
     const config::FieldPath at = mappers.at(i);
-    auto filter = LogFilter::compile(in.filter(), at.field("filter"), diagnostics);
+    auto filter = LogFilter::compile(in.filter(), at.field("filter"), diagnostics, runtime);
     if (!filter) continue;
     Mapper mapper{std::move(*filter), {}, {}, {}, {}};
     if (in.has_status_code()) mapper.status = static_cast<uint16_t>(in.status_code().value());

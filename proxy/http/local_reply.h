@@ -8,6 +8,7 @@
 
 #include "config/diagnostic.h"
 #include "config/field_path.h"
+#include "proxy/http/fraction.h"
 #include "proxy/http/header_changes.h"
 #include "proxy/http/log_filter.h"
 #include "proxy/http/log_format.h"
@@ -27,7 +28,8 @@ class LocalReplies {
   static LocalReplies compile(
       const envoy::extensions::filters::network::http_connection_manager::v3::LocalReplyConfig&
           config,
-      const config::FieldPath& path, config::Diagnostics& diagnostics);
+      const config::FieldPath& path, config::Diagnostics& diagnostics,
+      const RuntimeLookup& runtime);
 
   bool empty() const { return mappers_.empty() && !format_; }
 

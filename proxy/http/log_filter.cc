@@ -25,11 +25,13 @@ struct Comparison {
   Subject subject = Subject::kStatus;
   ComparisonFilter::Op op = ComparisonFilter::EQ;
   uint64_t value = 0;
+  std::string runtime_key;  // says another value
 };
 struct NotHealthCheck {};
 struct Fraction {
   uint32_t numerator = 0;
   uint32_t denominator = 100;
+  std::string runtime_key;  // says another numerator
   bool independent = false;
 };
 struct Flags {
@@ -40,40 +42,53 @@ struct GrpcStatuses {
   bool exclude = false;
 };
 
-bool judge(const Comparison& comparison, const FormatInput& input, uint64_t) {
+// What decides beside the request itself.
+struct Chance {
+  uint64_t random;
+  const RuntimeLookup& runtime;
+
+  uint64_t number(const std::string& key, uint64_t fallback) const {
+    if (key.empty() || !runtime) return fallback;
+    const std::optional<double> found = runtime(key);
+    return found && *found >= 0 ? static_cast<uint64_t>(*found) : fallback;
+  }
+};
+
+bool judge(const Comparison& comparison, const FormatInput& input, const Chance& chance) {
   uint64_t actual = input.info->status;
   if (comparison.subject == Subject::kDurationMs) {
     const int64_t end_ns = input.info->end_ns;
     if (end_ns == 0) return false;
     actual = static_cast<uint64_t>((end_ns - input.info->start_ns) / 1'000'000);
   }
+  const uint64_t value = chance.number(comparison.runtime_key, comparison.value);
   switch (comparison.op) {
     case ComparisonFilter::GE:
-      return actual >= comparison.value;
+      return actual >= value;
     case ComparisonFilter::LE:
-      return actual <= comparison.value;
+      return actual <= value;
     default:
-      return actual == comparison.value;
+      return actual == value;
   }
 }
 
-bool judge(const NotHealthCheck&, const FormatInput& input, uint64_t) {
+bool judge(const NotHealthCheck&, const FormatInput& input, const Chance&) {
   return !input.info->health_check;
 }
 
 // The id decides, so that all proxies on a request's way log the same requests.
-bool judge(const Fraction& fraction, const FormatInput& input, uint64_t random) {
+bool judge(const Fraction& fraction, const FormatInput& input, const Chance& chance) {
   const std::string_view id = input.info->request_id;
-  const uint64_t point = fraction.independent || id.empty() ? random : xxhash64(id);
-  return point % fraction.denominator < fraction.numerator;
+  const uint64_t point = fraction.independent || id.empty() ? chance.random : xxhash64(id);
+  return point % fraction.denominator < chance.number(fraction.runtime_key, fraction.numerator);
 }
 
-bool judge(const Flags& flags, const FormatInput& input, uint64_t) {
+bool judge(const Flags& flags, const FormatInput& input, const Chance&) {
   return (input.info->flags & flags.mask) != 0;
 }
 
 // As Envoy: what a response without grpc-status stands for decides, of whatever request it is.
-bool judge(const GrpcStatuses& statuses, const FormatInput& input, uint64_t) {
+bool judge(const GrpcStatuses& statuses, const FormatInput& input, const Chance&) {
   const HeaderMap* head = input.response == nullptr ? nullptr : &input.response->headers;
   uint32_t code = static_cast<uint32_t>(grpc_status_of_http(input.info->status));
   if (const auto said = grpc_status_of(input.trailers, head)) code = *said;
@@ -81,7 +96,7 @@ bool judge(const GrpcStatuses& statuses, const FormatInput& input, uint64_t) {
   return found != statuses.exclude;
 }
 
-bool judge(const HeaderMatch& match, const FormatInput& input, uint64_t) {
+bool judge(const HeaderMatch& match, const FormatInput& input, const Chance&) {
   return input.request != nullptr && match.matches(*input.request);
 }
 
@@ -98,23 +113,23 @@ struct LogFilter::Node {
                             All, Any>;
   Rule rule;
 
-  bool matches(const FormatInput& input, uint64_t random) const {
-    return std::visit([&](const auto& r) { return judge_rule(r, input, random); }, rule);
+  bool matches(const FormatInput& input, const Chance& chance) const {
+    return std::visit([&](const auto& r) { return judge_rule(r, input, chance); }, rule);
   }
 
  private:
   template <class T>
-  static bool judge_rule(const T& leaf, const FormatInput& input, uint64_t random) {
-    return judge(leaf, input, random);
+  static bool judge_rule(const T& leaf, const FormatInput& input, const Chance& chance) {
+    return judge(leaf, input, chance);
   }
-  static bool judge_rule(const All& all, const FormatInput& input, uint64_t random) {
+  static bool judge_rule(const All& all, const FormatInput& input, const Chance& chance) {
     for (const Node& child : all.children)
-      if (!child.matches(input, random)) return false;
+      if (!child.matches(input, chance)) return false;
     return true;
   }
-  static bool judge_rule(const Any& any, const FormatInput& input, uint64_t random) {
+  static bool judge_rule(const Any& any, const FormatInput& input, const Chance& chance) {
     for (const Node& child : any.children)
-      if (child.matches(input, random)) return true;
+      if (child.matches(input, chance)) return true;
     return false;
   }
 };
@@ -155,12 +170,13 @@ class LogFilter::Compiler {
 
  private:
   static Node comparison(const ComparisonFilter& config, Subject subject) {
-    return Node{Comparison{subject, config.op(), config.value().default_value()}};
+    return Node{Comparison{subject, config.op(), config.value().default_value(),
+                           config.value().runtime_key()}};
   }
 
   static Node fraction(const RuntimeFilter& config) {
     const auto& percent = config.percent_sampled();
-    return Node{Fraction{percent.numerator(), denominator_of(percent),
+    return Node{Fraction{percent.numerator(), denominator_of(percent), config.runtime_key(),
                          config.use_independent_randomness()}};
   }
 
@@ -219,20 +235,21 @@ class LogFilter::Compiler {
   Diagnostics& diagnostics_;
 };
 
-LogFilter::LogFilter(std::unique_ptr<const Node> root) : root_(std::move(root)) {}
+LogFilter::LogFilter(std::unique_ptr<const Node> root, RuntimeLookup runtime)
+    : root_(std::move(root)), runtime_(std::move(runtime)) {}
 LogFilter::LogFilter(LogFilter&&) noexcept = default;
 LogFilter& LogFilter::operator=(LogFilter&&) noexcept = default;
 LogFilter::~LogFilter() = default;
 
 std::optional<LogFilter> LogFilter::compile(const AccessLogFilter& config, const FieldPath& path,
-                                            Diagnostics& diagnostics) {
+                                            Diagnostics& diagnostics, RuntimeLookup runtime) {
   std::optional<Node> root = Compiler(diagnostics).filter(config, path);
   if (!root) return std::nullopt;
-  return LogFilter(std::make_unique<const Node>(std::move(*root)));
+  return LogFilter(std::make_unique<const Node>(std::move(*root)), std::move(runtime));
 }
 
 bool LogFilter::matches(const FormatInput& input, uint64_t random) const {
-  return root_->matches(input, random);
+  return root_->matches(input, Chance{random, runtime_});
 }
 
 }  // namespace weir::http

@@ -7,6 +7,7 @@
 #include "config/diagnostic.h"
 #include "config/field_path.h"
 #include "proxy/http/formatter.h"
+#include "proxy/http/fraction.h"
 
 namespace envoy::config::accesslog::v3 {
 class AccessLogFilter;
@@ -21,7 +22,7 @@ class LogFilter {
   // Nothing on an error, which is then in `diagnostics`.
   static std::optional<LogFilter> compile(
       const envoy::config::accesslog::v3::AccessLogFilter& config, const config::FieldPath& path,
-      config::Diagnostics& diagnostics);
+      config::Diagnostics& diagnostics, RuntimeLookup runtime);
 
   LogFilter(LogFilter&&) noexcept;
   LogFilter& operator=(LogFilter&&) noexcept;
@@ -34,8 +35,9 @@ class LogFilter {
  private:
   struct Node;  // log_filter.cc
   class Compiler;
-  explicit LogFilter(std::unique_ptr<const Node> root);
+  LogFilter(std::unique_ptr<const Node> root, RuntimeLookup runtime);
   std::unique_ptr<const Node> root_;
+  RuntimeLookup runtime_;
 };
 
 }  // namespace weir::http

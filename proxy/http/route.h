@@ -10,6 +10,7 @@
 
 #include "proxy/http/filter.h"
 #include "proxy/http/formatter.h"
+#include "proxy/http/fraction.h"
 #include "proxy/http/header_changes.h"
 #include "proxy/http/message.h"
 #include "proxy/http/regex.h"
@@ -89,9 +90,7 @@ struct HashPolicy {
 struct Mirror {
   std::string cluster;
   std::string cluster_header;
-  uint32_t numerator = 100;  // of `denominator`
-  uint32_t denominator = 100;
-  std::string runtime_key;
+  Share share{.numerator = 100};
   bool suffix_host = true;  // append "-shadow" to the authority
 };
 

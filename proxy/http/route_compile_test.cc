@@ -164,7 +164,7 @@ TEST_F(RouteCompileTest, InheritsWhatTheHostAndTheTableSay) {
   const auto& inherited = std::get<ForwardAction>(a.action);
   EXPECT_EQ(inherited.retry->on, RetryPolicy::k5xx);
   EXPECT_EQ(inherited.mirrors.at(0).cluster, "table");
-  EXPECT_EQ(inherited.mirrors.at(0).numerator, 100u);
+  EXPECT_EQ(inherited.mirrors.at(0).share.numerator, 100u);
   EXPECT_TRUE(inherited.mirrors.at(0).suffix_host);
   EXPECT_EQ(a.buffer_limit_bytes, 10u);
   EXPECT_TRUE(a.host->include_attempt_count_in_request);
@@ -178,8 +178,9 @@ TEST_F(RouteCompileTest, InheritsWhatTheHostAndTheTableSay) {
   EXPECT_EQ(own.retry->on, RetryPolicy::kReset);
   ASSERT_EQ(own.mirrors.size(), 1u);
   EXPECT_EQ(own.mirrors[0].cluster, "own");
-  EXPECT_EQ(own.mirrors[0].numerator, 5u);
-  EXPECT_EQ(own.mirrors[0].denominator, 10'000u);
+  EXPECT_EQ(own.mirrors[0].share.numerator, 5u);
+  EXPECT_EQ(own.mirrors[0].share.denominator, 10'000u);
+  EXPECT_EQ(own.mirrors[0].share.runtime_key, "k");
   EXPECT_FALSE(own.mirrors[0].suffix_host);
   EXPECT_EQ(b.buffer_limit_bytes, 20u);
   EXPECT_EQ(b.rate_limits->size(), 1u);

@@ -56,7 +56,7 @@ class MatchCompiler {
  private:
   bool has_conditions() const {
     return conditions_.path != nullptr || !conditions_.headers.empty() ||
-           !conditions_.query.empty() || conditions_.grpc || conditions_.denominator != 0;
+           !conditions_.query.empty() || conditions_.grpc || conditions_.share;
   }
 
   void path_specifier() {
@@ -128,11 +128,8 @@ class MatchCompiler {
   }
 
   void fraction() {
-    if (!config_.has_runtime_fraction()) return;
-    const auto& fraction = config_.runtime_fraction();
-    conditions_.numerator = fraction.default_value().numerator();
-    conditions_.denominator = denominator_of(fraction.default_value());
-    conditions_.runtime_key = fraction.runtime_key();
+    if (config_.has_runtime_fraction())
+      conditions_.share = Share::compile(config_.runtime_fraction());
   }
 
   const Config& config_;
@@ -153,11 +150,7 @@ bool begins_with(std::string_view path, std::string_view text, bool ignore_case)
 bool RouteConditions::hold(const RouteTable::Query& asked, std::string_view whole_path) const {
   if (path != nullptr && !matches_whole(*path, whole_path)) return false;
   if (grpc && !is_grpc(asked.request)) return false;
-  if (denominator != 0) {
-    const bool from_runtime = asked.runtime && !runtime_key.empty();
-    const uint32_t share = from_runtime ? asked.runtime(runtime_key, numerator) : numerator;
-    if (asked.random % denominator >= share) return false;
-  }
+  if (share && !share->holds(asked.runtime, asked.random)) return false;
   for (const HeaderMatch& header : headers)
     if (!header.matches(asked.request)) return false;
   for (const QueryMatch& parameter : query)

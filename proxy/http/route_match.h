@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/http/fraction.h"
 #include "proxy/http/request_match.h"
 #include "proxy/http/route.h"
 #include "proxy/http/route_table.h"
@@ -23,10 +24,7 @@ struct RouteConditions {
   std::vector<HeaderMatch> headers;
   std::vector<QueryMatch> query;
   bool grpc = false;
-  // runtime_fraction: holds for `numerator` of `denominator` requests. 0: for all.
-  uint32_t numerator = 0;
-  uint32_t denominator = 0;
-  std::string runtime_key;
+  std::optional<Share> share;  // runtime_fraction
 
   bool hold(const RouteTable::Query& query, std::string_view path) const;
 };

@@ -224,11 +224,7 @@ Mirror compile_mirror(const RouteAction::RequestMirrorPolicy& config, const Fiel
   if (!mirror.cluster_header.empty())
     check_header_name(mirror.cluster_header, path.field("cluster_header"), scope.diagnostics());
   mirror.suffix_host = !config.disable_shadow_host_suffix_append();
-  if (!config.has_runtime_fraction()) return mirror;
-  const auto& fraction = config.runtime_fraction();
-  mirror.numerator = fraction.default_value().numerator();
-  mirror.denominator = denominator_of(fraction.default_value());
-  mirror.runtime_key = fraction.runtime_key();
+  if (config.has_runtime_fraction()) mirror.share = Share::compile(config.runtime_fraction());
   return mirror;
 }
 

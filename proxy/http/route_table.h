@@ -9,6 +9,7 @@
 
 #include "config/diagnostic.h"
 #include "config/field_path.h"
+#include "proxy/http/fraction.h"
 #include "proxy/http/route.h"
 
 namespace google::protobuf {
@@ -48,7 +49,7 @@ class RouteTable {
     const RequestHead& request;
     uint64_t random = 0;  // for runtime_fraction
     bool tls = false;
-    std::function<uint32_t(std::string_view key, uint32_t fallback)> runtime;  // may be empty
+    RuntimeLookup runtime;  // may be empty
   };
   // A pure look-up, without heap allocation on the ordinary way: the first route in the configured
   // order that matches, or null.

@@ -110,15 +110,26 @@ TEST_F(RouteTableTest, SplitsByFraction) {
   for (uint64_t random = 0; random < 1000; ++random)
     some += table->find({.request = request.head, .random = random})->name == "some" ? 1 : 0;
   EXPECT_EQ(some, 250);
-  const auto runtime = [](std::string_view key, uint32_t fallback) {
-    return key == "k" && fallback == 25 ? 100u : 0u;
-  };
+  std::optional<double> percent = 100;
+  const auto runtime = [&](std::string_view key) { return key == "k" ? percent : std::nullopt; };
   EXPECT_EQ(table->find({.request = request.head, .random = 99, .runtime = runtime})->name, "some");
+  percent = std::nullopt;
+  EXPECT_EQ(table->find({.request = request.head, .random = 99, .runtime = runtime})->name, "rest");
 
   use({{"some",
         "prefix: '/' runtime_fraction { default_value { numerator: 1 denominator: MILLION "
-        "} }"},
+        "} runtime_key: 'k' }"},
        {"rest", "prefix: '/'"}});
+  const auto share_of_a_million = [&](uint64_t first_that_fails) {
+    const RouteTable::Query holds{request.head, first_that_fails - 1, false, runtime};
+    const RouteTable::Query fails{request.head, first_that_fails, false, runtime};
+    return table->find(holds)->name == "some" && table->find(fails)->name == "rest";
+  };
+  EXPECT_TRUE(share_of_a_million(1));
+  percent = 50;
+  EXPECT_TRUE(share_of_a_million(500'000)) << "a percentage, whatever the denominator";
+  percent = 0.25;
+  EXPECT_TRUE(share_of_a_million(2'500));
   EXPECT_EQ(table->find({.request = request.head, .random = 1'000'000})->name, "some");
   EXPECT_EQ(table->find({.request = request.head, .random = 100})->name, "rest");
 }
