@@ -161,6 +161,18 @@ const http::RouteTable* Request::find_scope() const {
   return found == routes_->scopes->end() ? nullptr : found->second.get();
 }
 
+// What proxies in front agreed upon, so that all choose alike; else chance.
+uint64_t Request::weighted_choice(const http::ForwardAction& action) {
+  uint64_t given = 0;
+  if (!action.weighted_header.empty()) {
+    bool present = false;
+    const std::string_view text = head_.value_of(action.weighted_header, present);
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), given);
+    if (error == std::errc() && end == text.data() + text.size()) return given;
+  }
+  return worker_.loop().random();
+}
+
 // Before the filters, because the choice brings per-filter config of its own.
 void Request::pick_weighted(const http::ForwardAction& action) {
   const LiveRuntime* runtime =
@@ -172,7 +184,7 @@ void Request::pick_weighted(const http::ForwardAction& action) {
   uint64_t total = 0;
   for (const http::WeightedCluster& entry : action.weighted) total += weight(entry);
   if (total == 0) return;
-  uint64_t at = worker_.loop().random() % total;
+  uint64_t at = weighted_choice(action) % total;
   for (const http::WeightedCluster& entry : action.weighted) {
     picked_ = &entry;
     if (at < weight(entry)) return;

@@ -63,12 +63,12 @@ class Request : public http::ServerStreamEvents,
   // Where the client's connection was headed before it was redirected here; of kind kNone when it
   // was not.
   net::Address original_destination() const;
-  // For a connection that is to say for whom it speaks: the client's, as a relay in front says.
   // What a client that is not trusted said in x-envoy-original-dst-host, which nobody gets to see.
   std::string_view wished_destination() const { return wished_destination_; }
   void wish_for_destination(std::string_view address) {
     if (wished_destination_.empty()) wished_destination_ = address;
   }
+  // For a connection that is to say for whom it speaks: the client's, as a relay in front says.
   void say_for_whom(upstream::Wish& wish) const;
   // Looks at all deadlines again.
   void arm_timer();
@@ -104,6 +104,7 @@ class Request : public http::ServerStreamEvents,
   bool refuse_overloaded();
   void find_route();
   const http::RouteTable* find_scope() const;
+  uint64_t weighted_choice(const http::ForwardAction& action);
   void pick_weighted(const http::ForwardAction& action);
   const HcmConfig::Upgrade* allowed_upgrade() const;
   bool check_upgrade();
@@ -139,9 +140,9 @@ class Request : public http::ServerStreamEvents,
   const http::HeaderMap* response_trailers_ = nullptr;
   net::Address client_;  // after x-forwarded-for, when that differs from the peer
   std::string_view local_reply_body_;
+  std::string_view wished_destination_;
   int64_t started_ms_ = 0;
   int64_t last_activity_ms_ = 0;
-  std::string_view wished_destination_;
   uint8_t pauses_ = 0;
   bool request_complete_ : 1 = false;
   bool response_started_ : 1 = false;  // its head was handed to the chain

@@ -220,10 +220,9 @@ std::optional<uint64_t> hash_cookie(Request& request, const HashPolicy& policy,
   const size_t age_size =
       static_cast<size_t>(std::to_chars(age, age + 24, *policy.cookie_ttl_s).ptr - age);
   const bool session = *policy.cookie_ttl_s == 0;
-  new_cookie = arena.concat(
-      {policy.name, "=", made,
-       session ? "" : "; Max-Age=", session ? std::string_view() : std::string_view(age, age_size),
-       policy.cookie_path.empty() ? "" : "; Path=", policy.cookie_path, "; HttpOnly"});
+  new_cookie = arena.concat({policy.name, "=", made, session ? "" : "; Max-Age=",
+                             session ? std::string_view() : std::string_view(age, age_size),
+                             policy.cookie_end});
   return hash_of(made);
 }
 

@@ -82,7 +82,7 @@ struct HashPolicy {
   Regex regex;       // header only; may be null
   std::string substitution;
   std::optional<int64_t> cookie_ttl_s;  // set: a missing cookie is made (0: session)
-  std::string cookie_path;
+  std::string cookie_end;  // what a cookie that is made says behind its lifetime: "; Path=/..."
   bool terminal = false;
 };
 
@@ -147,6 +147,7 @@ struct ForwardAction {
   std::string host_rewrite;  // literal
   std::string host_rewrite_header;
   std::string weighted_runtime_prefix;
+  std::string weighted_header;  // a number in it decides instead of chance; empty: no header
 };
 
 // config.route.v3.RedirectAction.

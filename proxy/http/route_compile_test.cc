@@ -191,7 +191,8 @@ TEST_F(RouteCompileTest, ReadsHashPolicies) {
   ASSERT_TRUE(use(
       "route { cluster: 'c' hash_policy { header { header_name: 'X-User' regex_rewrite { pattern { "
       "regex: '^u-(.*)' } substitution: '\\\\1' } } terminal: true } hash_policy { cookie { name: "
-      "'s' ttl { nanos: 1 } path: '/p' } } hash_policy { connection_properties { source_ip: true } "
+      "'s' ttl { nanos: 1 } path: '/p' attributes { name: 'SameSite' value: 'Lax' } attributes { "
+      "name: 'Secure' } } } hash_policy { connection_properties { source_ip: true } "
       "} hash_policy { connection_properties {} } hash_policy { query_parameter { name: 'q' } } }"))
       << errors();
   const auto& hash = forward().hash;
@@ -201,23 +202,29 @@ TEST_F(RouteCompileTest, ReadsHashPolicies) {
   EXPECT_TRUE(hash[0].terminal);
   EXPECT_EQ(hash[1].kind, HashPolicy::Kind::kCookie);
   EXPECT_EQ(hash[1].cookie_ttl_s, 1);
-  EXPECT_EQ(hash[1].cookie_path, "/p");
+  EXPECT_EQ(hash[1].cookie_end, "; Path=/p; SameSite=Lax; Secure; HttpOnly");
   EXPECT_EQ(hash[2].kind, HashPolicy::Kind::kSourceIp);
   EXPECT_EQ(hash[3].kind, HashPolicy::Kind::kQueryParameter);
   expect_error("route { cluster: 'c' hash_policy {} }", "route.hash_policy[0]", Code::kConstraint);
   expect_error("route { cluster: 'c' hash_policy { cookie { name: 'a b' } } }",
                "route.hash_policy[0].cookie.name", Code::kInvalidValue);
+  expect_error(
+      "route { cluster: 'c' hash_policy { cookie { name: 'a' attributes { name: 'A' value: 'b;c' } "
+      "} } }",
+      "route.hash_policy[0].cookie.attributes[0]", Code::kInvalidValue);
 }
 
 TEST_F(RouteCompileTest, ReadsWeightedClusters) {
   ASSERT_TRUE(
-      use("route { weighted_clusters { runtime_key_prefix: 'p' clusters { name: 'a' weight "
+      use("route { weighted_clusters { header_name: 'X-At' runtime_key_prefix: 'p' clusters { "
+          "name: 'a' weight "
           "{ value: 1 } } clusters { cluster_header: 'X-C' weight { value: 4 } } } }"))
       << errors();
   EXPECT_EQ(forward().total_weight, 5u);
   EXPECT_EQ(forward().weighted.at(0).cluster, "a");
   EXPECT_EQ(forward().weighted.at(1).cluster_header, "x-c");
   EXPECT_EQ(forward().weighted_runtime_prefix, "p");
+  EXPECT_EQ(forward().weighted_header, "x-at");
 
   const auto error = [&](const std::string& clusters, const std::string& path, Code code) {
     expect_error("route { weighted_clusters { " + clusters + " } }",

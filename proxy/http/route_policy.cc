@@ -163,6 +163,20 @@ void compile_hash_header(const HashConfig& config, const FieldPath& path, Diagno
   out.substitution = std::move(rewrite->substitution);
 }
 
+bool is_cookie_text(std::string_view text) {
+  return valid_header_value(text) && text.find(';') == std::string_view::npos;
+}
+
+void add_cookie_attribute(
+    const envoy::config::route::v3::RouteAction::HashPolicy::CookieAttribute& in,
+    const FieldPath& path, Diagnostics& diagnostics, HashPolicy& out) {
+  if (!valid_header_name(in.name()) || !is_cookie_text(in.value()))
+    diagnostics.error(Code::kInvalidValue, path, "not an attribute of a cookie (RFC 6265 4.1.1)",
+                      "a name is a token, and a value has no ';' and no control characters");
+  out.cookie_end += "; " + in.name();
+  if (!in.value().empty()) out.cookie_end += "=" + in.value();
+}
+
 void compile_hash_cookie(const HashConfig::Cookie& config, const FieldPath& path,
                          Diagnostics& diagnostics, HashPolicy& out) {
   out.kind = HashPolicy::Kind::kCookie;
@@ -171,11 +185,13 @@ void compile_hash_cookie(const HashConfig::Cookie& config, const FieldPath& path
     diagnostics.error(Code::kInvalidValue, path.field("name"),
                       "'" + out.name + "' is not a cookie's name",
                       "a name is a token, e.g. \"session\" (RFC 6265 4.1.1)");
-  out.cookie_path = config.path();
-  if (!valid_header_value(out.cookie_path) || out.cookie_path.find(';') != std::string::npos)
+  if (!is_cookie_text(config.path()))
     diagnostics.error(Code::kInvalidValue, path.field("path"), "the cookie's path is not valid",
                       "a path has no ';' and no control characters");
-  if (config.attributes_size() > 0) refuse_field(path.field("attributes"), diagnostics);
+  if (!config.path().empty()) out.cookie_end = "; Path=" + config.path();
+  for (int i = 0; i < config.attributes_size(); ++i)
+    add_cookie_attribute(config.attributes(i), path.field("attributes", i), diagnostics, out);
+  out.cookie_end += "; HttpOnly";
   if (!config.has_ttl()) return;
   const auto ttl_ms = compile_duration_ms(config.ttl(), path.field("ttl"), diagnostics);
   if (ttl_ms) out.cookie_ttl_s = (*ttl_ms + 999) / 1000;

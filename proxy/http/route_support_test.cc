@@ -189,7 +189,7 @@ TEST_F(RouteSupportTest, OfWeightedClusters) {
   check(
       {path,
        [](RouteConfiguration& config) { return first_action(config)->mutable_weighted_clusters(); },
-       {"clusters", "total_weight", "runtime_key_prefix"}});
+       {"clusters", "total_weight", "runtime_key_prefix", "header_name"}});
   check({path + ".clusters[0]",
          [](RouteConfiguration& config) -> Message* {
            return first_action(config)->mutable_weighted_clusters()->add_clusters();

@@ -11,11 +11,6 @@ using config::FieldPath;
 using Config = envoy::config::route::v3::WeightedCluster;
 using Entry = Config::ClusterWeight;
 
-constexpr UnsupportedField<Config> kUnsupported[] = {
-    {"header_name", [](const Config& c) { return c.has_header_name(); },
-     "leave it out: the choice is then random"},
-};
-
 constexpr UnsupportedField<Entry> kUnsupportedEntry[] = {
     {"metadata_match", [](const Entry& e) { return e.has_metadata_match(); },
      "make each subset a cluster of its own"},
@@ -67,7 +62,9 @@ void check_total(const Config& config, uint64_t total, const FieldPath& path,
 
 void compile_weighted(const Config& config, const FieldPath& path, const RouteScope& scope,
                       ForwardAction& out) {
-  refuse_unsupported(config, kUnsupported, path, scope.diagnostics());
+  out.weighted_header = lower_case(config.header_name());
+  if (!out.weighted_header.empty())
+    check_header_name(out.weighted_header, path.field("header_name"), scope.diagnostics());
   out.weighted_runtime_prefix = config.runtime_key_prefix();
   uint64_t total = 0;
   for (int i = 0; i < config.clusters_size(); ++i) {
