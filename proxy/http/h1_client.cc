@@ -39,6 +39,7 @@ H1Client::H1Client(net::Loop& loop, H1ClientOwner& owner, const H1ClientOptions&
 void H1Client::send_head(const RequestHead& head, bool end) {
   h1::HeadStyle style;
   style.header_case = options_.header_case;
+  style.absolute = options_.absolute_targets;
   is_head_ = head.method == Method::kHead;
   is_connect_ = head.method == Method::kConnect;
   upgrade_asked_ = !head.upgrade.empty() || is_connect_;

@@ -21,6 +21,7 @@ struct H1ClientOptions {
   h1::HeaderCase header_case = h1::HeaderCase::kLower;
   std::optional<h1::SpellingStyle> spelling;  // set: responses keep the case of their names
   bool pass_trailers = false;                 // enable_trailers; else trailers are read and dropped
+  bool absolute_targets = false;              // send_fully_qualified_url
 };
 
 // Whoever keeps upstream connections: the pool.

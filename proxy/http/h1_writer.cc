@@ -198,7 +198,12 @@ void put_framing(Sink& sink, const HeadStyle& style, const Names& names) {
 size_t write_request(net::Connection& to, const RequestHead& head, const HeadStyle& style) {
   Sink sink(to);
   const std::string_view target = head.method == Method::kConnect ? head.authority : head.path;
-  if (!sink.request_line(head.method_text, target)) {
+  if (style.absolute && target.starts_with('/')) {
+    sink.put(head.method_text, " ");
+    sink.put(head.scheme.empty() ? "http" : head.scheme, "://");
+    sink.put(head.authority, target);
+    sink.put(" HTTP/1.1\r\n");
+  } else if (!sink.request_line(head.method_text, target)) {
     sink.put(head.method_text, " ");
     sink.put(target);
     sink.put(" HTTP/1.1\r\n");

@@ -19,6 +19,7 @@ struct HeadStyle {
   BodyFraming framing = BodyFraming::kNone;
   int64_t length = 0;           // with kLength
   bool http10 = false;          // the status line says HTTP/1.0
+  bool absolute = false;        // the target of a request is a whole URL (RFC 9112 3.2.2)
   std::string_view connection;  // value of a Connection line; empty: no such line
   std::string_view upgrade;     // value of an Upgrade line; empty: no such line
   std::string_view date;        // value of a Date line where the head has none; empty: none

@@ -99,7 +99,8 @@ struct ClusterConfig {
   uint32_t max_response_headers_kb = 60;
   http::HeaderKeys header_keys;
   bool accept_http10 = true;
-  bool pass_trailers = false;  // enable_trailers: else trailers of responses are dropped
+  bool absolute_targets = false;  // send_fully_qualified_url
+  bool pass_trailers = false;     // enable_trailers: else trailers of responses are dropped
   // What the endpoints speak; kDownstream: what the client of the request speaks; kAuto: what TLS's
   // handshake agrees on.
   enum class Versions : uint8_t { kHttp1, kHttp2, kDownstream, kAuto };

@@ -40,8 +40,7 @@ void read_http1(ClusterBuild& build, const core::Http1ProtocolOptions& options,
   build.out.pass_trailers = options.enable_trailers();
   if (options.allow_chunked_length())
     refuse(build.diagnostics, path.field("allow_chunked_length"), "allow_chunked_length");
-  if (options.send_fully_qualified_url())
-    refuse(build.diagnostics, path.field("send_fully_qualified_url"), "send_fully_qualified_url");
+  build.out.absolute_targets = options.send_fully_qualified_url();
 }
 
 void read_http2(ClusterBuild& build, const core::Http2ProtocolOptions& options,

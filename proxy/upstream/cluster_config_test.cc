@@ -370,7 +370,8 @@ TEST(ClusterProtocol, HttpProtocolOptions) {
       "common_http_protocol_options { idle_timeout { seconds: 5 } max_connection_duration { "
       "seconds: 60 } max_stream_duration { seconds: 7 } max_headers_count { value: 50 } "
       "max_requests_per_connection { value: 9 } } explicit_http_config { http_protocol_options { "
-      "enable_trailers: true header_key_format { proper_case_words { } } } } http_filters { name: "
+      "enable_trailers: true send_fully_qualified_url: true header_key_format { proper_case_words "
+      "{ } } } } http_filters { name: "
       "'x' typed_config { " +
       any("filters.http.upstream_codec.v3.UpstreamCodec") + " } }"));
   EXPECT_EQ(c->idle_timeout_ms, 5000);
@@ -381,6 +382,7 @@ TEST(ClusterProtocol, HttpProtocolOptions) {
   EXPECT_EQ(c->header_keys.header_case, http::h1::HeaderCase::kProper);
   EXPECT_FALSE(c->header_keys.spelling);
   EXPECT_TRUE(c->pass_trailers);
+  EXPECT_TRUE(c->absolute_targets);
 }
 
 TEST(ClusterProtocol, OlderFields) {

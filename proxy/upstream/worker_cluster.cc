@@ -16,6 +16,7 @@ http::H1ClientOptions h1_options_of(const ClusterConfig& config) {
   options.limits.max_header_count = config.max_response_headers_count;
   options.limits.max_head_bytes = size_t{config.max_response_headers_kb} * 1024;
   options.pass_trailers = config.pass_trailers;
+  options.absolute_targets = config.absolute_targets;
   options.header_case = config.header_keys.header_case;
   options.spelling = config.header_keys.spelling;
   return options;
