@@ -59,6 +59,7 @@ inline Status parse_line(char*& p, char* end, Line& line, const char*& why) {
 struct Fields {
   bool has_length = false;
   bool has_coding = false;
+  bool foreign_coding = false;  // only where there is an error
   int64_t length = 0;
   bool close = false;
   bool keep_alive = false;
@@ -76,6 +77,23 @@ void note_connection(std::string_view list, Fields& fields) {
   fields.upgrade |= list_has_token(list, "upgrade");
 }
 
+// Whether a list of codings is as it should be, but for one that we do not have: chunked is the
+// last and comes once (RFC 9112 6.1).
+bool has_foreign_coding(std::string_view list) {
+  const size_t comma = list.rfind(',');
+  if (comma == std::string_view::npos ||
+      !equals_ignore_case(trim(list.substr(comma + 1)), "chunked"))
+    return false;
+  list = list.substr(0, comma);
+  for (;;) {
+    const size_t end = std::min(list.find(','), list.size());
+    const std::string_view coding = trim(list.substr(0, end));
+    if (!is_token(coding) || equals_ignore_case(coding, "chunked")) return false;
+    if (end == list.size()) return true;
+    list.remove_prefix(end + 1);
+  }
+}
+
 // Looks at the lines that frame the message. Null: fine, else the details of the error.
 const char* note_special(Known known, const Line& line, Fields& fields) {
   switch (known) {
@@ -85,8 +103,10 @@ const char* note_special(Known known, const Line& line, Fields& fields) {
       fields.length = parse_length(line.value);
       return fields.length < 0 ? "http1.invalid_content_length" : nullptr;
     case Known::kTransferEncoding:
-      if (fields.has_coding || !equals_ignore_case(line.value, "chunked"))
+      if (fields.has_coding || !equals_ignore_case(line.value, "chunked")) {
+        fields.foreign_coding = !fields.has_coding && has_foreign_coding(line.value);
         return "http1.invalid_transfer_encoding";
+      }
       fields.has_coding = true;
       return nullptr;
     case Known::kConnection:
@@ -124,7 +144,8 @@ Parsed parse_fields(char*& from, char* end, const Limits& limits, HeaderMap& hea
     if (status == Status::kError) return error(400, why);
     const Known known = find_known(line.name);
     if (known != Known::kNone) {
-      if (const char* details = note_special(known, line, fields)) return error(400, details);
+      if (const char* details = note_special(known, line, fields))
+        return error(fields.foreign_coding ? 501 : 400, details);
       if (known == Known::kHost) continue;
     } else if (is_framing_alias(line.name)) {
       return error(400, "http1.framing_header_alias");

@@ -164,9 +164,13 @@ TEST(ParseRequest, TransferEncoding) {
   EXPECT_TRUE(r->framing.chunked);
   EXPECT_EQ(r->head.content_length, kUnknownLength);
   for (const char* value :
-       {"identity", "gzip, chunked", "chunked, chunked", ",chunked", "chunked,", "chunked;a=b",
-        "xchunked", "\"chunked\"", "", "chunk ed", "chunked\xa0"})
+       {"identity", "gzip", "chunked, gzip", "chunked, chunked", ",chunked", "chunked,",
+        "gzip,, chunked", "gzip;q=1, chunked", "chunked;a=b", "xchunked", "\"chunked\"", "",
+        "chunk ed", "chunked\xa0", "\xa0gzip, chunked"})
     reject(get("Transfer-Encoding: " + std::string(value) + "\r\n"), 400,
+           "http1.invalid_transfer_encoding");
+  for (const char* value : {"gzip, chunked", "identity,chunked", "a , b,\tCHUNKED"})
+    reject(get("Transfer-Encoding: " + std::string(value) + "\r\n"), 501,
            "http1.invalid_transfer_encoding");
   reject(get("Transfer-Encoding: \x0b"
              "chunked\r\n"),
