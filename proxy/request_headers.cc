@@ -105,6 +105,16 @@ bool check_underscores(const HcmConfig& hcm, RequestHead& head, LocalReply& refu
   return !rejected || refuse(refusal, 400, "http1.unexpected_underscore");
 }
 
+// "a.example." and "a.example.:80" without the dot.
+void strip_host_dot(RequestHead& head) {
+  const std::string_view name = http::host_without_port(head.authority);
+  if (name.size() < 2 || !name.ends_with('.')) return;
+  const std::string_view port = head.authority.substr(name.size());
+  head.authority = port.empty()
+                       ? name.substr(0, name.size() - 1)
+                       : head.headers.arena().concat({name.substr(0, name.size() - 1), port});
+}
+
 bool check_host(const HcmConfig& hcm, RequestHead& head, LocalReply& refusal) {
   if (head.authority.empty()) return refuse(refusal, 400, "http1.missing_host");
   if (!http::valid_host(head.authority)) return refuse(refusal, 400, "http1.invalid_host");
@@ -114,8 +124,7 @@ bool check_host(const HcmConfig& hcm, RequestHead& head, LocalReply& refusal) {
              http::port_of_host(head.authority) == hcm.strip_matching_host_port) {
     head.authority = http::host_without_port(head.authority);
   }
-  if (hcm.strip_trailing_host_dot && head.authority.size() > 1 && head.authority.ends_with('.'))
-    head.authority.remove_suffix(1);
+  if (hcm.strip_trailing_host_dot) strip_host_dot(head);
   return true;
 }
 
