@@ -143,6 +143,8 @@ bool check_path(Request& request, RequestHead& head, LocalReply& refusal) {
       request.worker().stats().inc(request.hcm().stats.rq_redirected_with_normalized_path);
       refuse(refusal, 307, "path_normalization_failed");
       refusal.body = {};
+      // Two slashes would lead to another host (RFC 3986 4.2).
+      if (path.starts_with("//")) path = request.arena().concat({"/.", path});
       refusal.headers = {{"location", path}};
       return false;
   }
