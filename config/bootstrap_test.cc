@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <string>
 
@@ -229,6 +230,16 @@ TEST(Bootstrap, BoundsWhatAFileMayCost) {
   options.config_path = file.path();
   options.limits.max_bytes = 5;
   EXPECT_TRUE(load(options).says("error: has more than the 5 bytes allowed [limit]"));
+}
+
+TEST(Bootstrap, BoundsWhatManyErrorsMayCost) {
+  std::string text;
+  for (int i = 0; i < 200'000; ++i) text += "unknown" + std::to_string(i) + ": 1\n";
+  const std::clock_t start = std::clock();
+  const Result result = load_text(text);
+  EXPECT_LT(std::clock() - start, 15 * CLOCKS_PER_SEC) << "minutes when each error is placed";
+  EXPECT_EQ(result.diagnostics.error_count(), 200'000u);
+  EXPECT_TRUE(result.says("and 199800 more"));
 }
 
 TEST(Bootstrap, LoadsTenThousandHosts) {

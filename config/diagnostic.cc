@@ -84,7 +84,25 @@ void Diagnostics::report(Severity severity, Code code, std::string path, std::st
 
 void Diagnostics::add(Diagnostic diagnostic) {
   ++(diagnostic.severity == Severity::kError ? error_count_ : warning_count_);
-  if (items_.size() < kMaxKept) items_.push_back(std::move(diagnostic));
+  if (items_.size() < kMaxKept) {
+    items_.push_back(std::move(diagnostic));
+  } else if (diagnostic.severity == Severity::kError) {
+    const auto warning = last_warning();
+    if (warning == items_.rend()) return;
+    items_.erase(std::next(warning).base());
+    items_.push_back(std::move(diagnostic));
+  }
+}
+
+bool Diagnostics::keeps(Severity severity) const {
+  if (items_.size() < kMaxKept) return true;
+  return severity == Severity::kError && error_count_ < kMaxKept;
+}
+
+// Of those that are kept.
+std::vector<Diagnostic>::reverse_iterator Diagnostics::last_warning() {
+  return std::find_if(items_.rbegin(), items_.rend(),
+                      [](const Diagnostic& item) { return item.severity == Severity::kWarning; });
 }
 
 const Source& Diagnostics::add_source(std::string file, std::string text) {

@@ -73,6 +73,8 @@ class Diagnostics {
   void warning(Code code, std::string path, std::string message, std::string hint = {});
   void warning(Code code, const FieldPath& path, std::string message, std::string hint = {});
   void add(Diagnostic diagnostic);
+  // Whether one more of this severity would be kept; else it need not be placed or explained.
+  bool keeps(Severity severity) const;
 
   // The source stays where it is for as long as this object lives.
   const Source& add_source(std::string file, std::string text);
@@ -101,6 +103,7 @@ class Diagnostics {
  private:
   void report(Severity severity, Code code, std::string path, std::string message,
               std::string hint);
+  std::vector<Diagnostic>::reverse_iterator last_warning();
 
   std::vector<Diagnostic> items_;
   std::deque<Source> sources_;

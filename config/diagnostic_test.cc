@@ -29,6 +29,20 @@ TEST(Diagnostics, CountsAndKeepsABoundedNumber) {
   EXPECT_TRUE(text.ends_with("and 101 more\n")) << text;
 }
 
+TEST(Diagnostics, KeepsErrorsRatherThanWarnings) {
+  Diagnostics diagnostics;
+  for (int i = 0; i < 300; ++i) diagnostics.warning(Code::kUnknownField, "a", "harmless");
+  EXPECT_FALSE(diagnostics.keeps(Severity::kWarning));
+  EXPECT_TRUE(diagnostics.keeps(Severity::kError));
+  diagnostics.error(Code::kSemantic, "b", "this is why");
+  EXPECT_EQ(diagnostics.items().size(), Diagnostics::kMaxKept);
+  EXPECT_NE(format_text(diagnostics, false).find("error: b: this is why"), std::string::npos);
+  for (size_t i = 1; i < Diagnostics::kMaxKept; ++i)
+    diagnostics.error(Code::kSemantic, "b", "again");
+  EXPECT_FALSE(diagnostics.keeps(Severity::kError));
+  for (const Diagnostic& item : diagnostics.items()) EXPECT_EQ(item.severity, Severity::kError);
+}
+
 TEST(Diagnostics, TakesAFieldPath) {
   Diagnostics diagnostics;
   const FieldPath root = FieldPath::root();

@@ -52,7 +52,7 @@ void ProtoLoader::Run::report(Severity severity, Code code, const YamlNode& node
   diagnostic.message = std::move(message);
   diagnostic.hint = std::move(hint);
   diagnostic.field_path = path.str();
-  place(diagnostic, source_, node.offset());
+  if (diagnostics_.keeps(severity)) place(diagnostic, source_, node.offset());
   diagnostics_.add(std::move(diagnostic));
 }
 

@@ -158,7 +158,9 @@ void ProtoLoader::Run::unknown_field(const MessageTable& table, const YamlEntry&
                                      const FieldPath& path) {
   const std::string name(yaml.key.text());
   std::string message = "unknown field '" + name + "' of " + table.descriptor->full_name();
-  std::string hint = did_you_mean(name, table.names());
+  const Severity severity = options_.allow_unknown_fields ? Severity::kWarning : Severity::kError;
+  std::string hint;
+  if (diagnostics_.keeps(severity)) hint = did_you_mean(name, table.names());
   if (table.descriptor->IsReservedName(name)) {
     message = "field '" + name + "' was removed from " + table.descriptor->full_name();
     hint.clear();
@@ -166,7 +168,6 @@ void ProtoLoader::Run::unknown_field(const MessageTable& table, const YamlEntry&
   if (name == "config" && table.fields.contains("typed_config")) {
     hint = "use 'typed_config', with the type of the extension in '@type'";
   }
-  const Severity severity = options_.allow_unknown_fields ? Severity::kWarning : Severity::kError;
   report(severity, Code::kUnknownField, yaml.key, path.field(name), std::move(message),
          std::move(hint));
 }

@@ -16,7 +16,7 @@ bool fail_at(const Source& source, std::size_t offset, Code code, std::string me
   diagnostic.code = code;
   diagnostic.message = std::move(message);
   diagnostic.hint = std::move(hint);
-  place(diagnostic, source, offset);
+  if (diagnostics.keeps(diagnostic.severity)) place(diagnostic, source, offset);
   diagnostics.add(std::move(diagnostic));
   return false;
 }
