@@ -43,8 +43,9 @@ class ListenerCompile : public testing::Test {
     return out;
   }
 
-  // `listener` is a line of YAML, `chains` are made by chain().
-  bool compile(const std::string& listener, const std::string& chains) {
+  // `listener` and `cluster` are lines of YAML, `chains` are made by chain().
+  bool compile(const std::string& listener, const std::string& chains,
+               const std::string& cluster = "load_assignment: {cluster_name: app}") {
     const std::string yaml = R"(
 static_resources:
   listeners:
@@ -54,8 +55,7 @@ static_resources:
                              chains + R"(
   clusters:
   - name: app
-    load_assignment: {cluster_name: app}
-)";
+    )" + cluster + "\n";
     config::Diagnostics diagnostics;
     const auto message = config::load_bootstrap({.config_yaml = yaml}, check_, diagnostics);
     plan_ = nullptr;
@@ -230,6 +230,12 @@ TEST_F(ListenerCompile, FiltersAreLeftOutByPort) {
   };
   for (const uint16_t port : {10, 19, 100, 101}) EXPECT_TRUE(left_out(port)) << port;
   for (const uint16_t port : {9, 20, 99, 102, 65535}) EXPECT_FALSE(left_out(port)) << port;
+}
+
+TEST_F(ListenerCompile, AClusterThatIsWrongIsNotMissing) {
+  EXPECT_FALSE(compile("", chain("{}"), "lb_policy: CLUSTER_PROVIDED"));
+  EXPECT_TRUE(said("static_resources.clusters[0].lb_policy: ")) << said_;
+  EXPECT_FALSE(said("there is no cluster")) << said_;
 }
 
 TEST_F(ListenerCompile, HandshakesAreBounded) {

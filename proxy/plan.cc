@@ -152,9 +152,10 @@ std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, App
                             "name the one that this process belongs to");
   build.service_cluster = plan->node_cluster;
   build.clusters_may_follow = bootstrap.dynamic_resources().has_cds_config();
-  // By value: who gets routes later asks again then.
+  // By value: who gets routes later asks again then. One that is not well-formed is there all the
+  // same: its own errors are enough.
   auto names = std::make_shared<std::set<std::string, std::less<>>>();
-  for (const auto& [name, cluster] : plan->clusters) names->insert(name);
+  for (const auto& cluster : bootstrap.static_resources().clusters()) names->insert(cluster.name());
   build.has_cluster = [names, known = std::move(build.has_cluster)](std::string_view name) {
     return names->contains(name) || (known && known(name));
   };
