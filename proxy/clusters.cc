@@ -471,6 +471,13 @@ std::vector<Clusters::State> Clusters::states() const {
   return out;
 }
 
+std::vector<const upstream::Cluster*> Clusters::published() const {
+  std::vector<const upstream::Cluster*> out;
+  for (const auto& [name, entry] : entries_)
+    if (entry.cluster != nullptr) out.push_back(entry.cluster.get());
+  return out;
+}
+
 void Clusters::describe(std::vector<DynamicResource>& out) const {
   for (const auto& [name, entry] : entries_) {
     if (!entry.dynamic) continue;

@@ -87,6 +87,7 @@ class Clusters {
   };
   // Those that were published.
   std::vector<State> states() const;
+  std::vector<const upstream::Cluster*> published() const;
   void describe(std::vector<DynamicResource>& out) const;
 
  private:

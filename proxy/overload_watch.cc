@@ -1,7 +1,6 @@
 #include "proxy/overload_watch.h"
 
 #include <malloc.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -10,19 +9,13 @@
 #include <optional>
 #include <utility>
 
+#include "proxy/base/memory_use.h"
+
 namespace weir {
 namespace {
 
 // Giving memory back takes the allocator's locks, so it is not done at each look.
 constexpr int64_t kShrinkEveryMs = 10'000;
-
-// What the process occupies of the machine's memory.
-std::optional<double> resident_bytes() {
-  uint64_t all_pages = 0;
-  uint64_t resident_pages = 0;
-  if (!(std::ifstream("/proc/self/statm") >> all_pages >> resident_pages)) return std::nullopt;
-  return static_cast<double>(resident_pages) * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
 
 std::optional<double> number_in(const std::string& path) {
   std::string text;
@@ -36,9 +29,9 @@ std::optional<double> number_in(const std::string& path) {
 
 std::optional<double> pressure_of(const OverloadConfig::Monitor& monitor) {
   if (monitor.max_bytes == 0) return number_in(monitor.path);
-  const std::optional<double> bytes = resident_bytes();
+  const std::optional<uint64_t> bytes = resident_bytes();
   if (!bytes) return std::nullopt;
-  return *bytes / static_cast<double>(monitor.max_bytes);
+  return static_cast<double>(*bytes) / static_cast<double>(monitor.max_bytes);
 }
 
 int64_t percent_of(double share) {

@@ -23,6 +23,7 @@
 #include "proxy/options.h"
 #include "proxy/overload_watch.h"
 #include "proxy/plan.h"
+#include "proxy/process_stats.h"
 #include "proxy/resource_reader.h"
 #include "proxy/runtime_layers.h"
 #include "proxy/secret_feed.h"
@@ -114,6 +115,7 @@ class Server {
   RuntimeLayers runtime_;
   OverloadWatch overload_watch_{loop_, stats_, overload_};
   Clusters clusters_;
+  ProcessStats process_stats_{stats_};
   HcmResources resources_;
   Listeners listeners_;
   SecretFeed secret_feed_;

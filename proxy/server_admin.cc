@@ -301,6 +301,10 @@ admin::AdminHooks Server::admin_hooks() {
   admin::AdminHooks hooks;
   hooks.stats = &stats_;
   hooks.log = &log_;
+  hooks.refresh_stats = [this] {
+    process_stats_.look_at(facts());
+    process_stats_.look_at(clusters_.published());
+  };
   hooks.server = [this] { return facts(); };
   hooks.clusters = [this] { return cluster_states(); };
   hooks.listeners = [this] {

@@ -186,6 +186,16 @@ TEST_F(AdminTest, Stats) {
   EXPECT_EQ(get("/stats?format=xml").status, 400);
 }
 
+TEST_F(AdminTest, StatsAreRefreshedBeforeTheyAreRead) {
+  const stats::GaugeId gauge = registry_.gauge("looked.at");
+  int64_t looks = 0;
+  hooks_.refresh_stats = [&] { registry_.set(gauge, ++looks); };
+  EXPECT_NE(get("/stats?filter=looked").body.find("looked.at: 1"), std::string::npos);
+  EXPECT_NE(get("/stats?format=json&filter=looked").body.find("\"value\":2"), std::string::npos);
+  EXPECT_NE(get("/stats?format=prometheus&filter=looked").body.find(" 3"), std::string::npos);
+  EXPECT_NE(get("/stats/prometheus?filter=looked").body.find(" 4"), std::string::npos);
+}
+
 TEST_F(AdminTest, ClustersAsText) {
   const std::string text = get("/clusters").body;
   for (const char* line :

@@ -107,6 +107,7 @@ Result<stats::MetricFilter> filter_of(const AdminRequest& request) {
 AdminResponse prometheus(const AdminHooks& hooks, const AdminRequest& request) {
   const Result<stats::MetricFilter> filter = filter_of(request);
   if (!filter) return error_response(400, filter.error().message);
+  if (hooks.refresh_stats) hooks.refresh_stats();
   const stats::ExportRules rules = hooks.export_rules ? hooks.export_rules() : stats::ExportRules();
   AdminResponse out = text_response(stats::prometheus_text(*hooks.stats, *filter, rules));
   out.content_type = stats::kPrometheusContentType;
@@ -120,6 +121,7 @@ AdminResponse stats_page(const AdminHooks& hooks, const AdminRequest& request) {
     return error_response(400, "'format' is one of text, json, prometheus");
   const Result<stats::MetricFilter> filter = filter_of(request);
   if (!filter) return error_response(400, filter.error().message);
+  if (hooks.refresh_stats) hooks.refresh_stats();
   if (format == "json") return json_response(stats::stats_json(*hooks.stats, *filter));
   return text_response(stats::stats_text(*hooks.stats, *filter));
 }

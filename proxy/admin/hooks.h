@@ -173,6 +173,7 @@ struct AdminHooks {
   const stats::Registry* stats = nullptr;                   // never null when requests are handled
   Logger* log = nullptr;                                    // the same
   std::function<const stats::ExportRules&()> export_rules;  // empty: the default ones
+  std::function<void()> refresh_stats;                      // before metrics are read; may be empty
 
   std::function<ServerFacts()> server;
   std::function<std::vector<ClusterState>()> clusters;

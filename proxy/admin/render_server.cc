@@ -1,14 +1,12 @@
 #include <google/protobuf/util/json_util.h>
-#include <malloc.h>
-#include <unistd.h>
 
-#include <fstream>
 #include <map>
 
 #include "envoy/admin/v3/memory.pb.h"
 #include "envoy/admin/v3/server_info.pb.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "proxy/admin/render.h"
+#include "proxy/base/memory_use.h"
 #include "proxy/http/escape.h"
 
 namespace weir::admin {
@@ -57,14 +55,6 @@ void set_options(const ServerFacts& facts, CommandLineOptions& out) {
   out.set_restart_epoch(facts.restart_epoch);
   out.set_base_id(facts.base_id);
   set_duration_ms(facts.parent_shutdown_time_s * 1000, *out.mutable_parent_shutdown_time());
-}
-
-// Resident bytes, from the second number of /proc/self/statm (pages).
-uint64_t resident_bytes() {
-  uint64_t total = 0;
-  uint64_t resident = 0;
-  std::ifstream("/proc/self/statm") >> total >> resident;
-  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 using LayerValues = std::map<std::string, std::vector<std::string>>;
@@ -135,12 +125,12 @@ Result<std::string> server_info_json(const ServerFacts& facts,
 }
 
 Result<std::string> memory_json() {
-  const struct mallinfo2 info = mallinfo2();
+  const MemoryUse memory = memory_use();
   envoy::admin::v3::Memory out;
-  out.set_allocated(info.uordblks + info.hblkhd);
-  out.set_heap_size(info.arena + info.hblkhd);
-  out.set_pageheap_free(info.fordblks);
-  out.set_total_physical_bytes(resident_bytes());
+  out.set_allocated(memory.allocated);
+  out.set_heap_size(memory.heap);
+  out.set_pageheap_free(memory.free);
+  out.set_total_physical_bytes(resident_bytes().value_or(0));
   return message_json(out, Unset::kPrinted);
 }
 
