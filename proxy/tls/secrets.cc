@@ -26,6 +26,7 @@ struct Secrets::State : net::Timer::Owner {
   struct Watched {
     SecretFile file;
     std::string fingerprint;
+    std::set<std::string> wanted;  // names that were looked for in it, for the statistics
   };
 
   // A secret of a control plane.
@@ -75,7 +76,7 @@ struct Secrets::State : net::Timer::Owner {
   bool settled(const User& user) const;
   void settle();
   void log_errors(const Diagnostics& diagnostics, std::string_view what);
-  void count(const SecretFile& file, bool good);
+  void count(const Watched& watched, bool good);
 };
 
 // ---- finding ----
@@ -94,7 +95,7 @@ SecretFile* Secrets::State::open(const std::string& path, Diagnostics& diagnosti
   // What is used is never older than its fingerprint: a change in between shows at the next look.
   if (!file.read(check, diagnostics)) return nullptr;
   Watched& added =
-      files.emplace(path, Watched{std::move(file), std::move(fingerprint)}).first->second;
+      files.emplace(path, Watched{std::move(file), std::move(fingerprint), {}}).first->second;
   watch_directories(added.file);
   return &added.file;
 }
@@ -170,6 +171,7 @@ const Secrets::Secret* Secrets::find(const SdsSecretConfig& wanted, const FieldP
   SecretFile* file = state_->open(file_path, diagnostics);
   if (file == nullptr) return nullptr;
   files.push_back(file_path);
+  state_->files.find(file_path)->second.wanted.insert(wanted.name());
   if (source.path_config_source().has_watched_directory()) {
     file->watch_too(source.path_config_source().watched_directory().path());
     state_->watch_directories(*file);
@@ -187,7 +189,7 @@ void Secrets::watch_in_place(const Secret& secret, std::vector<std::string>& fil
   if (state_->files.find(key) != state_->files.end()) return;
   std::string fingerprint = file.fingerprint();
   State::Watched& added =
-      state_->files.emplace(key, State::Watched{std::move(file), std::move(fingerprint)})
+      state_->files.emplace(key, State::Watched{std::move(file), std::move(fingerprint), {}})
           .first->second;
   state_->watch_directories(added.file);
 }
@@ -253,7 +255,7 @@ bool Secrets::State::update(const std::string& key, Watched& watched) {
   read = read && watched.file.read(check, diagnostics);
   if (!read) log_errors(diagnostics, watched.file.path());
   watch_directories(watched.file);
-  count(watched.file, read && rebuild_users(key, watched.file.path()));
+  count(watched, read && rebuild_users(key, watched.file.path()));
   return true;
 }
 
@@ -280,8 +282,8 @@ void Secrets::State::log_errors(const Diagnostics& diagnostics, std::string_view
                 one.message, one.file.empty() ? "" : " in ", one.file);
 }
 
-void Secrets::State::count(const SecretFile& file, bool good) {
-  for (const std::string& name : file.names()) {
+void Secrets::State::count(const Watched& watched, bool good) {
+  for (const std::string& name : watched.wanted) {
     const std::string prefix = "sds." + name + ".";
     stats.main_shard().inc(stats.counter(prefix + "update_attempt"));
     stats.main_shard().inc(stats.counter(prefix + (good ? "update_success" : "update_rejected")));

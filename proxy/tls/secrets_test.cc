@@ -158,6 +158,10 @@ TEST_F(SecretsTest, ABadOneLeavesTheOldOne) {
   write_file((folder_ / "sds.yaml").string(), "{ no");
   EXPECT_TRUE(eventually([&] { return stats_.value("sds.server.update_rejected") == 2; }));
   EXPECT_EQ(shown(*tls), "CN=first");
+  // One without the secret: what counts is the name that was asked for.
+  write_file((folder_ / "sds.yaml").string(), "resources: []");
+  EXPECT_TRUE(eventually([&] { return stats_.value("sds.server.update_rejected") == 3; }));
+  EXPECT_EQ(shown(*tls), "CN=first");
   // And both good again.
   put_yaml(folder_);
   put(folder_, second_);
@@ -425,6 +429,10 @@ TEST_F(InPlace, AMoveIntoTheWatchedDirectoryBringsNewFiles) {
   move_something();
   EXPECT_TRUE(eventually([&] { return shown(*tls) == "CN=second"; }));
   EXPECT_TRUE(eventually([&] { return authority(*tls) == "CN=next root"; }));
+  EXPECT_TRUE(eventually([&] {
+    return logged().find("took over new secrets of '" + moved_.string() + "'\n") !=
+           std::string::npos;
+  }));
 }
 
 TEST_F(InPlace, WhatCannotBeUsedLeavesTheOldOne) {
