@@ -173,8 +173,10 @@ int Callbacks::on_frame(nghttp2_session* from, const nghttp2_frame* frame, void*
       if (Stream* stream = stream_of(from, frame->hd.stream_id)) stream->reset_by_peer_ = true;
       break;
     case NGHTTP2_SETTINGS:
-      if (session.check_windows() && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
+      if (session.check_windows() && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
+        session.settings_came_ = true;
         session.on_capacity();
+      }
       break;
     case NGHTTP2_PING:
       if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) session.ping_deadline_ms_ = INT64_MAX;

@@ -48,13 +48,33 @@ void H2ClientStream::recycle() {
   events_ = nullptr;
   head_ = nullptr;
   trailers_ = nullptr;
+  if (std::exchange(held_back_, nullptr) != nullptr) std::erase(client_.upgrades_, this);
   upgrade_ = websocket_key_ = {};
   informational_ = 0;
-  is_head_ = is_connect_ = false;
+  is_head_ = is_connect_ = held_back_end_ = false;
 }
 
+// No server hears of an extended CONNECT before it said that it may (RFC 8441 3): to one that does
+// not know it this is a malformed request, which may end the connection of others.
 void H2ClientStream::send_head(const RequestHead& head, bool end) {
   if (events_ == nullptr) return;
+  if (head.upgrade.empty() || client_.allows_extended_connect()) return submit_head(head, end);
+  held_back_ = &head;
+  held_back_end_ = end;
+  client_.upgrades_.push_back(this);
+  if (!client_.settings_came()) return;
+  client_.loop().defer(&client_,
+                       [](void* client) { static_cast<H2Client*>(client)->settle_upgrades(); });
+}
+
+void H2ClientStream::settle_upgrade() {
+  const RequestHead& head = *std::exchange(held_back_, nullptr);
+  if (client_.allows_extended_connect()) return submit_head(head, held_back_end_);
+  break_off(ResetReason::kProtocolError, "http2.extended_connect_not_allowed");
+  if (!client_.stopped()) client_.drop_stream(*this);
+}
+
+void H2ClientStream::submit_head(const RequestHead& head, bool end) {
   is_head_ = head.method == Method::kHead;
   is_connect_ = head.method == Method::kConnect;
   upgrade_ = head.upgrade;
@@ -264,7 +284,22 @@ ClientStream* H2Client::open_stream(ClientStreamEvents& events) {
   return &stream;
 }
 
+bool H2Client::allows_extended_connect() const {
+  return nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) ==
+         1;
+}
+
+void H2Client::settle_upgrades() {
+  while (!stopped() && !upgrades_.empty()) {
+    H2ClientStream& stream = *upgrades_.back();
+    upgrades_.pop_back();
+    stream.settle_upgrade();
+  }
+}
+
 void H2Client::on_capacity() {
+  if (settings_came()) settle_upgrades();
+  if (stopped()) return;
   if (draining_ && stream_count() == 0) return close();
   owner_.on_stream_capacity(*this);
 }

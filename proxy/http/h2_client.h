@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "proxy/http/h2_options.h"
 #include "proxy/http/h2_session.h"
@@ -52,6 +53,9 @@ class H2ClientStream final : public ClientStream, public h2::Stream {
   void on_sent() override {}
   void recycle() override;
 
+  void submit_head(const RequestHead& head, bool end);
+  // Of a head that was held back, now that the peer's SETTINGS are there.
+  void settle_upgrade();
   bool finish_head(h2::FieldSection& section, bool end, std::string_view& details);
   bool finish_trailers(h2::FieldSection& section, bool end, std::string_view& details);
   bool note_informational(bool end, std::string_view& details);
@@ -63,12 +67,14 @@ class H2ClientStream final : public ClientStream, public h2::Stream {
   ClientStreamEvents* events_ = nullptr;  // null: nobody listens (any more)
   ResponseHead* head_ = nullptr;
   HeaderMap* trailers_ = nullptr;
+  const RequestHead* held_back_ = nullptr;  // waits for the peer's SETTINGS; null: nothing does
   // Of an extended CONNECT, in the request's arena.
   std::string_view upgrade_;
   std::string_view websocket_key_;
   uint8_t informational_ = 0;
   bool is_head_ : 1 = false;
   bool is_connect_ : 1 = false;
+  bool held_back_end_ : 1 = false;
 };
 
 // The upstream's side of one HTTP/2 connection: many exchanges at a time. One loop.
@@ -109,11 +115,15 @@ class H2Client final : private h2::Session {
   void on_over() override;
   void on_lost(ResetReason reason, std::string_view details) override;
 
+  bool allows_extended_connect() const;
+  void settle_upgrades();
+
   net::Connection connection_;
   H2ClientOwner& owner_;
   uint64_t requests_ = 0;
   bool connected_ = false;
   bool draining_ = false;
+  std::vector<H2ClientStream*> upgrades_;  // whose heads are held back
 };
 
 }  // namespace weir::http

@@ -503,17 +503,24 @@ TEST_F(H2ClientTest, AnIdleConnectionEnds) {
 
 // ---- RFC 8441 ----
 
-TEST_F(H2ClientTest, AnUpgradeBecomesExtendedConnect) {
+class H2UpgradeTest : public H2ClientTest {
+ protected:
+  void start_upgrade() {
+    t_.run([&] {
+      auto one = std::make_unique<Exchange>();
+      RequestHead& head = one->prepare("GET", "/chat");
+      head.upgrade = "websocket";
+      head.headers.add("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+      one->stream = owner_->client->open_stream(*one);
+      one->stream->send_head(head, false);
+      exchanges_.push_back(std::move(one));
+    });
+  }
+};
+
+TEST_F(H2UpgradeTest, BecomesExtendedConnect) {
   Peer peer = open(setting(8, 1));
-  t_.run([&] {
-    auto one = std::make_unique<Exchange>();
-    RequestHead& head = one->prepare("GET", "/chat");
-    head.upgrade = "websocket";
-    head.headers.add("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
-    one->stream = owner_->client->open_stream(*one);
-    one->stream->send_head(head, false);
-    exchanges_.push_back(std::move(one));
-  });
+  start_upgrade();
   const Frame head = peer.wait_for(kHeaders);
   EXPECT_EQ(head.get(":method"), "CONNECT");
   EXPECT_EQ(head.get(":protocol"), "websocket");
@@ -531,6 +538,37 @@ TEST_F(H2ClientTest, AnUpgradeBecomesExtendedConnect) {
   });
   EXPECT_EQ(peer.wait_for(kData).payload, "back");
   EXPECT_EQ(exchange(0).body, "frames");
+}
+
+// RFC 8441 3: a server is not asked before it said that it knows how.
+TEST_F(H2UpgradeTest, WaitsForTheServersSettings) {
+  Peer peer = open_raw();
+  start_upgrade();
+  start("GET", "/plain", true);
+  EXPECT_EQ(peer.wait_for(kHeaders).get(":path"), "/plain");
+  peer.send(settings(setting(8, 1)));
+  EXPECT_EQ(peer.wait_for(kHeaders).get(":protocol"), "websocket");
+}
+
+TEST_F(H2UpgradeTest, GoesToNoServerThatDoesNotKnowIt) {
+  Peer peer = open_raw();
+  start_upgrade();
+  peer.send(settings());
+  EXPECT_HEARD(0, "reset http2.extended_connect_not_allowed");
+  start_upgrade();
+  EXPECT_HEARD(1, "reset http2.extended_connect_not_allowed");
+  EXPECT_EQ(t_.run([&] { return owner_->client->active_streams(); }), 0u);
+  start("GET", "/plain", true);
+  EXPECT_EQ(peer.wait_for(kHeaders).get(":path"), "/plain");
+}
+
+TEST_F(H2UpgradeTest, MayBeGivenUpWhileItWaits) {
+  Peer peer = open_raw();
+  start_upgrade();
+  t_.run([&] { exchange(0).stream->reset(ResetReason::kLocal); });
+  peer.send(settings(setting(8, 1)));
+  start("GET", "/plain", true);
+  EXPECT_EQ(peer.wait_for(kHeaders).get(":path"), "/plain");
 }
 
 }  // namespace

@@ -78,6 +78,7 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   bool stopped() const { return stopped_; }
   bool over() const { return over_; }
   bool drain_finished() const { return drain_finished_; }
+  bool settings_came() const { return settings_came_; }  // the peer's
   void ping_if_silent();
   // A stream that was refused before it was one of ours.
   void note_refused();
@@ -171,6 +172,7 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   bool full_ : 1 = false;  // the socket does not keep up
   bool feeding_ : 1 = false;
   bool settings_begun_ : 1 = false;
+  bool settings_came_ : 1 = false;
   bool pumping_ : 1 = false;
   bool delivery_wanted_ : 1 = false;
   bool write_failed_ : 1 = false;

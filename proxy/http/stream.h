@@ -77,6 +77,7 @@ class ClientStream {
  public:
   virtual ~ClientStream() = default;
 
+  // A head with an upgrade stays as it is until the response or the reset.
   virtual void send_head(const RequestHead& head, bool end) = 0;
   virtual void send_body(std::string_view bytes, bool end) = 0;
   virtual void send_trailers(const HeaderMap& trailers) = 0;
