@@ -209,6 +209,14 @@ std::string_view TlsSession::cipher() const {
   return cipher == nullptr ? std::string_view() : std::string_view(SSL_CIPHER_get_name(cipher));
 }
 
+uint16_t TlsSession::curve() const {
+  return SSL_get_curve_id(ssl_);
+}
+
+uint16_t TlsSession::peer_signature_algorithm() const {
+  return SSL_get_peer_signature_algorithm(ssl_);
+}
+
 std::string TlsSession::session_id() const {
   const SSL_SESSION* session = SSL_get_session(ssl_);
   if (session == nullptr) return {};

@@ -88,7 +88,10 @@ class TlsSession {
   std::string_view sni() const;      // empty without
   std::string_view version() const;  // "TLSv1.3"
   std::string_view cipher() const;   // "TLS_AES_128_GCM_SHA256"
-  std::string session_id() const;    // hexadecimal
+  // As numbers of TLS (RFC 8446 4.2.7, 4.2.3); 0 where there was none, as with a session resumed.
+  uint16_t curve() const;
+  uint16_t peer_signature_algorithm() const;
+  std::string session_id() const;  // hexadecimal
   bool is_server() const;
   bool session_reused() const;
   bool peer_has_certificate() const;

@@ -29,6 +29,16 @@ TlsStats::TlsStats(stats::Registry& registry, const std::string& prefix)
     const std::string name = SSL_CIPHER_get_name(SSL_get_cipher_by_value(value));
     ciphers_[name] = registry.counter(prefix + "ssl.ciphers." + name);
   }
+  for (const uint16_t curve :
+       {SSL_CURVE_SECP256R1, SSL_CURVE_SECP384R1, SSL_CURVE_SECP521R1, SSL_CURVE_X25519})
+    curves_[curve] = registry.counter(prefix + "ssl.curves." + SSL_get_curve_name(curve));
+  for (const uint16_t sigalg :
+       {SSL_SIGN_RSA_PKCS1_SHA1, SSL_SIGN_RSA_PKCS1_SHA256, SSL_SIGN_RSA_PKCS1_SHA384,
+        SSL_SIGN_RSA_PKCS1_SHA512, SSL_SIGN_ECDSA_SHA1, SSL_SIGN_ECDSA_SECP256R1_SHA256,
+        SSL_SIGN_ECDSA_SECP384R1_SHA384, SSL_SIGN_ECDSA_SECP521R1_SHA512,
+        SSL_SIGN_RSA_PSS_RSAE_SHA256, SSL_SIGN_RSA_PSS_RSAE_SHA384, SSL_SIGN_RSA_PSS_RSAE_SHA512})
+    sigalgs_[sigalg] =
+        registry.counter(prefix + "ssl.sigalgs." + SSL_get_signature_algorithm_name(sigalg, 1));
 }
 
 void TlsStats::on_handshake(stats::Shard& shard, const net::TlsSession& session, int error) const {
@@ -39,6 +49,10 @@ void TlsStats::on_handshake(stats::Shard& shard, const net::TlsSession& session,
   if (const auto found = versions_.find(session.version()); found != versions_.end())
     shard.inc(found->second);
   if (const auto found = ciphers_.find(session.cipher()); found != ciphers_.end())
+    shard.inc(found->second);
+  if (const auto found = curves_.find(session.curve()); found != curves_.end())
+    shard.inc(found->second);
+  if (const auto found = sigalgs_.find(session.peer_signature_algorithm()); found != sigalgs_.end())
     shard.inc(found->second);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -31,6 +32,8 @@ class TlsStats {
   stats::CounterId fail_verify_cert_hash_;
   std::map<std::string, stats::CounterId, std::less<>> versions_;
   std::map<std::string, stats::CounterId, std::less<>> ciphers_;
+  std::map<uint16_t, stats::CounterId> curves_;
+  std::map<uint16_t, stats::CounterId> sigalgs_;  // the peer's
 };
 
 }  // namespace weir::tls

@@ -130,6 +130,8 @@ TEST_F(TransportSocketTest, BothSidesMeet) {
   EXPECT_EQ(stats_.value("listener.ssl.no_certificate"), 1u);
   EXPECT_EQ(stats_.value("cluster.c.ssl.versions.TLSv1.2"), 1u);
   EXPECT_EQ(stats_.value("cluster.c.ssl.ciphers.ECDHE-ECDSA-AES128-GCM-SHA256"), 1u);
+  EXPECT_EQ(stats_.value("listener.ssl.curves.X25519"), 1u);
+  EXPECT_EQ(stats_.value("cluster.c.ssl.sigalgs.ecdsa_secp256r1_sha256"), 1u);
 }
 
 // ---- key_log ----
