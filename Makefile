@@ -2,7 +2,7 @@
 # missing, and works on a bare Debian 12 as root.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-asan test-ubsan test-tsan bench bench-xds fmt tidy fuzz filter clean
+.PHONY: help setup build run test test-asan test-ubsan test-tsan test-browser bench bench-xds fmt tidy fuzz filter clean
 
 FUZZ_SECONDS ?= 60
 
@@ -34,6 +34,10 @@ test-ubsan:  ## the tests under UndefinedBehaviorSanitizer alone
 test-tsan:  ## the tests under ThreadSanitizer
 	@bazel/setup build test
 	@bazel/run_tests tsan //...
+
+test-browser:  ## pages in Chromium through the proxy, in every version of HTTP
+	@bazel/setup build test browser
+	@bazel/run_tests opt //tests/browser:browser_test
 
 bench: build  ## compare with nginx and HAProxy, side by side
 	@bazel/setup bench
