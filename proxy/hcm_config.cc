@@ -29,7 +29,11 @@ HcmStats::HcmStats(stats::Registry& r, const std::string& stat_prefix) {
   rq_max_duration_reached = counter("downstream_rq_max_duration_reached");
   rq_overload_close = counter("downstream_rq_overload_close");
   rq_redirected_with_normalized_path = counter("downstream_rq_redirected_with_normalized_path");
-  rq_http10 = counter("downstream_rq_http1_total");
+  rq_http1 = counter("downstream_rq_http1_total");
+  rq_http2 = counter("downstream_rq_http2_total");
+  cx_ssl = {counter("downstream_cx_ssl_total"), gauge("downstream_cx_ssl_active")};
+  cx_http1 = {counter("downstream_cx_http1_total"), gauge("downstream_cx_http1_active")};
+  cx_http2 = {counter("downstream_cx_http2_total"), gauge("downstream_cx_http2_active")};
   no_route = counter("no_route");
   no_cluster = counter("no_cluster");
   rq_direct_response = counter("rq_direct_response");

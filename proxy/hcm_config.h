@@ -41,8 +41,14 @@ struct HcmStats {
   stats::CounterId rq_total, rq_completed, rq_1xx, rq_2xx, rq_3xx, rq_4xx, rq_5xx, rq_rx_reset,
       rq_tx_reset, rq_timeout, rq_idle_timeout, rq_max_duration_reached, rq_overload_close,
       rq_redirected_with_normalized_path, no_route, no_cluster, rq_direct_response, rq_redirect,
-      rq_header_timeout, rq_http10, cx_upgrades_total;
+      rq_header_timeout, rq_http1, rq_http2, cx_upgrades_total;
   stats::GaugeId rq_active;
+  // Of some of the connections.
+  struct Connections {
+    stats::CounterId total;
+    stats::GaugeId active;
+  };
+  Connections cx_ssl, cx_http1, cx_http2;
   stats::HistogramId rq_time;
 
   stats::CounterId by_class(uint16_t status) const;

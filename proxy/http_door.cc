@@ -14,6 +14,7 @@ HttpDoor::~HttpDoor() {
 void HttpDoor::accept(http::Arrival arrival) {
   worker_.stats().inc(hcm_->stats.cx_total);
   worker_.stats().add(hcm_->stats.cx_active, 1);
+  if (arrival.socket.tls != nullptr) count(hcm_->stats.cx_ssl);
   if (speaks_http2(arrival)) return start_http2(std::move(arrival));
   connections_.add(std::make_unique<http::H1Server>(worker_.loop(), *this, hcm_->h1))
       .start(std::move(arrival));
@@ -26,9 +27,16 @@ bool HttpDoor::speaks_http2(const http::Arrival& arrival) const {
 }
 
 void HttpDoor::start_http2(http::Arrival arrival) {
-  connections_
-      .add(std::make_unique<http::H2Server>(worker_.loop(), *this, hcm_->h2, worker_.stats()))
-      .start(std::move(arrival));
+  http::ServerConnection& connection = connections_.add(
+      std::make_unique<http::H2Server>(worker_.loop(), *this, hcm_->h2, worker_.stats()));
+  connection.http_version = 2;
+  count(hcm_->stats.cx_http2);
+  connection.start(std::move(arrival));
+}
+
+void HttpDoor::count(const HcmStats::Connections& which) {
+  worker_.stats().inc(which.total);
+  worker_.stats().add(which.active, 1);
 }
 
 void HttpDoor::on_http2_preface(http::ServerConnection& connection, std::string_view bytes) {
@@ -51,6 +59,11 @@ void HttpDoor::drain_some(int64_t grace_ms, double share) {
 
 http::ServerStreamEvents& HttpDoor::begin_stream(http::ServerConnection& connection,
                                                  http::ServerStream& stream) {
+  // Before its first request it might have turned out to be HTTP/2.
+  if (connection.http_version == 0) {
+    connection.http_version = 1;
+    count(hcm_->stats.cx_http1);
+  }
   Request& request = worker_.take_request();
   request.begin(connection, stream, *hcm_);
   return request;
@@ -72,6 +85,10 @@ bool HttpDoor::draining() const {
 void HttpDoor::on_closed(http::ServerConnection& connection) {
   worker_.stats().inc(hcm_->stats.cx_destroy);
   worker_.stats().add(hcm_->stats.cx_active, -1);
+  if (connection.connection().tls() != nullptr) worker_.stats().add(hcm_->stats.cx_ssl.active, -1);
+  if (connection.http_version != 0)
+    worker_.stats().add(
+        (connection.http_version == 2 ? hcm_->stats.cx_http2 : hcm_->stats.cx_http1).active, -1);
   connections_.retire(connection);
   entrance_.connection_closed();
 }

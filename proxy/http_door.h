@@ -40,6 +40,7 @@ class HttpDoor : public http::ServerConnectionOwner {
  private:
   bool speaks_http2(const http::Arrival& arrival) const;
   void start_http2(http::Arrival arrival);
+  void count(const HcmStats::Connections& which);
 
   Worker& worker_;
   Entrance& entrance_;

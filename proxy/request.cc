@@ -79,6 +79,7 @@ void Request::note_start() {
   if (info_.tls != nullptr) info_.requested_server_name = info_.tls->sni();
   stats::Shard& stats = worker_.stats();
   stats.inc(hcm_->stats.rq_total);
+  stats.inc(info_.protocol == http::Protocol::kHttp2 ? hcm_->stats.rq_http2 : hcm_->stats.rq_http1);
   stats.add(hcm_->stats.rq_active, 1);
   counted_ = true;
 }

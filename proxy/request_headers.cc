@@ -255,10 +255,7 @@ void append_via(Request& request, HeaderMap& headers) {
   const std::string_view via = request.hcm().via;
   bool present = false;
   const std::string_view old = headers.joined("via", present);
-  const std::string_view version =
-      request.info().protocol == http::Protocol::kHttp10 ? "1.0 " : "1.1 ";
-  headers.set(Known::kVia, old.empty() ? request.arena().concat({version, via})
-                                       : request.arena().concat({old, ", ", version, via}));
+  headers.set(Known::kVia, old.empty() ? via : request.arena().concat({old, ", ", via}));
 }
 
 http::FormatInput format_input(Request& request, const http::ResponseHead* response) {

@@ -22,8 +22,10 @@ constexpr UnsupportedField<TableConfig> kUnsupportedTable[] = {
      [](const TableConfig& c) { return c.cluster_specifier_plugins_size() > 0; }, ""},
 };
 
+// What a proxy in front was told over plain HTTP is plain, even if it encrypts the way to us.
 bool over_tls(const RouteTable::Query& query) {
-  return query.tls || query.request.headers.get(Known::kForwardedProto) == "https";
+  const std::string_view proto = query.request.headers.get(Known::kForwardedProto);
+  return proto.empty() ? query.tls : proto == "https";
 }
 
 // Of a host with require_tls.

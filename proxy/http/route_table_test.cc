@@ -191,6 +191,10 @@ TEST_F(RouteTableTest, SendsPlainRequestsToHttpsWhereTheHostRequiresIt) {
   EXPECT_EQ(route_for("a.com", "/", {{"x-forwarded-proto", "https"}}), "r");
   const TestRequest request("a.com", "/");
   EXPECT_EQ(table->find({.request = request.head, .tls = true})->name, "r");
+  // A proxy in front got it in the clear, and came to us over TLS.
+  TestRequest relayed("a.com", "/");
+  relayed.head.headers.add("x-forwarded-proto", "http");
+  EXPECT_EQ(table->find({.request = relayed.head, .tls = true})->name, "");
 
   ASSERT_TRUE(compile("virtual_hosts { name: 'h' domains: '*' require_tls: EXTERNAL_ONLY" + rest));
   EXPECT_EQ(route_for("a.com", "/", {{"x-envoy-internal", "true"}}), "r");

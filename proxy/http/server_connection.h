@@ -79,7 +79,8 @@ class ServerConnection {
   // What is left of this object is to be retired; on_closed does not come.
   Arrival give_up_socket();
 
-  uint32_t slot = 0;  // the owner's
+  uint32_t slot = 0;         // the owner's
+  uint8_t http_version = 0;  // the owner's, for its statistics: 1 or 2; 0 while it is not known
 
  protected:
   void adopt(Arrival& arrival);

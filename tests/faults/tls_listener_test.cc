@@ -428,6 +428,18 @@ TEST_F(TlsListener, ByAlpnItSpeaksHttp2) {
   EXPECT_EQ(curl(proxy, "/", one).output, "ok 1.1");
   one.back() = "--no-alpn";
   EXPECT_EQ(curl(proxy, "/", one).output, "ok 1.1");
+  const std::string manager = "http.test.downstream_";
+  for (const auto& [name, count] : {std::pair("cx_ssl_total", 3),
+                                    {"cx_http1_total", 2},
+                                    {"cx_http2_total", 1},
+                                    {"rq_http1_total", 2},
+                                    {"rq_http2_total", 1}})
+    EXPECT_EQ(proxy.stat(manager + name), count) << name;
+  EXPECT_TRUE(eventually([&] {
+    return proxy.stat(manager + "cx_ssl_active") == 0 &&
+           proxy.stat(manager + "cx_http1_active") == 0 &&
+           proxy.stat(manager + "cx_http2_active") == 0;
+  }));
 }
 
 TEST_F(TlsListener, AReloadLosesNobodyOnTheWay) {
