@@ -429,10 +429,8 @@ TEST_F(InPlace, AMoveIntoTheWatchedDirectoryBringsNewFiles) {
   move_something();
   EXPECT_TRUE(eventually([&] { return shown(*tls) == "CN=second"; }));
   EXPECT_TRUE(eventually([&] { return authority(*tls) == "CN=next root"; }));
-  EXPECT_TRUE(eventually([&] {
-    return logged().find("took over new secrets of '" + moved_.string() + "'\n") !=
-           std::string::npos;
-  }));
+  EXPECT_TRUE(eventually(
+      [&] { return logged().find("tls.key of " + moved_.string() + "'\n") != std::string::npos; }));
 }
 
 TEST_F(InPlace, WhatCannotBeUsedLeavesTheOldOne) {
