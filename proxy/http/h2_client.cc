@@ -62,9 +62,7 @@ void H2ClientStream::send_head(const RequestHead& head, bool end) {
   held_back_ = &head;
   held_back_end_ = end;
   client_.upgrades_.push_back(this);
-  if (!client_.settings_came()) return;
-  client_.loop().defer(&client_,
-                       [](void* client) { static_cast<H2Client*>(client)->settle_upgrades(); });
+  if (client_.settings_came()) client_.call_back_later();
 }
 
 void H2ClientStream::settle_upgrade() {
@@ -317,10 +315,12 @@ void H2Client::drain() {
 // GOAWAY, if any, is still to be sent: what ends the connection comes after this turn's writes.
 void H2Client::on_over() {
   draining_ = true;
-  loop().defer(this, [](void* self) {
-    auto& client = *static_cast<H2Client*>(self);
-    client.on_lost(client.over_reason_, client.over_details_);
-  });
+  call_back_later();
+}
+
+void H2Client::on_called_back() {
+  if (over()) return on_lost(over_reason_, over_details_);
+  settle_upgrades();
 }
 
 void H2Client::on_lost(ResetReason reason, std::string_view details) {

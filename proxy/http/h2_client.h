@@ -113,6 +113,7 @@ class H2Client final : private h2::Session {
   void on_capacity() override;
   void on_goaway() override;
   void on_over() override;
+  void on_called_back() override;
   void on_lost(ResetReason reason, std::string_view details) override;
 
   bool allows_extended_connect() const;

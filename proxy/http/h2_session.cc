@@ -116,7 +116,18 @@ bool Session::deliver_kept() {
   return true;
 }
 
+void Session::call_back_later() {
+  callback_wanted_ = true;
+  wire_.request_resume();
+}
+
 void Session::on_readable() {
+  if (callback_wanted_) {
+    callback_wanted_ = false;
+    on_called_back();
+    loop().flush();
+    if (stopped_) return;
+  }
   if (kept_ != nullptr) take_kept();
   if (stopped_ || (delivery_wanted_ && !deliver_kept())) return;
   for (int i = 0; i < kMaxReadsPerEvent; ++i) {

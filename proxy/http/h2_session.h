@@ -45,6 +45,8 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   // All that is to be said was said. The side breaks the streams that are left with
   // `over_reason` and `over_details`, and closes or lingers.
   virtual void on_over() = 0;
+  // As `call_back_later` asked.
+  virtual void on_called_back() {}
   // The socket is of no use any more. As on_over, but it closes at once.
   virtual void on_lost(ResetReason reason, std::string_view details) = 0;
 
@@ -70,6 +72,8 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   void linger();
   // Nothing happens any more.
   void stop();
+  // on_called_back follows, after this turn's writes; what it lets others write is flushed.
+  void call_back_later();
 
   void pump_soon() { wire_.request_pump(); }
   net::Loop& loop() { return wire_.loop(); }
@@ -173,6 +177,7 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   bool feeding_ : 1 = false;
   bool settings_begun_ : 1 = false;
   bool settings_came_ : 1 = false;
+  bool callback_wanted_ : 1 = false;
   bool pumping_ : 1 = false;
   bool delivery_wanted_ : 1 = false;
   bool write_failed_ : 1 = false;

@@ -428,7 +428,7 @@ TEST_F(TlsListener, ByAlpnItSpeaksHttp2) {
   EXPECT_EQ(curl(proxy, "/", one).output, "ok 1.1");
   one.back() = "--no-alpn";
   EXPECT_EQ(curl(proxy, "/", one).output, "ok 1.1");
-  const std::string manager = "http.test.downstream_";
+  const std::string manager = "http.front.downstream_";
   for (const auto& [name, count] : {std::pair("cx_ssl_total", 3),
                                     {"cx_http1_total", 2},
                                     {"cx_http2_total", 1},

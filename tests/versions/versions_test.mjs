@@ -50,12 +50,21 @@ async function freePort() {
   return port;
 }
 
+// SETTINGS, and soon after the first request DATA of stream 0, which ends the connection.
+const breaker = net.createServer((socket) => {
+  socket.on("error", () => {});
+  socket.write(Buffer.from("000000040000000000", "hex"));
+  socket.once("data", () => setTimeout(
+    () => socket.write(Buffer.from("00000100000000000078", "hex")), 20));
+});
+
 const secure = {cert, key};
 const ports = {
   h1: await listening(http.createServer(answer)),
   h2: await listening(http2.createServer(answer)),
   tls1: await listening(https.createServer(secure, answer)),
   tls2: await listening(http2.createSecureServer(secure, answer)),
+  broken: await listening(breaker),
   both: await listening(http2.createSecureServer({...secure, allowHTTP1: true}, answer)),
   plain: await freePort(),
   tls: await freePort(),
@@ -148,6 +157,35 @@ async function checkPair(client, ask, name) {
   assert.ok(all.every(({status}) => status === 200));
 }
 
+// ---- what goes wrong ----
+
+// What an HTTP/1 client gets that waits for nothing but the end of the connection.
+async function bytesOf(port, lines) {
+  const socket = net.connect(port, "127.0.0.1");
+  socket.setTimeout(10_000, () => socket.destroy(new Error("timeout")));
+  socket.write(lines.join("\r\n") + "\r\n\r\n");
+  let text = "";
+  for await (const piece of socket) text += piece;
+  return text;
+}
+
+const upgrade = ["GET /h2/chat HTTP/1.1", "host: a", "connection: upgrade", "upgrade: websocket",
+  "sec-websocket-version: 13", "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="];
+
+// The upstream's `http2` does not announce extended CONNECT (RFC 8441).
+async function checkUnknownUpgrade(ask) {
+  for (let i = 0; i < 5; ++i)
+    assert.match(await bytesOf(ports.plain, upgrade), /^HTTP\/1.1 502 /);
+  assert.equal((await ask("/h2/one", "GET")).status, 200);
+}
+
+// The answer must not wait for something else to happen.
+async function checkBrokenUpstream() {
+  const lines = ["GET /broken HTTP/1.1", "host: broken", "connection: close"];
+  for (let i = 0; i < 5; ++i)
+    assert.match(await bytesOf(ports.plain, lines), /^HTTP\/1.1 502 /);
+}
+
 // ---- tools that people use ----
 
 async function checkCurl(name, flags, scheme, port, version) {
@@ -193,6 +231,9 @@ try {
     await check(`h2load http to ${name}`, () => checkH2load(name, "http", ports.plain));
     await check(`h2load https to ${name}`, () => checkH2load(name, "https", ports.tls));
   }
+  await check("a WebSocket to an upstream that knows none",
+    () => checkUnknownUpgrade(clients["plain h1"]));
+  await check("an upstream that breaks HTTP/2", checkBrokenUpstream);
   await check("nghttp", async () => {
     const {stdout} = await run("nghttp", [`https://127.0.0.1:${ports.tls}/h2/one`],
       {timeout: 10_000});

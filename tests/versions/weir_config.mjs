@@ -18,6 +18,10 @@ export const clusters = {
       {http_protocol_options: {}, http2_protocol_options: {}}}},
 };
 
+// An upstream that breaks HTTP/2.
+const broken = {tls: false, upstream: "broken",
+  say: {explicit_http_config: {http2_protocol_options: {}}}};
+
 function cluster(name, {tls, upstream, say}, ports, files) {
   const options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
   return {
@@ -37,8 +41,9 @@ function chain(tls, files) {
   const manager = {
     ...type("filters.network.http_connection_manager.v3.HttpConnectionManager"),
     stat_prefix: "front",
+    upgrade_configs: [{upgrade_type: "websocket"}],
     route_config: {virtual_hosts: [{name: "all", domains: ["*"],
-      routes: Object.keys(clusters).map((name) => (
+      routes: ["broken", ...Object.keys(clusters)].map((name) => (
         {match: {path_separated_prefix: "/" + name}, route: {cluster: name}}))}]},
     http_filters: [{name: "router", typed_config: type("filters.http.router.v3.Router")}],
   };
@@ -58,6 +63,7 @@ export function bootstrap(ports, files) {
       {name: "plain", address: address(ports.plain), filter_chains: [chain(false, files)]},
       {name: "tls", address: address(ports.tls), filter_chains: [chain(true, files)]},
     ],
-    clusters: Object.entries(clusters).map(([name, how]) => cluster(name, how, ports, files)),
+    clusters: Object.entries({broken, ...clusters})
+      .map(([name, how]) => cluster(name, how, ports, files)),
   }};
 }
