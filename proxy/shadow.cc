@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "proxy/request.h"
-#include "proxy/upstream/host_feedback.h"
 #include "proxy/worker.h"
 
 namespace weir {
@@ -12,7 +11,7 @@ namespace weir {
 Shadow::Shadow(Worker& worker, upstream::WorkerCluster& cluster, const http::RequestHead& original,
                bool suffix_host, int64_t timeout_ms)
     : worker_(worker),
-      cluster_(cluster),
+      call_(cluster, *this),
       head_(arena_),
       response_(arena_),
       body_(worker.loop().blocks()),
@@ -37,7 +36,7 @@ void Shadow::add_body(std::string_view bytes, bool end) {
     if (end) finish();
     return;
   }
-  if (body_.size() + bytes.size() > cluster_.config().buffer_limit_bytes) {
+  if (body_.size() + bytes.size() > call_.cluster().config().buffer_limit_bytes) {
     too_large_ = true;
     body_.clear();
     if (end) finish();
@@ -52,46 +51,28 @@ void Shadow::abandon() {
 }
 
 void Shadow::start() {
-  if (cluster_.drop_request() != upstream::Drop::kNo) return finish();
   head_.content_length = static_cast<int64_t>(body_.size());
   if (timeout_ms_ > 0) timer_.set(worker_.loop().timers(), worker_.loop().now_ms() + timeout_ms_);
-  holds_slot_ = cluster_.requests(false).try_acquire();
-  if (!holds_slot_) return finish();
-  upstream::Host* chosen = cluster_.pick(std::nullopt, {});
-  if (chosen == nullptr) return finish();
-  host_ = chosen;
-  cluster_.begin(*host_);
   upstream::Lent lent;
   upstream::Wish wish;
-  wish.set_host(head_.authority, cluster_.config());
-  switch (host_->acquire(*this, false, lent, wish)) {
-    case upstream::Host::Outcome::kLent:
-      return send(lent);
-    case upstream::Host::Outcome::kWaiting:
-      return;
-    case upstream::Host::Outcome::kOverflow:
-      return finish();
-  }
-}
-
-void Shadow::on_connection(const upstream::Lent& lent) {
-  send(lent);
+  wish.set_host(head_.authority, call_.cluster().config());
+  const upstream::ClusterCall::Start outcome = call_.start(wish, lent);
+  if (outcome == upstream::ClusterCall::Start::kLent) return on_connection(lent);
+  if (outcome != upstream::ClusterCall::Start::kWaiting) finish();
 }
 
 void Shadow::on_no_connection(http::ResetReason reason, std::string_view /*details*/) {
-  if (host_->feedback() != nullptr && reason != http::ResetReason::kOverflow)
-    host_->feedback()->on_broken();
+  call_.on_no_connection(reason);
   finish();
 }
 
-void Shadow::send(const upstream::Lent& lent) {
-  stream_ = lent.stream;
-  if (host_->feedback() != nullptr) host_->feedback()->on_connected();
-  stream_->send_head(head_, body_.empty());
+void Shadow::on_connection(const upstream::Lent& lent) {
+  call_.on_connection(lent);
+  call_.stream()->send_head(head_, body_.empty());
   size_t left = body_.size();
   body_.for_each([&](std::string_view run) {
     left -= run.size();
-    if (stream_ != nullptr) stream_->send_body(run, left == 0);
+    if (call_.stream() != nullptr) call_.stream()->send_body(run, left == 0);
   });
   worker_.loop().flush();
 }
@@ -102,28 +83,25 @@ http::ResponseHead& Shadow::fresh_response_head() {
 }
 
 void Shadow::on_response_head(bool end) {
-  cluster_.shard().inc(cluster_.stats().rq_completed);
-  cluster_.shard().inc(cluster_.stats().by_class(response_.status));
-  if (host_->feedback() != nullptr) host_->feedback()->on_response(response_.status);
+  call_.on_response_head(response_.status, response_.status);
   if (!end) return;
-  stream_ = nullptr;
+  call_.on_stream_over();
   finish();
 }
 
 void Shadow::on_response_body(std::string_view /*bytes*/, bool end) {
   if (!end) return;
-  stream_ = nullptr;
+  call_.on_stream_over();
   finish();
 }
 
 void Shadow::on_response_trailers(http::HeaderMap& /*trailers*/) {
-  stream_ = nullptr;
+  call_.on_stream_over();
   finish();
 }
 
 void Shadow::on_upstream_reset(http::ResetReason /*reason*/, std::string_view /*details*/) {
-  stream_ = nullptr;
-  if (host_->feedback() != nullptr) host_->feedback()->on_broken();
+  call_.on_reset();
   finish();
 }
 
@@ -135,11 +113,7 @@ void Shadow::finish() {
   if (finished_) return;
   finished_ = true;
   timer_.cancel();
-  upstream::Pool::cancel_waiting(*this);
-  if (stream_ != nullptr) std::exchange(stream_, nullptr)->reset(http::ResetReason::kLocal);
-  if (host_ != nullptr) cluster_.end(*std::exchange(host_, nullptr));
-  if (holds_slot_) cluster_.requests(false).release();
-  holds_slot_ = false;
+  call_.let_go();
   worker_.remove_shadow(*this);
 }
 

@@ -9,6 +9,7 @@
 #include "proxy/http/route.h"
 #include "proxy/http/stream.h"
 #include "proxy/net/timer_wheel.h"
+#include "proxy/upstream/cluster_call.h"
 #include "proxy/upstream/worker_cluster.h"
 
 namespace weir {
@@ -45,28 +46,24 @@ class Shadow : private http::ClientStreamEvents,
   void on_response_head(bool end) override;
   void on_response_body(std::string_view bytes, bool end) override;
   void on_response_trailers(http::HeaderMap& trailers) override;
-  void on_stream_over() override { stream_ = nullptr; }
+  void on_stream_over() override { call_.on_stream_over(); }
   void on_upstream_reset(http::ResetReason reason, std::string_view details) override;
   void on_upstream_full(bool /*full*/) override {}
   void on_timer(net::Timer& timer) override;
 
   void start();
-  void send(const upstream::Lent& lent);
   void finish();
 
   Worker& worker_;
-  upstream::WorkerCluster& cluster_;
+  upstream::ClusterCall call_;
   Arena arena_;
   http::RequestHead head_;
   http::ResponseHead response_;
   Buffer body_;
   net::Timer timer_;
   int64_t timeout_ms_;
-  upstream::Host* host_ = nullptr;
-  http::ClientStream* stream_ = nullptr;
   bool too_large_ = false;
   bool finished_ = false;
-  bool holds_slot_ = false;
 };
 
 // The copies of one request, until its body is whole. Part of a Forward. One loop.

@@ -2,8 +2,6 @@
 
 #include <optional>
 
-#include "proxy/upstream/host_feedback.h"
-
 namespace weir::upstream {
 namespace {
 
@@ -34,7 +32,7 @@ bool speaks_http2(const ClusterConfig& config) {
 }  // namespace
 
 GrpcStream::GrpcStream(WorkerCluster& cluster, net::Loop& loop, GrpcStreamEvents& events)
-    : cluster_(cluster),
+    : call_(cluster, *this),
       loop_(loop),
       events_(events),
       head_(arena_),
@@ -59,11 +57,11 @@ void GrpcStream::start(const GrpcMethod& method) {
 }
 
 void GrpcStream::write_head(const GrpcMethod& method) {
-  const std::string& name = cluster_.config().name;
+  const std::string& name = call_.cluster().config().name;
   head_.method = http::Method::kPost;
   head_.method_text = "POST";
   head_.protocol = http::Protocol::kHttp2;
-  head_.scheme = cluster_.config().tls != nullptr ? "https" : "http";
+  head_.scheme = call_.cluster().config().tls != nullptr ? "https" : "http";
   head_.path = arena_.concat({"/", method.service, "/", method.method});
   head_.authority = arena_.copy(method.authority.empty() ? name : method.authority);
   http::HeaderMap& headers = head_.headers;
@@ -78,35 +76,23 @@ void GrpcStream::write_head(const GrpcMethod& method) {
 }
 
 void GrpcStream::connect() {
-  if (!speaks_http2(cluster_.config()))
-    return fail_soon(GrpcStatus::kUnavailable,
-                     "cluster '" + cluster_.config().name + "' is not configured for HTTP/2");
-  if (cluster_.drop_request() != Drop::kNo)
-    return fail_soon(GrpcStatus::kUnavailable, "drop overload");
-  holds_slot_ = cluster_.requests(false).try_acquire();
-  if (!holds_slot_) return fail_soon(GrpcStatus::kUnavailable, "too many requests are under way");
-  host_ = cluster_.pick(std::nullopt, {});
-  if (host_ == nullptr) return fail_soon(GrpcStatus::kUnavailable, "no healthy upstream");
-  cluster_.begin(*host_);
+  if (!speaks_http2(call_.cluster().config()))
+    return fail_soon(GrpcStatus::kUnavailable, "cluster '" + call_.cluster().config().name +
+                                                   "' is not configured for HTTP/2");
   Lent lent;
   Wish wish{.downstream = http::Protocol::kHttp2};
-  wish.set_host(head_.authority, cluster_.config());
-  switch (host_->acquire(*this, false, lent, wish)) {
-    case Host::Outcome::kLent:
-      return on_connection(lent);
-    case Host::Outcome::kWaiting:
-      return;
-    case Host::Outcome::kOverflow:
-      return fail_soon(GrpcStatus::kUnavailable, "too many connections or requests");
-  }
+  wish.set_host(head_.authority, call_.cluster().config());
+  const ClusterCall::Start outcome = call_.start(wish, lent);
+  if (outcome == ClusterCall::Start::kLent) return on_connection(lent);
+  if (outcome != ClusterCall::Start::kWaiting)
+    fail_soon(GrpcStatus::kUnavailable, std::string(ClusterCall::why_not(outcome)));
 }
 
 void GrpcStream::on_connection(const Lent& lent) {
-  stream_ = lent.stream;
-  if (host_->feedback() != nullptr) host_->feedback()->on_connected();
+  call_.on_connection(lent);
   const bool end = end_wanted_ && waiting_.empty();
-  stream_->send_head(head_, end);
-  if (paused_ && stream_ != nullptr) stream_->pause_reading(true);
+  call_.stream()->send_head(head_, end);
+  if (paused_ && call_.stream() != nullptr) call_.stream()->pause_reading(true);
   if (end || waiting_.empty()) return;
   std::string bytes(waiting_.size(), '\0');
   waiting_.take(bytes.data(), bytes.size());
@@ -114,9 +100,7 @@ void GrpcStream::on_connection(const Lent& lent) {
 }
 
 void GrpcStream::on_no_connection(ResetReason reason, std::string_view details) {
-  ++host_->counters.rq_error;
-  if (host_->feedback() != nullptr && reason != ResetReason::kOverflow)
-    host_->feedback()->on_broken();
+  call_.on_no_connection(reason);
   fail(status_of(reason), "no connection: " + std::string(details));
 }
 
@@ -125,7 +109,7 @@ void GrpcStream::on_no_connection(ResetReason reason, std::string_view details) 
 void GrpcStream::send(std::string_view message, bool end) {
   if (over_ || end_wanted_) return;
   end_wanted_ = end;
-  if (stream_ == nullptr) {
+  if (call_.stream() == nullptr) {
     const auto prefix = http::grpc_prefix(static_cast<uint32_t>(message.size()));
     waiting_.append({prefix.data(), prefix.size()});
     waiting_.append(message);
@@ -139,7 +123,7 @@ void GrpcStream::send(std::string_view message, bool end) {
 void GrpcStream::finish_sending() {
   if (over_ || end_wanted_) return;
   end_wanted_ = true;
-  if (stream_ != nullptr) stream_->send_body({}, true);
+  if (call_.stream() != nullptr) call_.stream()->send_body({}, true);
 }
 
 // The bytes have to be there until the loop's next flush.
@@ -147,11 +131,11 @@ void GrpcStream::write(std::string frame, bool end) {
   auto kept = std::make_unique<std::string>(std::move(frame));
   const std::string_view bytes = *kept;
   loop_.retire(std::move(kept));
-  stream_->send_body(bytes, end);
+  call_.stream()->send_body(bytes, end);
 }
 
 bool GrpcStream::full() const {
-  return full_ || waiting_.size() > cluster_.config().buffer_limit_bytes;
+  return full_ || waiting_.size() > call_.cluster().config().buffer_limit_bytes;
 }
 
 void GrpcStream::on_upstream_full(bool full) {
@@ -161,7 +145,7 @@ void GrpcStream::on_upstream_full(bool full) {
 
 void GrpcStream::pause_reading(bool pause) {
   paused_ = pause;
-  if (stream_ != nullptr) stream_->pause_reading(pause);
+  if (call_.stream() != nullptr) call_.stream()->pause_reading(pause);
 }
 
 // ---- the response ----
@@ -173,12 +157,8 @@ http::ResponseHead& GrpcStream::fresh_response_head() {
 
 void GrpcStream::on_response_head(bool end) {
   const uint16_t status = response_.status;
-  cluster_.shard().inc(cluster_.stats().rq_completed);
-  cluster_.shard().inc(cluster_.stats().by_class(status));
-  if (host_->feedback() != nullptr) {
-    const auto code = http::grpc_status_of(nullptr, &response_.headers);
-    host_->feedback()->on_response(code ? http::http_status_of_grpc(*code) : status);
-  }
+  const auto code = http::grpc_status_of(nullptr, &response_.headers);
+  call_.on_response_head(status, code ? http::http_status_of_grpc(*code) : status);
   if (end) return end_of_response(nullptr);
   if (status != 200)
     return fail(http::grpc_status_of_http(status),
@@ -239,9 +219,7 @@ void GrpcStream::end_of_response(const http::HeaderMap* trailers) {
 }
 
 void GrpcStream::on_upstream_reset(ResetReason reason, std::string_view details) {
-  stream_ = nullptr;
-  cluster_.shard().inc(cluster_.stats().rq_rx_reset);
-  if (host_->feedback() != nullptr) host_->feedback()->on_broken();
+  call_.on_reset();
   fail(status_of(reason), "the call broke off: " + std::string(details));
 }
 
@@ -249,7 +227,7 @@ void GrpcStream::on_upstream_reset(ResetReason reason, std::string_view details)
 
 void GrpcStream::on_timer(net::Timer& /*timer*/) {
   if (fails_soon_) return close(std::move(soon_), nullptr);
-  cluster_.shard().inc(cluster_.stats().rq_timeout);
+  call_.cluster().shard().inc(call_.cluster().stats().rq_timeout);
   fail(GrpcStatus::kDeadlineExceeded, "the deadline has passed");
 }
 
@@ -267,9 +245,7 @@ void GrpcStream::fail_soon(GrpcStatus status, std::string message) {
 void GrpcStream::close(GrpcOutcome outcome, const http::HeaderMap* trailers) {
   if (over_) return;
   over_ = true;
-  if (host_ != nullptr)
-    ++(http::http_status_of_grpc(outcome.code) < 500 ? host_->counters.rq_success
-                                                     : host_->counters.rq_error);
+  call_.note_outcome(http::http_status_of_grpc(outcome.code) < 500);
   let_go();
   timer_.cancel();
   events_.on_closed(outcome, trailers);
@@ -279,17 +255,12 @@ void GrpcStream::cancel() {
   if (!started_ || over_) return;
   over_ = true;
   timer_.cancel();
-  if (stream_ != nullptr) cluster_.shard().inc(cluster_.stats().rq_tx_reset);
+  if (call_.stream() != nullptr) call_.cluster().shard().inc(call_.cluster().stats().rq_tx_reset);
   let_go();
 }
 
 void GrpcStream::let_go() {
-  Pool::cancel_waiting(*this);
-  // A server may end the call before we have; then the stream still stands.
-  if (stream_ != nullptr) std::exchange(stream_, nullptr)->reset(ResetReason::kLocal);
-  if (host_ != nullptr) cluster_.end(*std::exchange(host_, nullptr));
-  if (holds_slot_) cluster_.requests(false).release();
-  holds_slot_ = false;
+  call_.let_go();
   waiting_.clear();
 }
 

@@ -13,6 +13,7 @@
 #include "proxy/http/grpc.h"
 #include "proxy/http/grpc_frame.h"
 #include "proxy/http/stream.h"
+#include "proxy/upstream/cluster_call.h"
 #include "proxy/upstream/worker_cluster.h"
 
 // The one gRPC client of the house: for xDS, ext_authz, rate limits and access log services. It
@@ -91,7 +92,7 @@ class GrpcStream : private http::ClientStreamEvents,
   void on_response_head(bool end) override;
   void on_response_body(std::string_view bytes, bool end) override;
   void on_response_trailers(http::HeaderMap& trailers) override;
-  void on_stream_over() override { stream_ = nullptr; }
+  void on_stream_over() override { call_.on_stream_over(); }
   void on_upstream_reset(http::ResetReason reason, std::string_view details) override;
   void on_upstream_full(bool full) override;
   void on_timer(net::Timer& timer) override;
@@ -108,14 +109,12 @@ class GrpcStream : private http::ClientStreamEvents,
   void close(GrpcOutcome outcome, const http::HeaderMap* trailers);
   void let_go();
 
-  WorkerCluster& cluster_;
+  ClusterCall call_;
   net::Loop& loop_;
   GrpcStreamEvents& events_;
   Arena arena_;
   http::RequestHead head_;
   http::ResponseHead response_;
-  Host* host_ = nullptr;
-  http::ClientStream* stream_ = nullptr;
   Buffer waiting_;  // until a connection stands
   http::GrpcFrameReader reader_{0};
   net::Timer timer_;
@@ -123,7 +122,6 @@ class GrpcStream : private http::ClientStreamEvents,
   size_t max_message_bytes_ = 0;
   bool* gone_ = nullptr;  // set by the destructor while messages are handed out
   bool started_ = false;
-  bool holds_slot_ = false;
   bool end_wanted_ = false;  // no further message of ours
   bool full_ = false;
   bool paused_ = false;

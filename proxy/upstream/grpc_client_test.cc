@@ -362,6 +362,7 @@ TEST_F(GrpcClientTest, NobodyListens) {
   listener_ = RawSocket::listen();
   start(kEcho, {"one"}, true);
   expect_end(GrpcStatus::kUnavailable, "no connection: connection_refused");
+  EXPECT_EQ(t_.run([&] { return cluster_->host(0).counters.rq_error; }), 1u);
   EXPECT_NE(closed.text(), listener_.address().text());
 }
 

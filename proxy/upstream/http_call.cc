@@ -9,7 +9,7 @@ using http::Known;
 using http::ResetReason;
 
 HttpCall::HttpCall(WorkerCluster& cluster, net::Loop& loop, size_t max_body_bytes, Done done)
-    : cluster_(cluster),
+    : call_(cluster, *this),
       loop_(loop),
       max_body_bytes_(max_body_bytes),
       done_(std::move(done)),
@@ -18,8 +18,8 @@ HttpCall::HttpCall(WorkerCluster& cluster, net::Loop& loop, size_t max_body_byte
       timer_(*this) {}
 
 HttpCall::~HttpCall() {
-  if (stream_ != nullptr) cluster_.shard().inc(cluster_.stats().rq_tx_reset);
-  let_go();
+  if (call_.stream() != nullptr) call_.cluster().shard().inc(call_.cluster().stats().rq_tx_reset);
+  call_.let_go();
 }
 
 // ---- the request ----
@@ -28,9 +28,9 @@ void HttpCall::post(std::string_view path, std::string_view content_type, std::s
   body_ = std::move(body);
   head_.method = http::Method::kPost;
   head_.method_text = "POST";
-  head_.scheme = cluster_.config().tls != nullptr ? "https" : "http";
+  head_.scheme = call_.cluster().config().tls != nullptr ? "https" : "http";
   head_.path = arena_.copy(path);
-  head_.authority = arena_.copy(cluster_.config().name);
+  head_.authority = arena_.copy(call_.cluster().config().name);
   head_.content_length = static_cast<int64_t>(body_.size());
   head_.headers.add(Known::kContentType, arena_.copy(content_type));
   head_.headers.add(Known::kContentLength, arena_.copy(std::to_string(body_.size())));
@@ -39,36 +39,27 @@ void HttpCall::post(std::string_view path, std::string_view content_type, std::s
 }
 
 void HttpCall::connect() {
-  if (cluster_.drop_request() != Drop::kNo) return fail_soon("drop overload");
-  holds_slot_ = cluster_.requests(false).try_acquire();
-  if (!holds_slot_) return fail_soon("too many requests are under way");
-  host_ = cluster_.pick(std::nullopt, {});
-  if (host_ == nullptr) return fail_soon("no healthy upstream");
-  cluster_.begin(*host_);
   Lent lent;
   Wish wish;
-  wish.set_host(head_.authority, cluster_.config());
-  switch (host_->acquire(*this, false, lent, wish)) {
-    case Host::Outcome::kLent:
-      return on_connection(lent);
-    case Host::Outcome::kWaiting:
-      return;
-    case Host::Outcome::kOverflow:
-      return fail_soon("too many connections or requests");
-  }
+  wish.set_host(head_.authority, call_.cluster().config());
+  const ClusterCall::Start outcome = call_.start(wish, lent);
+  if (outcome == ClusterCall::Start::kLent) return on_connection(lent);
+  if (outcome != ClusterCall::Start::kWaiting)
+    fail_soon(std::string(ClusterCall::why_not(outcome)));
 }
 
 // The bytes have to be there until the loop's next flush, even if this call is not.
 void HttpCall::on_connection(const Lent& lent) {
-  stream_ = lent.stream;
+  call_.on_connection(lent);
   auto kept = std::make_unique<std::string>(std::move(body_));
   const std::string_view bytes = *kept;
   loop_.retire(std::move(kept));
-  stream_->send_head(head_, bytes.empty());
-  if (!bytes.empty() && stream_ != nullptr) stream_->send_body(bytes, true);
+  call_.stream()->send_head(head_, bytes.empty());
+  if (!bytes.empty() && call_.stream() != nullptr) call_.stream()->send_body(bytes, true);
 }
 
-void HttpCall::on_no_connection(ResetReason /*reason*/, std::string_view details) {
+void HttpCall::on_no_connection(ResetReason reason, std::string_view details) {
+  call_.on_no_connection(reason);
   fail("no connection: " + std::string(details));
 }
 
@@ -80,8 +71,7 @@ http::ResponseHead& HttpCall::fresh_response_head() {
 }
 
 void HttpCall::on_response_head(bool end) {
-  cluster_.shard().inc(cluster_.stats().rq_completed);
-  cluster_.shard().inc(cluster_.stats().by_class(response_.status));
+  call_.on_response_head(response_.status, response_.status);
   if (end) succeed();
 }
 
@@ -93,8 +83,7 @@ void HttpCall::on_response_body(std::string_view bytes, bool end) {
 }
 
 void HttpCall::on_upstream_reset(ResetReason /*reason*/, std::string_view details) {
-  stream_ = nullptr;
-  cluster_.shard().inc(cluster_.stats().rq_rx_reset);
+  call_.on_reset();
   fail("the response did not come: " + std::string(details));
 }
 
@@ -102,36 +91,27 @@ void HttpCall::on_upstream_reset(ResetReason /*reason*/, std::string_view detail
 
 void HttpCall::succeed() {
   reply_.status = response_.status;
-  ++(reply_.status < 500 ? host_->counters.rq_success : host_->counters.rq_error);
-  let_go();
+  call_.note_outcome(reply_.status < 500);
+  call_.let_go();
   tell();
 }
 
 void HttpCall::fail(std::string error) {
-  ++host_->counters.rq_error;
+  call_.note_outcome(false);
   reply_ = {};
   reply_.error = std::move(error);
-  let_go();
+  call_.let_go();
   tell();
 }
 
 void HttpCall::fail_soon(std::string error) {
   reply_.error = std::move(error);
-  let_go();
+  call_.let_go();
   timer_.set(loop_.timers(), loop_.now_ms());
 }
 
 void HttpCall::on_timer(net::Timer& /*timer*/) {
   tell();
-}
-
-void HttpCall::let_go() {
-  Pool::cancel_waiting(*this);
-  // A server may answer before it has read the request; then the stream still stands.
-  if (stream_ != nullptr) std::exchange(stream_, nullptr)->reset(ResetReason::kLocal);
-  if (host_ != nullptr) cluster_.end(*std::exchange(host_, nullptr));
-  if (holds_slot_) cluster_.requests(false).release();
-  holds_slot_ = false;
 }
 
 // What is left of this object's life is the caller's: it may end in the call.

@@ -9,6 +9,7 @@
 #include "proxy/base/arena.h"
 #include "proxy/http/stream.h"
 #include "proxy/net/timer_wheel.h"
+#include "proxy/upstream/cluster_call.h"
 #include "proxy/upstream/worker_cluster.h"
 
 namespace weir::upstream {
@@ -50,7 +51,7 @@ class HttpCall : private http::ClientStreamEvents,
   void on_response_head(bool end) override;
   void on_response_body(std::string_view bytes, bool end) override;
   void on_response_trailers(http::HeaderMap& /*trailers*/) override { succeed(); }
-  void on_stream_over() override { stream_ = nullptr; }
+  void on_stream_over() override { call_.on_stream_over(); }
   void on_upstream_reset(http::ResetReason reason, std::string_view details) override;
   void on_upstream_full(bool /*full*/) override {}
   void on_timer(net::Timer& timer) override;
@@ -60,10 +61,9 @@ class HttpCall : private http::ClientStreamEvents,
   void fail(std::string error);
   // The same, a turn later: the caller of post() is still at work.
   void fail_soon(std::string error);
-  void let_go();
   void tell();
 
-  WorkerCluster& cluster_;
+  ClusterCall call_;
   net::Loop& loop_;
   size_t max_body_bytes_;
   Done done_;
@@ -73,9 +73,6 @@ class HttpCall : private http::ClientStreamEvents,
   std::string body_;  // of the request, until it is sent
   HttpReply reply_;
   net::Timer timer_;
-  Host* host_ = nullptr;
-  http::ClientStream* stream_ = nullptr;
-  bool holds_slot_ = false;
 };
 
 }  // namespace weir::upstream

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "proxy/http/testing/h2_peer.h"
+#include "proxy/upstream/host_feedback.h"
 #include "proxy/upstream/testing/worker_cluster_fixture.h"
 
 namespace weir::upstream {
@@ -118,6 +119,43 @@ TEST_F(HttpCallTest, AnErrorOfTheServerIsAReply) {
   server.send("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy");
   expect_reply(503, "busy");
   EXPECT_EQ(t_.run([&] { return host(0).counters.rq_error; }), 1u);
+}
+
+// As a request's: outlier detection of a control plane's cluster hears of it.
+TEST_F(HttpCallTest, ItsHostIsJudgedByIt) {
+  auto outlier = std::make_shared<OutlierConfig>();
+  outlier->split_local_origin = true;
+  const auto judged = [&](int listener) {
+    HostSet hosts = *host_set({listener});
+    Endpoint endpoint = hosts.endpoints[0];
+    const auto box = std::make_shared<FeedbackBox>(t_.loop(), FeedbackBox::Taken());
+    endpoint.feedback = std::make_shared<HostFeedback>(box, "a", outlier);
+    hosts.endpoints.replace(0, std::make_shared<const Endpoint>(endpoint));
+    open(std::make_shared<const ClusterConfig>(config_),
+         std::make_shared<const HostSet>(std::move(hosts)));
+    post();
+    return endpoint.feedback;
+  };
+  using Origin = HostFeedback::Origin;
+  const auto answering = judged(0);
+  RawSocket server = listeners_[0].accept();
+  server.receive_some();
+  server.send("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy");
+  expect_reply(503, "busy");
+  t_.run([&] {
+    const HostFeedback::Window answers = answering->take_window(Origin::kExternal);
+    EXPECT_EQ(answers.total, 1u);
+    EXPECT_EQ(answers.successes, 0u);
+    EXPECT_EQ(answering->take_window(Origin::kLocal).successes, 1u);
+  });
+  TearDown();
+  const auto absent = judged(-1);
+  expect_none("no connection: connection_refused");
+  t_.run([&] {
+    const HostFeedback::Window attempts = absent->take_window(Origin::kLocal);
+    EXPECT_EQ(attempts.total, 1u);
+    EXPECT_EQ(attempts.successes, 0u);
+  });
 }
 
 TEST_F(HttpCallTest, AResponseIsBounded) {
