@@ -1,10 +1,8 @@
 #include "xds/health_reporter.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "envoy/service/health/v3/hds.pb.h"
-#include "proxy/base/duration.h"
 #include "xds/methods.h"
 
 namespace weir::xds {
@@ -16,11 +14,9 @@ using envoy::service::health::v3::HealthCheckRequestOrEndpointHealthResponse;
 using envoy::service::health::v3::HealthCheckSpecifier;
 
 constexpr int64_t kDefaultIntervalMs = 1000;
-// A time that can be added to any other.
-constexpr int64_t kMaxIntervalS = 365L * 24 * 3600;
 
 // gRPC has no name among the protocols that one can be capable of.
-std::string first_message(const HealthReporterOptions& options) {
+std::string first_message_of(const HealthReporterOptions& options) {
   HealthCheckRequestOrEndpointHealthResponse out;
   auto& request = *out.mutable_health_check_request();
   if (options.node != nullptr) *request.mutable_node() = *options.node;
@@ -30,10 +26,8 @@ std::string first_message(const HealthReporterOptions& options) {
 }
 
 int64_t interval_ms_of(const HealthCheckSpecifier& specifier) {
-  if (!specifier.has_interval()) return kDefaultIntervalMs;
-  google::protobuf::Duration interval = specifier.interval();
-  interval.set_seconds(std::clamp<int64_t>(interval.seconds(), 0, kMaxIntervalS));
-  return std::max(to_ms(interval), HealthReporter::kMinIntervalMs);
+  return specifier.has_interval() ? ReportStream::interval_ms(specifier.interval())
+                                  : kDefaultIntervalMs;
 }
 
 // Servers of before version 3 read this list alone.
@@ -47,59 +41,28 @@ void add_flat_list(EndpointHealthResponse& response) {
 }  // namespace
 
 HealthReporter::HealthReporter(Wire& wire, HealthReporterOptions options)
-    : wire_(wire),
-      options_(std::move(options)),
-      back_off_(options_.back_off_base_ms, options_.back_off_max_ms) {}
+    : options_(std::move(options)),
+      stream_(wire, kHealthDiscoveryService, kStreamHealthCheck,
+              BackOff(options_.back_off_base_ms, options_.back_off_max_ms), *this) {}
 
 HealthReporter::~HealthReporter() = default;
 
-// ---- the stream ----
-
-void HealthReporter::start() {
-  open();
-  ask_to_be_woken();
-}
-
-void HealthReporter::open() {
-  open_at_ms_.reset();
-  StreamEvents& events = *this;
-  stream_ = wire_.open(kHealthDiscoveryService, kStreamHealthCheck, events);
-  stream_->send(first_message(options_));
+std::string HealthReporter::first_message() {
   event(HealthEvent::kResponse);
+  return first_message_of(options_);
 }
 
-void HealthReporter::on_message(std::string_view bytes) {
+std::string HealthReporter::on_message(std::string_view bytes) {
   HealthCheckSpecifier specifier;
   if (!specifier.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    return lose("what came is no HealthCheckSpecifier");
-  back_off_.reset();
+    return "what came is no HealthCheckSpecifier";
   event(HealthEvent::kRequest);
   take(bytes, specifier);
-  ask_to_be_woken();
+  return {};
 }
 
-void HealthReporter::on_closed(const std::string& reason) {
-  lose(reason);
-}
-
-void HealthReporter::lose(const std::string& reason) {
-  stream_.reset();
-  report_at_ms_.reset();
-  open_at_ms_ = wire_.now_ms() + back_off_.next_ms(wire_.random());
+void HealthReporter::on_lost(const std::string& reason) {
   event(HealthEvent::kFailure, reason);
-  ask_to_be_woken();
-}
-
-void HealthReporter::tick() {
-  const int64_t now_ms = wire_.now_ms();
-  if (open_at_ms_ && now_ms >= *open_at_ms_) open();
-  if (report_at_ms_ && now_ms >= *report_at_ms_) report();
-  ask_to_be_woken();
-}
-
-void HealthReporter::ask_to_be_woken() {
-  if (open_at_ms_) return wire_.wake_at(*open_at_ms_);
-  if (report_at_ms_) wire_.wake_at(*report_at_ms_);
 }
 
 // ---- what is wanted, and what is told ----
@@ -118,19 +81,18 @@ void HealthReporter::take(std::string_view bytes, const HealthCheckSpecifier& sp
   }
   if (!in_force_) return;
   // A server that changes its mind more often than it wants to be told is told all the same.
-  if (!report_at_ms_ || interval_ms_ != interval_before_ms)
-    report_at_ms_ = wire_.now_ms() + interval_ms_;
+  if (!stream_.due_later() || interval_ms_ != interval_before_ms) stream_.report_in(interval_ms_);
 }
 
-void HealthReporter::report() {
-  report_at_ms_ = wire_.now_ms() + interval_ms_;
+void HealthReporter::on_due() {
+  stream_.report_in(interval_ms_);
   // Who does not read is told later how it is then.
-  if (stream_->full()) return;
+  if (stream_.full()) return;
   HealthCheckRequestOrEndpointHealthResponse out;
   EndpointHealthResponse& response = *out.mutable_endpoint_health_response();
   options_.gather(response);
   add_flat_list(response);
-  stream_->send(out.SerializeAsString());
+  stream_.send(out.SerializeAsString());
   event(HealthEvent::kResponse);
 }
 

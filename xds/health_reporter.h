@@ -7,8 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "xds/back_off.h"
-#include "xds/wire.h"
+#include "xds/report_stream.h"
 
 namespace envoy::config::core::v3 {
 class Node;
@@ -43,37 +42,28 @@ struct HealthReporterOptions {
 // The client's side of envoy.service.health.v3 (HDS): one server says which endpoints are to be
 // checked and how, and is told again and again how they are. What it said stays in force while it
 // is away, and when what it says next is wrong. Main thread.
-class HealthReporter : private StreamEvents {
+class HealthReporter : private ReportStream::Reporter {
  public:
-  // An interval below this is this.
-  static constexpr int64_t kMinIntervalMs = 100;
-
   // What is passed in outlives the reporter.
   HealthReporter(Wire& wire, HealthReporterOptions options);
   ~HealthReporter() override;
 
-  void start();
+  void start() { stream_.start(); }
   // The wire's wake_at.
-  void tick();
+  void tick() { stream_.tick(); }
 
  private:
-  void on_message(std::string_view bytes) override;
-  void on_closed(const std::string& reason) override;
+  std::string first_message() override;
+  std::string on_message(std::string_view bytes) override;
+  void on_lost(const std::string& reason) override;
+  void on_due() override;
 
-  void open();
-  void lose(const std::string& reason);
-  void ask_to_be_woken();
   void take(std::string_view bytes,
             const envoy::service::health::v3::HealthCheckSpecifier& specifier);
-  void report();
   void event(HealthEvent what, const std::string& details = {}) const;
 
-  Wire& wire_;
   HealthReporterOptions options_;
-  BackOff back_off_;
-  std::unique_ptr<Stream> stream_;
-  std::optional<int64_t> open_at_ms_;
-  std::optional<int64_t> report_at_ms_;  // nothing: the present stream has asked for nothing yet
+  ReportStream stream_;
   std::optional<std::string> in_force_;  // the bytes of the last specifier that was right
   int64_t interval_ms_ = 0;              // as it says
 };

@@ -161,7 +161,7 @@ TEST_F(HealthReporterTest, ASecondIsTheDefaultAndThereIsALeastInterval) {
     HealthCheckSpecifier none = checks_of("app");
     none.mutable_interval()->set_seconds(seconds);
     order(none);
-    pass(HealthReporter::kMinIntervalMs * 10);
+    pass(ReportStream::kMinIntervalMs * 10);
     EXPECT_EQ(take().size(), 10u) << seconds;
   }
   HealthCheckSpecifier endless = checks_of("app");

@@ -16,8 +16,6 @@ using envoy::service::load_stats::v3::LoadStatsRequest;
 using envoy::service::load_stats::v3::LoadStatsResponse;
 
 constexpr const char* kAllClusters = "envoy.lrs.supports_send_all_clusters";
-// A time that can be added to any other.
-constexpr int64_t kMaxIntervalS = 365L * 24 * 3600;
 
 LoadStatsRequest new_request(const LoadReporterOptions& options) {
   LoadStatsRequest out;
@@ -91,64 +89,37 @@ class Localities {
 }  // namespace
 
 LoadReporter::LoadReporter(Wire& wire, LoadReporterOptions options)
-    : wire_(wire),
+    : clock_(wire),
       options_(std::move(options)),
-      back_off_(options_.back_off_base_ms, options_.back_off_max_ms),
+      stream_(wire, kLoadReportingService, kStreamLoadStats,
+              BackOff(options_.back_off_base_ms, options_.back_off_max_ms), *this),
       epoch_(std::make_shared<uint64_t>(0)) {}
 
 LoadReporter::~LoadReporter() = default;
 
 // ---- the stream ----
 
-void LoadReporter::start() {
-  open();
-  ask_to_be_woken();
+std::string LoadReporter::first_message() {
+  return new_request(options_).SerializeAsString();
 }
 
-void LoadReporter::open() {
-  open_at_ms_.reset();
-  StreamEvents& events = *this;
-  stream_ = wire_.open(kLoadReportingService, kStreamLoadStats, events);
-  stream_->send(new_request(options_).SerializeAsString());
-}
-
-void LoadReporter::on_message(std::string_view bytes) {
+std::string LoadReporter::on_message(std::string_view bytes) {
   LoadStatsResponse response;
   if (!response.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    return lose("what came is no LoadStatsResponse");
-  back_off_.reset();
+    return "what came is no LoadStatsResponse";
   take_orders(response);
   event(LoadEvent::kRequest);
   gather(&LoadReporter::begin_periods);
-  ask_to_be_woken();
+  return {};
 }
 
-void LoadReporter::on_closed(const std::string& reason) {
-  lose(reason);
-}
-
-void LoadReporter::lose(const std::string& reason) {
-  stream_.reset();
+void LoadReporter::on_lost(const std::string& reason) {
   ++*epoch_;
-  report_at_ms_.reset();
-  open_at_ms_ = wire_.now_ms() + back_off_.next_ms(wire_.random());
   event(LoadEvent::kFailure, reason);
-  ask_to_be_woken();
 }
 
-void LoadReporter::tick() {
-  const int64_t now_ms = wire_.now_ms();
-  if (open_at_ms_ && now_ms >= *open_at_ms_) open();
-  if (report_at_ms_ && now_ms >= *report_at_ms_) {
-    report_at_ms_.reset();
-    gather(&LoadReporter::report);
-  }
-  ask_to_be_woken();
-}
-
-void LoadReporter::ask_to_be_woken() {
-  if (open_at_ms_) return wire_.wake_at(*open_at_ms_);
-  if (report_at_ms_) wire_.wake_at(*report_at_ms_);
+void LoadReporter::on_due() {
+  gather(&LoadReporter::report);
 }
 
 void LoadReporter::gather(void (LoadReporter::*then)(const std::vector<ClusterReport>&)) {
@@ -159,7 +130,6 @@ void LoadReporter::gather(void (LoadReporter::*then)(const std::vector<ClusterRe
     const std::shared_ptr<uint64_t> present = epoch.lock();
     if (present == nullptr || *present != wanted_epoch) return;
     (this->*then)(clusters);
-    ask_to_be_woken();
   });
 }
 
@@ -170,11 +140,9 @@ void LoadReporter::take_orders(const LoadStatsResponse& response) {
   all_ = response.send_all_clusters();
   names_ = {response.clusters().begin(), response.clusters().end()};
   by_endpoint_ = response.report_endpoint_granularity();
-  const auto& interval = response.load_reporting_interval();
-  const int64_t seconds = std::clamp<int64_t>(interval.seconds(), 0, kMaxIntervalS);
-  interval_ms_ = std::max(seconds * 1000 + interval.nanos() / 1'000'000, kMinIntervalMs);
-  epoch_ms_ = wire_.now_ms();
-  report_at_ms_ = epoch_ms_ + interval_ms_;
+  interval_ms_ = ReportStream::interval_ms(response.load_reporting_interval());
+  epoch_ms_ = clock_.now_ms();
+  stream_.report_in(interval_ms_);
   std::erase_if(periods_, [this](const auto& period) { return !wanted(period.first); });
 }
 
@@ -192,7 +160,7 @@ void LoadReporter::begin_period(const ClusterReport& cluster, Period& period) {
   for (const DropReport& drop : cluster.drops)
     period.told_drops[{drop.worker, drop.incarnation, drop.category}] = drop.requests;
   period.refused = cluster.refused;
-  period.since_ms = wire_.now_ms();
+  period.since_ms = clock_.now_ms();
 }
 
 void LoadReporter::report(const std::vector<ClusterReport>& clusters) {
@@ -209,9 +177,9 @@ void LoadReporter::report(const std::vector<ClusterReport>& clusters) {
     periods.emplace(cluster.name, std::move(period));
   }
   periods_ = std::move(periods);
-  epoch_ms_ = wire_.now_ms();
-  report_at_ms_ = epoch_ms_ + interval_ms_;
-  stream_->send(request.SerializeAsString());
+  epoch_ms_ = clock_.now_ms();
+  stream_.report_in(interval_ms_);
+  stream_.send(request.SerializeAsString());
   event(LoadEvent::kReport);
 }
 
@@ -225,7 +193,7 @@ void LoadReporter::fill(const ClusterReport& cluster, const Period& period, Stat
                         told == period.told.end() ? host.load : since(host.load, told->second));
   }
   fill_drops(cluster, period, out);
-  const int64_t passed_ms = wire_.now_ms() - period.since_ms;
+  const int64_t passed_ms = clock_.now_ms() - period.since_ms;
   out.mutable_load_report_interval()->set_seconds(passed_ms / 1000);
   out.mutable_load_report_interval()->set_nanos(static_cast<int32_t>(passed_ms % 1000) * 1'000'000);
 }

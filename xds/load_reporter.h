@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "xds/back_off.h"
-#include "xds/wire.h"
+#include "xds/clock.h"
+#include "xds/report_stream.h"
 
 namespace envoy::config::core::v3 {
 class Node;
@@ -85,18 +85,15 @@ struct LoadReporterOptions {
 // to which locality of the clusters that it names, as often as it says. A period of a cluster
 // begins when the server names it, or when the cluster comes to be, and does not end with the
 // stream: what was not reported is reported to the next one. Main thread.
-class LoadReporter : private StreamEvents {
+class LoadReporter : private ReportStream::Reporter {
  public:
-  // An interval below this is this.
-  static constexpr int64_t kMinIntervalMs = 100;
-
   // What is passed in outlives the reporter.
   LoadReporter(Wire& wire, LoadReporterOptions options);
   ~LoadReporter() override;
 
-  void start();
+  void start() { stream_.start(); }
   // The wire's wake_at.
-  void tick();
+  void tick() { stream_.tick(); }
 
  private:
   // What was told of a cluster already.
@@ -110,12 +107,11 @@ class LoadReporter : private StreamEvents {
   };
   using Stats = envoy::config::endpoint::v3::ClusterStats;
 
-  void on_message(std::string_view bytes) override;
-  void on_closed(const std::string& reason) override;
+  std::string first_message() override;
+  std::string on_message(std::string_view bytes) override;
+  void on_lost(const std::string& reason) override;
+  void on_due() override;
 
-  void open();
-  void lose(const std::string& reason);
-  void ask_to_be_woken();
   // Calls `then` with what was gathered, unless the server has said something else meanwhile.
   void gather(void (LoadReporter::*then)(const std::vector<ClusterReport>&));
   void begin_periods(const std::vector<ClusterReport>& clusters);
@@ -127,12 +123,9 @@ class LoadReporter : private StreamEvents {
   static void fill_drops(const ClusterReport& cluster, const Period& period, Stats& out);
   void event(LoadEvent what, const std::string& details = {}) const;
 
-  Wire& wire_;
+  Clock& clock_;
   LoadReporterOptions options_;
-  BackOff back_off_;
-  std::unique_ptr<Stream> stream_;
-  std::optional<int64_t> open_at_ms_;
-  std::optional<int64_t> report_at_ms_;
+  ReportStream stream_;
   // As the server said last.
   std::set<std::string> names_;
   bool all_ = false;

@@ -330,10 +330,10 @@ TEST_F(LoadReporterTest, WhatIsNoMessageBreaksTheStream) {
 TEST_F(LoadReporterTest, AnIntervalHasALeast) {
   begin();
   order(all_clusters(0));
-  pass(LoadReporter::kMinIntervalMs * 10);
+  pass(ReportStream::kMinIntervalMs * 10);
   EXPECT_EQ(take().size(), 10u);
   order(all_clusters(-5));
-  pass(LoadReporter::kMinIntervalMs);
+  pass(ReportStream::kMinIntervalMs);
   EXPECT_EQ(take().size(), 1u);
 }
 
