@@ -5,7 +5,6 @@
 #include <optional>
 #include <regex>
 #include <sstream>
-#include <thread>
 
 #include "tests/harness/case_expectation.h"
 #include "tests/harness/escape.h"
@@ -59,9 +58,8 @@ CaseStage::CaseStage(const CaseFile& file) {
   drop_connections_of_the_start();
 }
 
-// A proxy of bytes passes the connection on by which its readiness was tried.
+// A proxy of bytes passed the connection on by which its readiness was tried.
 void CaseStage::drop_connections_of_the_start() {
-  std::this_thread::sleep_for(Milliseconds(10));
   for (const Fd& listener : listeners_)
     while (accept_connection(listener).open()) continue;
 }

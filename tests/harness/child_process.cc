@@ -69,6 +69,18 @@ bool ChildProcess::running() {
   return false;
 }
 
+bool ChildProcess::at_rest() const {
+  std::error_code error;
+  const std::string tasks = "/proc/" + std::to_string(pid_) + "/task";
+  for (const auto& task : std::filesystem::directory_iterator(tasks, error)) {
+    // "pid (name) state ...", see proc(5)
+    const std::string stat = read_file(task.path() / "stat");
+    const size_t name_end = stat.rfind(')');
+    if (name_end == std::string::npos || stat.compare(name_end, 3, ") S") != 0) return false;
+  }
+  return true;
+}
+
 int ChildProcess::wait(std::chrono::milliseconds patience) {
   const auto deadline = Clock::now() + patience;
   while (running()) {

@@ -28,6 +28,8 @@ class ChildProcess {
   pid_t pid() const { return pid_; }
   void signal(int number) const;
   bool running();
+  // Whether each of its threads waits for something.
+  bool at_rest() const;
 
   // Waits for its end and says how it ended: the exit status, or minus the signal's number.
   // kStillRunning when it has not ended in time.

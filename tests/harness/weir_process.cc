@@ -49,10 +49,19 @@ void WeirProcess::wait_until_ready() {
                  " instead of starting; it said:\n" + output();
       return;
     }
-    if (connect_to_loopback(listen_.number()).open()) return;
+    if (connect_to_loopback(listen_.number()).open()) return wait_until_at_rest();
     std::this_thread::sleep_for(Milliseconds(2));
   }
   failure_ = "weir does not listen after 5 s; it said:\n" + output();
+}
+
+// The connection that found it ready is over for it too when it rests, however slow the machine is.
+void WeirProcess::wait_until_at_rest() {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  for (int rests = 0; rests < 2 && std::chrono::steady_clock::now() < deadline;) {
+    std::this_thread::sleep_for(Milliseconds(2));
+    rests = process_->at_rest() ? rests + 1 : 0;
+  }
 }
 
 std::string weir_program() {

@@ -23,8 +23,8 @@ class WeirProcess {
   };
 
   // Replaces @LISTEN@ and @ADMIN@ by ports reserved for it, @LOG@ by its access log's path and
-  // @DIR@ by its folder; waits until the first listener accepts. The program is
-  // //proxy:weir, or what the environment variable WEIR names.
+  // @DIR@ by its folder; waits until the first listener accepts and the connection that showed it
+  // is over. The program is //proxy:weir, or what the environment variable WEIR names.
   explicit WeirProcess(Options options);
 
   // Not empty when it did not come up: why, with what it printed.
@@ -41,6 +41,7 @@ class WeirProcess {
 
  private:
   void wait_until_ready();
+  void wait_until_at_rest();
 
   ReservedPort listen_;
   ReservedPort admin_;

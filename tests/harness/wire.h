@@ -41,7 +41,7 @@ class Wire {
   int fd() const { return socket_.get(); }
   short wanted() const;
   void on_ready(short events);
-  void read_all();
+  void read_some();
   void write_some();
 
   Fd socket_;
