@@ -26,6 +26,19 @@ bool all_tls(const ClusterConfig& config, Holds holds) {
                      [&](const auto& match) { return match.tls == nullptr || holds(*match.tls); });
 }
 
+// Envoy's names for what came of asking for a name.
+const char* update_stat(upstream::DnsAnswer::Status status) {
+  switch (status) {
+    case upstream::DnsAnswer::Status::kFound:
+      return "update_success";
+    case upstream::DnsAnswer::Status::kNone:
+      return "update_empty";
+    case upstream::DnsAnswer::Status::kFailed:
+      break;
+  }
+  return "update_failure";
+}
+
 }  // namespace
 
 Clusters::Clusters(const Needs& needs)
@@ -36,13 +49,20 @@ Clusters::Clusters(const Needs& needs)
           needs.loop, needs.reader,
           {.compile = [this](auto& name, auto& message,
                              auto& errors) { return compile_assignment(name, message, errors); },
-           .publish = [this](auto& name, auto hosts) { set_hosts(name, std::move(hosts)); },
-           .absent = [this](auto& name) { set_hosts(name, std::make_shared<const HostSet>()); },
-           .lease_began =
-               [this](auto& name) { count_assignment(name, "assignment_timeout_received"); },
+           .publish =
+               [this](auto& name, auto hosts) {
+                 count_update(name, "update_success");
+                 set_hosts(name, std::move(hosts));
+               },
+           .absent =
+               [this](auto& name) {
+                 count_update(name, "init_fetch_timeout");
+                 set_hosts(name, std::make_shared<const HostSet>());
+               },
+           .lease_began = [this](auto& name) { count_update(name, "assignment_timeout_received"); },
            .stale =
                [this](auto& name, auto& service) {
-                 count_assignment(name, "assignment_stale");
+                 count_update(name, "assignment_stale");
                  take_stale_hosts(name, service);
                }}),
       added_(needs.stats.counter("cluster_manager.cluster_added")),
@@ -135,6 +155,10 @@ void Clusters::discover(std::shared_ptr<const ClusterConfig> config) {
       if (found == entries_.end() || found->second.next == nullptr) return;
       auto hosts = found->second.next_hosts;
       set_hosts(name, hosts != nullptr ? std::move(hosts) : std::make_shared<const HostSet>());
+    };
+    events.asked = [this](const std::string& name, upstream::DnsAnswer::Status status) {
+      count_update(name, "update_attempt");
+      count_update(name, update_stat(status));
     };
     discovery_ = std::make_unique<upstream::Discovery>(needs_.loop, std::move(events));
   }
@@ -348,7 +372,7 @@ std::shared_ptr<const HostSet> Clusters::compile_assignment(
 
 // ---- endpoints that nobody has confirmed in time ----
 
-void Clusters::count_assignment(const std::string& name, const char* what) {
+void Clusters::count_update(const std::string& name, const char* what) {
   const auto found = entries_.find(name);
   if (found == entries_.end()) return;
   const Entry& entry = found->second;

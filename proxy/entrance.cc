@@ -37,7 +37,7 @@ void Entrance::admit(int fd, const net::Address& peer) {
   const auto chain = choose(Approach{.local = local_of(fd), .peer = peer, .direct_peer = peer});
   if (chain != nullptr) return enter_plain(chain, fd, peer);
   close(fd);
-  connection_closed();
+  connection_closed(worker_.loop().now_ms());
 }
 
 // Whether there may be one more; if so, it counts.
@@ -65,6 +65,7 @@ void Entrance::enter_plain(const std::shared_ptr<const ChainConfig>& chain, int 
                            const net::Address& peer) {
   http::Arrival arrival;
   arrival.socket.fd = fd;
+  arrival.opened_ms = worker_.loop().now_ms();
   arrival.peer = peer;
   enter(chain, std::move(arrival), {});
 }
@@ -168,13 +169,16 @@ bool Entrance::sweep_one(const Leaving& leaving, int64_t now_ms) {
   return !over;
 }
 
-void Entrance::connection_closed() {
+void Entrance::connection_closed(int64_t opened_ms) {
   --connections_;
   config_->open->remove();
   if (config_->overload != nullptr && !config_->ignore_connection_limit)
     config_->overload->connections.remove();
-  worker_.stats().add(config_->stats.cx_active, -1);
-  worker_.stats().inc(config_->stats.cx_destroy);
+  stats::Shard& stats = worker_.stats();
+  stats.add(config_->stats.cx_active, -1);
+  stats.inc(config_->stats.cx_destroy);
+  stats.record(config_->stats.cx_length_ms,
+               static_cast<uint64_t>(worker_.loop().now_ms() - opened_ms));
 }
 
 void Entrance::drain(int64_t grace_ms) {

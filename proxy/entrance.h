@@ -63,8 +63,8 @@ class Entrance {
              std::string server_name);
   // It hands its connection over, or gave it up.
   void dismiss(Greeter& greeter);
-  // A connection that was admitted is no more.
-  void connection_closed();
+  // A connection that was admitted, at that time of the loop's clock, is no more.
+  void connection_closed(int64_t opened_ms);
 
  private:
   // A chain that is gone; its connections have until then.

@@ -277,8 +277,7 @@ void Forward::note_response(bool end) {
   stats::Shard& stats = cluster_->shard();
   stats.inc(cluster_->stats().rq_completed);
   const bool grpc = request_.is_grpc();
-  if (!grpc || !request_.hcm().suppress_grpc_failure_codes)
-    stats.inc(cluster_->stats().by_class(status));
+  if (!grpc || !request_.hcm().suppress_grpc_failure_codes) cluster_->count_response(status);
   if (grpc) {
     outcome_open_ = true;
     if (end) note_outcome(nullptr);

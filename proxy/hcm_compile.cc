@@ -260,7 +260,7 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
   out->stat_prefix = in.stat_prefix();
   out->runtime = build.runtime;
   out->overload = build.overload;
-  out->stats = HcmStats(build.stats, in.stat_prefix());
+  out->stats = HcmStats(build.stats, in.stat_prefix(), build.listener_stat_prefix);
   const FilterCompiler filters(build, "http." + in.stat_prefix() + ".", in.http_filters());
   envoy::extensions::filters::http::router::v3::Router router;
   FilterCompiler::Chain chain;

@@ -47,6 +47,7 @@ struct AppParts {
   const std::atomic<bool>* health_check_failing = nullptr;
   uint32_t workers = 1;
   uint16_t listener_port = 0;
+  std::string listener_stat_prefix;  // "listener.<address>."
   http::KeptState* kept_filter_state = nullptr;
   Overload* overload = nullptr;                // null: nothing is ever short
   std::string service_cluster;                 // node.cluster

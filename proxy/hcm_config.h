@@ -18,6 +18,7 @@
 #include "proxy/runtime.h"
 #include "proxy/scope_keys.h"
 #include "proxy/stats/registry.h"
+#include "proxy/stats/status_classes.h"
 
 namespace weir {
 
@@ -33,25 +34,31 @@ struct Overload;
 // The names under `http.<stat_prefix>.` that the data path counts.
 struct HcmStats {
   HcmStats() = default;
-  HcmStats(stats::Registry& registry, const std::string& stat_prefix);
+  // `listener_prefix`: "listener.<address>."
+  HcmStats(stats::Registry& registry, const std::string& stat_prefix,
+           const std::string& listener_prefix);
 
-  stats::CounterId cx_total, cx_destroy, cx_protocol_error, cx_idle_timeout, cx_overload;
-  stats::CounterId rq_overload;
+  stats::CounterId cx_total, cx_destroy, cx_destroy_local, cx_destroy_remote, cx_protocol_error,
+      cx_idle_timeout, cx_max_duration_reached, cx_max_requests_reached, cx_drain_close,
+      cx_overload, rx_bytes, tx_bytes;
   stats::GaugeId cx_active;
-  stats::CounterId rq_total, rq_completed, rq_1xx, rq_2xx, rq_3xx, rq_4xx, rq_5xx, rq_rx_reset,
-      rq_tx_reset, rq_timeout, rq_idle_timeout, rq_max_duration_reached, rq_overload_close,
-      rq_redirected_with_normalized_path, no_route, no_cluster, rq_direct_response, rq_redirect,
-      rq_header_timeout, rq_http1, rq_http2, cx_upgrades_total;
+  stats::HistogramId cx_length_ms;
+  stats::CounterId rq_total, rq_completed, rq_rx_reset, rq_tx_reset, rq_timeout, rq_idle_timeout,
+      rq_max_duration_reached, rq_overload_close, rq_redirected_with_normalized_path, no_route,
+      no_cluster, rq_direct_response, rq_redirect, rq_header_timeout, rq_http1, rq_http2,
+      rq_too_large, rq_response_before_rq_complete, rq_ws_on_non_ws_route;
+  stats::StatusClasses rq_by_class;
   stats::GaugeId rq_active;
   // Of some of the connections.
   struct Connections {
     stats::CounterId total;
     stats::GaugeId active;
   };
-  Connections cx_ssl, cx_http1, cx_http2;
+  Connections cx_ssl, cx_http1, cx_http2, cx_upgrades;
   stats::HistogramId rq_time;
-
-  stats::CounterId by_class(uint16_t status) const;
+  // Under `listener.<address>.http.<stat_prefix>.`: of one listener alone.
+  stats::CounterId listener_rq_completed;
+  stats::StatusClasses listener_rq_by_class;
 };
 
 // extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, compiled. Immutable;

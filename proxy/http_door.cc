@@ -7,6 +7,13 @@
 
 namespace weir {
 
+HttpDoor::HttpDoor(Worker& worker, Entrance& entrance, std::shared_ptr<const HcmConfig> hcm)
+    : worker_(worker),
+      entrance_(entrance),
+      hcm_(std::move(hcm)),
+      bytes_{worker.stats().cell(hcm_->stats.rx_bytes), worker.stats().cell(hcm_->stats.tx_bytes)} {
+}
+
 HttpDoor::~HttpDoor() {
   close_all();
 }
@@ -16,8 +23,10 @@ void HttpDoor::accept(http::Arrival arrival) {
   worker_.stats().add(hcm_->stats.cx_active, 1);
   if (arrival.socket.tls != nullptr) count(hcm_->stats.cx_ssl);
   if (speaks_http2(arrival)) return start_http2(std::move(arrival));
-  connections_.add(std::make_unique<http::H1Server>(worker_.loop(), *this, hcm_->h1))
-      .start(std::move(arrival));
+  http::ServerConnection& connection =
+      connections_.add(std::make_unique<http::H1Server>(worker_.loop(), *this, hcm_->h1));
+  connection.connection().count_bytes(bytes_);
+  connection.start(std::move(arrival));
 }
 
 // As configured, or else as TLS's handshake agreed on (RFC 9113 3.2).
@@ -31,6 +40,7 @@ void HttpDoor::start_http2(http::Arrival arrival) {
       std::make_unique<http::H2Server>(worker_.loop(), *this, hcm_->h2, worker_.stats()));
   connection.http_version = 2;
   count(hcm_->stats.cx_http2);
+  connection.connection().count_bytes(bytes_);
   connection.start(std::move(arrival));
 }
 
@@ -82,15 +92,30 @@ bool HttpDoor::draining() const {
   return true;
 }
 
+void HttpDoor::count_end(const http::ServerConnection& connection) {
+  stats::Shard& stats = worker_.stats();
+  const HcmStats& names = hcm_->stats;
+  stats.inc(names.cx_destroy);
+  stats.record(names.cx_length_ms,
+               static_cast<uint64_t>(worker_.loop().now_ms() - connection.opened_ms()));
+  using http::Ending;
+  const Ending ending = connection.ending();
+  stats.inc(ending == Ending::kRemote ? names.cx_destroy_remote : names.cx_destroy_local);
+  if (ending == Ending::kIdle) stats.inc(names.cx_idle_timeout);
+  if (ending == Ending::kMaxDuration) stats.inc(names.cx_max_duration_reached);
+  if (ending == Ending::kMaxRequests) stats.inc(names.cx_max_requests_reached);
+  if (ending == Ending::kDrain) stats.inc(names.cx_drain_close);
+}
+
 void HttpDoor::on_closed(http::ServerConnection& connection) {
-  worker_.stats().inc(hcm_->stats.cx_destroy);
+  count_end(connection);
   worker_.stats().add(hcm_->stats.cx_active, -1);
   if (connection.connection().tls() != nullptr) worker_.stats().add(hcm_->stats.cx_ssl.active, -1);
   if (connection.http_version != 0)
     worker_.stats().add(
         (connection.http_version == 2 ? hcm_->stats.cx_http2 : hcm_->stats.cx_http1).active, -1);
   connections_.retire(connection);
-  entrance_.connection_closed();
+  entrance_.connection_closed(connection.opened_ms());
 }
 
 std::string_view HttpDoor::date() {

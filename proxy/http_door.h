@@ -15,8 +15,7 @@ class Worker;
 // Where HTTP connections of one filter chain come in on one worker. Outlives its connections.
 class HttpDoor : public http::ServerConnectionOwner {
  public:
-  HttpDoor(Worker& worker, Entrance& entrance, std::shared_ptr<const HcmConfig> hcm)
-      : worker_(worker), entrance_(entrance), hcm_(std::move(hcm)) {}
+  HttpDoor(Worker& worker, Entrance& entrance, std::shared_ptr<const HcmConfig> hcm);
   ~HttpDoor() override;
 
   // Takes the socket over; with TLS, its handshake is done.
@@ -41,10 +40,12 @@ class HttpDoor : public http::ServerConnectionOwner {
   bool speaks_http2(const http::Arrival& arrival) const;
   void start_http2(http::Arrival arrival);
   void count(const HcmStats::Connections& which);
+  void count_end(const http::ServerConnection& connection);
 
   Worker& worker_;
   Entrance& entrance_;
   std::shared_ptr<const HcmConfig> hcm_;
+  net::ByteCounts bytes_;
   http::ServerConnections connections_;
   bool draining_ = false;
 };

@@ -298,6 +298,7 @@ std::shared_ptr<const ListenerConfig> compile_listener(const listenerv3::Listene
   chain_build.listener_port = out->addresses[0].port();
   const std::string stat_prefix = stat_prefix_of(in, *out);
   out->stats = ListenerStats(build.stats, stat_prefix);
+  chain_build.listener_stat_prefix = stat_prefix;
   read_chains(in, path, chain_build, stat_prefix, *out);
   // Of chains that could not be read the indices would be off.
   if (build.diagnostics.error_count() == errors_before)

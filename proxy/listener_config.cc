@@ -19,7 +19,8 @@ ListenerStats::ListenerStats(stats::Registry& registry, const std::string& prefi
       filter_error(registry.counter(prefix + "downstream_listener_filter_error")),
       filter_remote_close(registry.counter(prefix + "downstream_listener_filter_remote_close")),
       cx_active(registry.gauge(prefix + "downstream_cx_active")),
-      pre_cx_active(registry.gauge(prefix + "downstream_pre_cx_active")) {}
+      pre_cx_active(registry.gauge(prefix + "downstream_pre_cx_active")),
+      cx_length_ms(registry.histogram(prefix + "downstream_cx_length_ms")) {}
 
 const net::Address* ListenerConfig::common_address(const ListenerConfig& other) const {
   if (!bind_to_port || !other.bind_to_port) return nullptr;

@@ -42,6 +42,7 @@ struct ListenerStats {
       no_chain_match, pre_cx_timeout, handshake_timeout, secrets_not_ready, filter_error,
       filter_remote_close;
   stats::GaugeId cx_active, pre_cx_active;
+  stats::HistogramId cx_length_ms;
 };
 
 // config.core.v3.SocketOption of a listening socket; on Linux its connections inherit it.

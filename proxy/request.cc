@@ -51,7 +51,7 @@ void Request::recycle() {
   local_reply_body_ = wished_destination_ = {};
   pauses_ = 0;
   request_complete_ = response_started_ = response_sent_ = false;
-  replied_ = forwarding_ = ended_ = counted_ = grpc_ = false;
+  replied_ = forwarding_ = ended_ = counted_ = grpc_ = tunnel_ = false;
   arena_.reset();
 }
 
@@ -105,7 +105,7 @@ bool Request::refuse_overloaded() {
   const Overload* overload = hcm_->overload;
   if (overload == nullptr || !overload->refused_requests.any()) return false;
   if (!overload->refused_requests.hits(worker_.loop().random())) return false;
-  worker_.stats().inc(hcm_->stats.rq_overload);
+  worker_.stats().inc(hcm_->stats.rq_overload_close);
   LocalReply refusal;
   refusal.status = 503;
   refusal.body = "overloaded";
@@ -117,12 +117,13 @@ bool Request::refuse_overloaded() {
 
 void Request::on_bad_request(uint16_t status, std::string_view details) {
   if (!counted_) note_start();
-  worker_.stats().inc(hcm_->stats.cx_protocol_error);
+  const bool late = status == 408;
+  worker_.stats().inc(late ? hcm_->stats.rq_header_timeout : hcm_->stats.cx_protocol_error);
   LocalReply refusal;
   refusal.status = status;
   refusal.body = http::reason_phrase(status);
   refusal.details = details;
-  if (status != 408) refusal.flags = http::kDownstreamProtocolError;
+  if (!late) refusal.flags = http::kDownstreamProtocolError;
   stream_->close_after_response();
   reply(refusal);
 }
@@ -204,6 +205,7 @@ const HcmConfig::Upgrade* Request::allowed_upgrade() const {
 
 bool Request::check_upgrade() {
   if (!is_upgrade() || allowed_upgrade() != nullptr) return true;
+  worker_.stats().inc(hcm_->stats.rq_ws_on_non_ws_route);
   LocalReply refusal;
   refusal.status = 403;
   refusal.details = "upgrade_failed";
@@ -370,10 +372,20 @@ void Request::response_head_passed(bool end) {
   info_.status = response_.status;
   info_.first_downstream_tx_ns = worker_.loop().now_ns();
   response_sent_ = true;
-  worker_.stats().inc(hcm_->stats.by_class(response_.status));
+  count_response();
   stream_->send_head(response_, end);
   info_.downstream_head_bytes_sent = stream_->head_bytes_sent();
   if (end) response_over();
+}
+
+void Request::count_response() {
+  stats::Shard& stats = worker_.stats();
+  stats.inc(hcm_->stats.rq_by_class.of(response_.status));
+  stats.inc(hcm_->stats.listener_rq_by_class.of(response_.status));
+  tunnel_ = is_upgrade() && !replied_ && (response_.status == 101 || response_.status / 100 == 2);
+  if (!tunnel_) return;
+  stats.inc(hcm_->stats.cx_upgrades.total);
+  stats.add(hcm_->stats.cx_upgrades.active, 1);
 }
 
 void Request::response_body_passed(std::string_view bytes, bool end) {
@@ -489,8 +501,11 @@ void Request::on_downstream_reset(ResetReason reason, std::string_view details) 
 
 void Request::response_over() {
   info_.last_downstream_tx_ns = worker_.loop().now_ns();
-  worker_.stats().inc(hcm_->stats.rq_completed);
-  worker_.stats().record(hcm_->stats.rq_time, static_cast<uint64_t>(now_ms() - started_ms_));
+  stats::Shard& stats = worker_.stats();
+  stats.inc(hcm_->stats.rq_completed);
+  stats.inc(hcm_->stats.listener_rq_completed);
+  if (!request_complete_) stats.inc(hcm_->stats.rq_response_before_rq_complete);
+  stats.record(hcm_->stats.rq_time, static_cast<uint64_t>(now_ms() - started_ms_));
   end();
 }
 
@@ -501,6 +516,7 @@ void Request::end() {
   timer_.cancel();
   info_.end_ns = worker_.loop().now_ns();
   if (counted_) worker_.stats().add(hcm_->stats.rq_active, -1);
+  if (tunnel_) worker_.stats().add(hcm_->stats.cx_upgrades.active, -1);
   if (hcm_->access_logs != nullptr && counted_) worker_.log(*hcm_->access_logs, format_input());
   // Somebody further up the stack may still be at work on this object.
   worker_.loop().defer(this, [](void* self) {

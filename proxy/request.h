@@ -119,6 +119,7 @@ class Request : public http::ServerStreamEvents,
   void frame_reply(const http::LocalReply& answer, std::string_view& body,
                    std::string_view content_type);
   http::FormatInput format_input() const;
+  void count_response();
   void response_over();
   void end();
 
@@ -152,6 +153,7 @@ class Request : public http::ServerStreamEvents,
   bool ended_ : 1 = false;
   bool counted_ : 1 = false;
   bool grpc_ : 1 = false;
+  bool tunnel_ : 1 = false;  // its upgrade was accepted
 };
 
 }  // namespace weir

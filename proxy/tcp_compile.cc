@@ -37,6 +37,7 @@ std::shared_ptr<const TcpProxyConfig> compile_tcp_proxy(
   out->cx_no_route = build.stats.counter(p + "downstream_cx_no_route");
   out->rx_bytes = build.stats.counter(p + "downstream_cx_rx_bytes_total");
   out->tx_bytes = build.stats.counter(p + "downstream_cx_tx_bytes_total");
+  out->max_duration = build.stats.counter(p + "max_downstream_connection_duration");
   out->idle_timeout = build.stats.counter(p + "idle_timeout");
   if (build.diagnostics.error_count() != errors_before) return nullptr;
   return out;

@@ -20,12 +20,14 @@ TcpRelay::TcpRelay(Worker& worker, Entrance& entrance, std::shared_ptr<const Tcp
       entrance_(entrance),
       config_(std::move(config)),
       client_(*this, worker.loop()),
-      timer_(*this) {}
+      timer_(*this),
+      bytes_{worker.stats().cell(config_->rx_bytes), worker.stats().cell(config_->tx_bytes)} {}
 
 TcpRelay::~TcpRelay() = default;
 
 void TcpRelay::start(http::Arrival arrival, std::string server_name) {
   net::Loop& loop = worker_.loop();
+  opened_ms_ = arrival.opened_ms;
   started_ms_ = last_activity_ms_ = loop.now_ms();
   buffer_limit_ = arrival.buffer_limit;
   server_name_ = std::move(server_name);
@@ -35,6 +37,7 @@ void TcpRelay::start(http::Arrival arrival, std::string server_name) {
   info_.connection_id = arrival.id;
   worker_.stats().inc(config_->cx_total);
   client_.connection.set_limit(buffer_limit_);
+  client_.connection.count_bytes(bytes_);
   client_.connection.adopt(std::move(arrival.socket));
   info_.tls = client_.connection.tls();
   info_.requested_server_name =
@@ -106,6 +109,8 @@ void TcpRelay::connect() {
   upstream_->other = &client_;
   client_.other = upstream_.get();
   upstream_->connection.set_limit(buffer_limit_);
+  upstream_->connection.count_bytes(cluster_->byte_counts());
+  connect_began_ms_ = worker_.loop().now_ms();
   connecting_ = true;
   const auto& config = cluster_->config();
   const net::Address* from = config.bind_address ? &*config.bind_address : nullptr;
@@ -131,6 +136,8 @@ void TcpRelay::connected(int error) {
   }
   note_connected(error);
   if (error == 0) {
+    worker_.stats().record(cluster_->stats().cx_connect_ms,
+                           static_cast<uint64_t>(worker_.loop().now_ms() - connect_began_ms_));
     touch();
     client_.connection.pause_reading(false);
     return;
@@ -186,7 +193,10 @@ void TcpRelay::on_timer(net::Timer& /*timer*/) {
   }
   const int64_t idle = config_->idle_timeout_ms;
   const int64_t most = config_->max_connection_duration_ms;
-  if (most > 0 && now >= started_ms_ + most) return give_up("max_duration", http::kDurationTimeout);
+  if (most > 0 && now >= started_ms_ + most) {
+    worker_.stats().inc(config_->max_duration);
+    return give_up("max_duration", http::kDurationTimeout);
+  }
   if (idle > 0 && now >= last_activity_ms_ + idle) {
     worker_.stats().inc(config_->idle_timeout);
     return give_up("idle_timeout", http::kStreamIdleTimeout);
@@ -213,14 +223,14 @@ void TcpRelay::close() {
     upstream_->connection.close();
     worker_.stats().inc(cluster_->stats().cx_destroy);
     worker_.stats().add(cluster_->stats().cx_active, -1);
-    worker_.stats().inc(config_->tx_bytes, upstream_->bytes_read);
+    worker_.stats().record(cluster_->stats().cx_length_ms,
+                           static_cast<uint64_t>(worker_.loop().now_ms() - connect_began_ms_));
   }
-  worker_.stats().inc(config_->rx_bytes, client_.bytes_read);
   release_host();
   if (holds_slot_) cluster_->connections(false).release();
   holds_slot_ = false;
   log();
-  entrance_.connection_closed();
+  entrance_.connection_closed(opened_ms_);
   worker_.remove_relay(*this);
 }
 

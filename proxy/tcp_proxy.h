@@ -32,7 +32,7 @@ struct TcpProxyConfig {
   int64_t max_connection_duration_ms = 0;
   uint32_t max_connect_attempts = 1;
   std::shared_ptr<const http::AccessLogs> access_logs;  // null: none
-  stats::CounterId cx_total, cx_no_route, rx_bytes, tx_bytes, idle_timeout;
+  stats::CounterId cx_total, cx_no_route, rx_bytes, tx_bytes, idle_timeout, max_duration;
 };
 
 // One client connection relayed to an upstream, byte for byte. Each side stops being read while the
@@ -102,7 +102,10 @@ class TcpRelay : private net::Timer::Owner {
   net::Address upstream_address_;
   http::StreamInfo info_;
   size_t buffer_limit_ = 0;
+  int64_t opened_ms_ = 0;  // accepted
   int64_t started_ms_ = 0;
+  int64_t connect_began_ms_ = 0;
+  net::ByteCounts bytes_;
   int64_t last_activity_ms_ = 0;
   uint32_t attempts_ = 0;
   bool connecting_ = false;

@@ -28,7 +28,6 @@ H1Server::~H1Server() = default;
 
 void H1Server::start(Arrival arrival) {
   adopt(arrival);
-  opened_ms_ = connection_.loop().now_ms();
   arm_idle();
   if (arrival.received.empty()) return;
   keep_partial(arrival.received);
@@ -329,7 +328,7 @@ size_t H1Server::feed_trailers(char* data, size_t size) {
 
 void H1Server::on_eof() {
   if (rx_ == Rx::kLinger) return end_connection();
-  if (events_ == nullptr) return end_connection();
+  if (events_ == nullptr) return fail_stream(ResetReason::kPeerClosed, {});
   if (rx_ == Rx::kTunnel) {
     events_->on_request_body({}, true);
     return;
@@ -344,6 +343,7 @@ void H1Server::fail_stream(ResetReason reason, std::string_view details) {
     refuse(*events, 400, details);
     return;
   }
+  if (rx_ != Rx::kLinger && reason != ResetReason::kProtocolError) ending_ = Ending::kRemote;
   if (events != nullptr) events->on_downstream_reset(reason, details);
   end_connection();
 }
@@ -518,8 +518,17 @@ void H1Server::on_timer(net::Timer& /*timer*/) {
     connection_.loop().flush();
     return;
   }
+  ending_ = why_now();
   close_gently();
   connection_.loop().flush();
+}
+
+// What the time has come for that ends a connection which carries nothing.
+Ending H1Server::why_now() {
+  const int64_t age = connection_.loop().now_ms() - opened_ms_;
+  if (options_.max_connection_duration_ms > 0 && age >= options_.max_connection_duration_ms)
+    return Ending::kMaxDuration;
+  return drain_wanted_ ? Ending::kDrain : Ending::kIdle;
 }
 
 void H1Server::drain(int64_t grace_ms) {
@@ -540,6 +549,9 @@ void H1Server::close() {
 void H1Server::end_connection() {
   if (closed_) return;
   closed_ = true;
+  const uint64_t most = options_.max_requests_per_connection;
+  if (ending_ == Ending::kLocal && most > 0 && requests_ >= most) ending_ = Ending::kMaxRequests;
+  if (ending_ == Ending::kLocal && drain_wanted_) ending_ = Ending::kDrain;
   timer_.cancel();
   connection_.close();
   owner_.on_closed(*this);

@@ -100,6 +100,7 @@ class H1Server : public ServerConnection,
   void next_request();
   void close_gently();
   void arm_idle();
+  Ending why_now();
   void end_connection();
 
   const H1ServerOptions& options_;
@@ -108,7 +109,6 @@ class H1Server : public ServerConnection,
   // An unfinished head, or requests of a pipeline that wait; null as long as there is nothing.
   std::unique_ptr<Buffer> partial_;
   int64_t body_left_ = 0;  // in kLength; in kLinger, how much more is thrown away
-  int64_t opened_ms_ = 0;
   h1::ChunkDecoder chunks_;
   uint32_t requests_ = 0;
   Rx rx_ = Rx::kHead;
@@ -129,7 +129,7 @@ class H1Server : public ServerConnection,
 };
 
 // An idle connection is this, the kernel's socket and a place in libevent's tables. The allocator's
-// next class begins above 424 bytes.
-static_assert(sizeof(void*) != 8 || sizeof(H1Server) <= 424);
+// next class begins above 440 bytes.
+static_assert(sizeof(void*) != 8 || sizeof(H1Server) <= 440);
 
 }  // namespace weir::http

@@ -104,16 +104,23 @@ void Session::on_timer(net::Timer& /*timer*/) {
   loop().flush();
 }
 
-// True: it is too old, or was idle for too long.
+bool Session::idle_for_too_long(int64_t now) const {
+  return streams_.empty() && options_.idle_timeout_ms > 0 &&
+         now >= idle_since_ms_ + options_.idle_timeout_ms;
+}
+
+bool Session::too_old(int64_t now) const {
+  return options_.max_connection_duration_ms > 0 &&
+         now >= opened_ms_ + options_.max_connection_duration_ms;
+}
+
+// True: its time is over.
 bool Session::check_age(int64_t now) {
-  if (streams_.empty() && options_.idle_timeout_ms > 0 &&
-      now >= idle_since_ms_ + options_.idle_timeout_ms) {
+  if (idle_for_too_long(now)) {
     finish_drain();
     return true;
   }
-  if (options_.max_connection_duration_ms == 0 || drain_announced_ ||
-      now < opened_ms_ + options_.max_connection_duration_ms)
-    return false;
+  if (drain_announced_ || !too_old(now)) return false;
   if (side_ == Side::kServer) {
     announce_drain(options_.drain_timeout_ms);
   } else {

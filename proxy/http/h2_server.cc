@@ -251,13 +251,24 @@ void H2Server::drain(int64_t grace_ms) {
   announce_drain(std::min(grace_ms, options_.drain_timeout_ms));
 }
 
+// Why it was asked to end with what it carried.
+Ending H2Server::why_drained() {
+  if (idle_for_too_long(now_ms())) return Ending::kIdle;
+  if (too_old(now_ms())) return Ending::kMaxDuration;
+  const uint64_t most = options_.max_requests_per_connection;
+  return most > 0 && requests_ >= most ? Ending::kMaxRequests : Ending::kDrain;
+}
+
 void H2Server::on_over() {
+  if (drain_finished()) ending_ = why_drained();
   break_streams(over_reason_, over_details_);
   linger();
 }
 
 void H2Server::on_lost(ResetReason reason, std::string_view details) {
   if (stopped()) return;
+  const bool by_peer = reason == ResetReason::kPeerReset || reason == ResetReason::kPeerClosed;
+  if (by_peer && !over()) ending_ = Ending::kRemote;
   break_streams(reason, details);
   end_connection();
 }

@@ -83,6 +83,7 @@ class H2Server final : public ServerConnection, private h2::Session {
   void on_lost(ResetReason reason, std::string_view details) override;
 
   void note_given_up();
+  Ending why_drained();
   void end_connection();
 
   uint64_t requests_ = 0;

@@ -82,6 +82,9 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   bool stopped() const { return stopped_; }
   bool over() const { return over_; }
   bool drain_finished() const { return drain_finished_; }
+  // Without a stream for as long as it may be, and as old as it may get.
+  bool idle_for_too_long(int64_t now) const;
+  bool too_old(int64_t now) const;
   bool settings_came() const { return settings_came_; }  // the peer's
   void ping_if_silent();
   // A stream that was refused before it was one of ours.

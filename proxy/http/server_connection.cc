@@ -19,6 +19,7 @@ const net::Address& ServerConnection::local() {
 
 void ServerConnection::adopt(Arrival& arrival) {
   id_ = arrival.id;
+  opened_ms_ = arrival.opened_ms;
   local_ = arrival.local;
   if (arrival.own_local != nullptr) {
     ends().local = *arrival.own_local;
@@ -33,6 +34,7 @@ void ServerConnection::adopt(Arrival& arrival) {
 Arrival ServerConnection::give_up_socket() {
   Arrival arrival;
   arrival.id = id_;
+  arrival.opened_ms = opened_ms_;
   arrival.peer = peer_;
   if (owns_local()) {
     arrival.own_local = std::make_unique<const net::Address>(*local_);

@@ -18,6 +18,7 @@ class ServerConnection;
 struct Arrival {
   net::Socket socket;
   uint64_t id = 0;
+  int64_t opened_ms = 0;  // by the loop's clock: when it was accepted
   net::Address peer;
   // Outlives the connection; null: the socket is asked when somebody wants to know.
   const net::Address* local = nullptr;
@@ -29,6 +30,9 @@ struct Arrival {
   // Bytes that were read already; valid during the call only.
   std::string_view received;
 };
+
+// Who or what ended a client's connection: for statistics.
+enum class Ending : uint8_t { kLocal, kRemote, kIdle, kMaxDuration, kMaxRequests, kDrain };
 
 // Whoever owns client connections: makes the streams, knows whether the proxy drains.
 class ServerConnectionOwner {
@@ -58,6 +62,8 @@ class ServerConnection {
   ServerConnection& operator=(const ServerConnection&) = delete;
 
   uint64_t id() const { return id_; }
+  int64_t opened_ms() const { return opened_ms_; }
+  Ending ending() const { return ending_; }
   const net::Address& peer() const { return peer_; }
   // The socket's other end, which may speak for `peer`.
   const net::Address& direct_peer() const { return relay() ? relay()->direct_peer : peer_; }
@@ -90,6 +96,8 @@ class ServerConnection {
   const net::Address* local_ = nullptr;  // null: not asked for yet
   net::Address peer_;
   uint64_t id_ = 0;
+  int64_t opened_ms_ = 0;
+  Ending ending_ = Ending::kLocal;
 
  private:
   // What few connections have: an own address that is not the listener's, or a relay in front.

@@ -142,6 +142,7 @@ Connection::Read Connection::read(char* to, size_t capacity) {
   if (tls_ != nullptr) return read_tls(to, capacity);
   const ssize_t n = receive(fd_, to, capacity);
   if (n > 0) {
+    count_received(static_cast<size_t>(n));
     // A short read emptied the socket, unless the peer's end still has to be read.
     readable_ = static_cast<size_t>(n) == capacity || peer_closed_;
     return {n, readable_, 0};
@@ -272,11 +273,12 @@ void Connection::spill() {
 
 ssize_t Connection::send_pieces(const iovec* iov, int count, bool more) {
   const int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
-  if (count == 1) return send_one(fd_, *iov, flags);
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(iov);
   message.msg_iovlen = static_cast<size_t>(count);
-  return send_all(fd_, message, flags);
+  const ssize_t sent = count == 1 ? send_one(fd_, *iov, flags) : send_all(fd_, message, flags);
+  if (sent > 0 && tls_ == nullptr) count_sent(static_cast<size_t>(sent));
+  return sent;
 }
 
 void Connection::pump() {

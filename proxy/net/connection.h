@@ -3,6 +3,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -33,6 +34,17 @@ struct WriteBatch {
 struct Socket {
   int fd = -1;
   std::unique_ptr<TlsSession> tls = nullptr;
+};
+
+// Where the bytes of a connection are counted as they pass; within TLS, those of the plaintext. One
+// thread writes them.
+struct ByteCounts {
+  std::atomic<uint64_t>& received;
+  std::atomic<uint64_t>& sent;
+
+  static void add(std::atomic<uint64_t>& count, uint64_t bytes) {
+    count.store(count.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+  }
 };
 
 // A stream socket with a queue of bytes it could not take yet, in the clear or through TLS. It owns
@@ -127,6 +139,8 @@ class Connection : private Watch::Owner {
     return waiting_.size() + (batch_ != nullptr ? batch_->bytes : 0) +
            (tls_ != nullptr ? tls_->put_off().size() : 0);
   }
+  // `counts` outlive the connection.
+  void count_bytes(const ByteCounts& counts) { byte_counts_ = &counts; }
   void set_limit(size_t bytes) { limit_ = static_cast<uint32_t>(bytes); }
   size_t limit() const { return limit_; }
 
@@ -167,6 +181,12 @@ class Connection : private Watch::Owner {
   Read read_tls(char* to, size_t capacity);
   ssize_t receive_ciphertext(size_t capacity);
   Read tell(TlsSession::Opened opened);
+  void count_received(size_t bytes) {
+    if (byte_counts_ != nullptr) ByteCounts::add(byte_counts_->received, bytes);
+  }
+  void count_sent(size_t bytes) {
+    if (byte_counts_ != nullptr) ByteCounts::add(byte_counts_->sent, bytes);
+  }
   void flush_tls(bool more);
   void send_sealed(bool more);
   void queue_sealed();
@@ -184,6 +204,7 @@ class Connection : private Watch::Owner {
   Watch watch_;
   WriteBatch* batch_ = nullptr;
   Connection* next_flush_ = nullptr;
+  const ByteCounts* byte_counts_ = nullptr;
   LazyBuffer waiting_;  // ciphertext with TLS
   std::unique_ptr<TlsSession> tls_;
   uint32_t limit_ = 1 << 20;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -100,6 +101,29 @@ class ConnectionTest : public testing::Test {
   LoopThread t_;
   std::unique_ptr<Peer> peer_;
 };
+
+// ---- counting ----
+
+TEST_F(ConnectionTest, CountsWhatPassesAndNotWhatWaits) {
+  std::atomic<uint64_t> received{0};
+  std::atomic<uint64_t> sent{0};
+  const ByteCounts counts{received, sent};
+  RawSocket other = pair();
+  const std::string large(8 << 20, 'x');
+  t_.run([&] {
+    peer_->connection.count_bytes(counts);
+    peer_->connection.write_copy("small ");
+    peer_->connection.write(large);
+  });
+  other.send("question");
+  EXPECT_TRUE(eventually([&] { return received == 8; }));
+  const uint64_t at_first = sent;
+  EXPECT_GT(at_first, 0u);
+  EXPECT_LT(at_first, large.size()) << "nobody has read it yet";
+  size_t taken = 0;
+  while (taken < large.size() + 6) taken += other.receive_some().size();
+  EXPECT_TRUE(eventually([&] { return sent == large.size() + 6; }));
+}
 
 // ---- reading ----
 

@@ -138,6 +138,7 @@ Connection::Read Connection::tell(TlsSession::Opened opened) {
     return {-2, false, EPROTO};
   }
   readable_ = readable_ || tls_->has_unread();
+  count_received(opened.bytes);
   return {opened.bytes > 0 ? static_cast<ssize_t>(opened.bytes) : -1, readable_, 0};
 }
 
@@ -166,6 +167,7 @@ void Connection::spill_sealed() {
     for (int i = 0; i < batch_->pieces; ++i)
       put_off.append(loop_, {static_cast<char*>(batch_->iov[i].iov_base), batch_->iov[i].iov_len});
   } else {
+    count_sent(batch_->bytes);
     RecordWriter writer(*tls_, loop_.tls_scratch());
     for (int i = 0; i < batch_->pieces; ++i)
       writer.add({static_cast<char*>(batch_->iov[i].iov_base), batch_->iov[i].iov_len});
@@ -186,6 +188,7 @@ void Connection::flush_tls(bool more) {
   RecordWriter writer(*tls_, scratch);
   const auto add = [&](std::string_view piece) {
     if (failed_ || fd_ < 0) return;
+    count_sent(piece.size());
     writer.add(piece);
     if (scratch.out.size() >= kSendBytes) send_sealed(true);
   };

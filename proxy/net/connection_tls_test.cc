@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <openssl/ssl.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <functional>
@@ -181,6 +182,37 @@ TEST_F(ConnectionTlsTest, BulkBothWaysAtOnce) {
   EXPECT_TRUE(client_->text == other);
   EXPECT_TRUE(t_.run([&] { return client_->connection.all_sent(); }));
   EXPECT_EQ(t_.run([&] { return t_.loop().blocks().blocks_in_use(); }), 0u);
+}
+
+// In every way that bytes take: in one turn, put off, before what waits, a record or a part of one.
+TEST_F(ConnectionTlsTest, CountsPlaintext) {
+  std::atomic<uint64_t> received{0};
+  std::atomic<uint64_t> sent{0};
+  std::atomic<uint64_t> none{0};
+  const ByteCounts of_server{received, none};
+  const ByteCounts of_client{none, sent};
+  meet();
+  uint64_t expected = 0;
+  t_.run([&] {
+    server_->connection.count_bytes(of_server);
+    client_->connection.count_bytes(of_client);
+    client_->connection.gather_turns(true);
+    for (int i = 0; i < 300; ++i) {
+      const std::string part(static_cast<size_t>(1 + i * 97 % 5000), 'x');
+      expected += part.size();
+      client_->connection.write_copy(part);
+      if (i % 7 == 0) t_.loop().flush();
+    }
+  });
+  const std::string large = numbered(1 << 20);
+  t_.run([&] {
+    client_->connection.gather_turns(false);
+    client_->connection.write(large);
+  });
+  expected += large.size();
+  EXPECT_TRUE(eventually([&] { return received == expected; }));
+  EXPECT_EQ(sent, expected);
+  EXPECT_EQ(none, 0u) << "a session ticket is no plaintext";
 }
 
 // Four full records come with one read of the socket.

@@ -5,6 +5,9 @@
 namespace weir::stats {
 namespace {
 
+// That for_each looks up under one lock.
+constexpr size_t kNamesAtOnce = 256;
+
 bool is_name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
          std::string_view("_.:|[]-").find(c) != std::string_view::npos;
@@ -64,6 +67,14 @@ void Shard::record(HistogramId id, uint64_t value) {
     slot.store(histogram, std::memory_order_release);
   }
   histogram->record(value);
+}
+
+void Shard::add_to(Sample& out, HistogramId id) const {
+  out.buckets.resize(Histogram::kBuckets);
+  const Histogram* part = histogram_slot(id.index).load(std::memory_order_acquire);
+  if (part == nullptr) return;
+  for (int i = 0; i < Histogram::kBuckets; ++i) out.buckets[i] += part->bucket(i);
+  out.sum += part->sum();
 }
 
 std::string_view kind_name(Kind kind) {
@@ -137,46 +148,50 @@ void Registry::set(GaugeId id, int64_t value) {
   main_.mark_used(id);
 }
 
-uint64_t Registry::sum(uint32_t index) const {
-  uint64_t total = main_.value(index);
-  for (const auto& shard : shards_) total += shard->value(index);
-  return total;
+Registry::Shards Registry::shards() const {
+  Shards all{&main_};
+  for (const auto& shard : shards_) all.push_back(shard.get());
+  return all;
 }
 
-void Registry::sum_histogram(uint32_t index, Sample& out) const {
-  out.buckets.assign(Histogram::kBuckets, 0);
-  const auto add = [&](const Shard& shard) {
-    const Histogram* part = shard.histogram_slot(index).load(std::memory_order_acquire);
-    if (part == nullptr) return;
-    for (int i = 0; i < Histogram::kBuckets; ++i) out.buckets[i] += part->bucket(i);
-    out.sum += part->sum();
-  };
-  add(main_);
-  for (const auto& shard : shards_) add(*shard);
-  for (const uint64_t count : out.buckets) out.value += count;
-  out.used = out.value != 0;
-}
-
-Sample Registry::sample(const std::string& name, const Entry& entry) const {
-  Sample out{name, entry.kind, false, 0, {}, 0};
+Sample Registry::sample(const Entries::value_type& named, const Shards& shards) {
+  const Entry& entry = named.second;
+  Sample out{named.first, entry.kind, false, 0, {}, 0};
   if (entry.kind == Kind::kHistogram) {
-    sum_histogram(entry.index, out);
+    for (const Shard* shard : shards) shard->add_to(out, HistogramId{entry.index});
+    for (const uint64_t count : out.buckets) out.value += count;
+    out.used = out.value != 0;
     return out;
   }
-  out.value = sum(entry.index);
-  out.used = entry.kind == Kind::kGauge ? sum(entry.index + 1) != 0 : out.value != 0;
+  for (const Shard* shard : shards) out.value += shard->value(entry.index);
+  out.used = out.value != 0;
+  if (entry.kind == Kind::kGauge)
+    out.used = std::any_of(shards.begin(), shards.end(),
+                           [&](const Shard* shard) { return shard->value(entry.index + 1) != 0; });
   return out;
 }
 
+// Names stay where they are, so that only finding them needs the lock.
 void Registry::for_each(const std::function<void(const Sample&)>& visit) const {
-  const std::lock_guard lock(mutex_);
-  for (const auto& [name, entry] : entries_) visit(sample(name, entry));
+  std::vector<const Entries::value_type*> some;
+  do {
+    Shards all;
+    const std::string* last = some.empty() ? nullptr : &some.back()->first;
+    some.clear();
+    {
+      const std::lock_guard lock(mutex_);
+      all = shards();
+      auto at = last == nullptr ? entries_.begin() : entries_.upper_bound(*last);
+      for (; at != entries_.end() && some.size() < kNamesAtOnce; ++at) some.push_back(&*at);
+    }
+    for (const auto* named : some) visit(sample(*named, all));
+  } while (!some.empty());
 }
 
 uint64_t Registry::value(std::string_view name) const {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(name);
-  return found == entries_.end() ? 0 : sample(found->first, found->second).value;
+  return found == entries_.end() ? 0 : sample(*found, shards()).value;
 }
 
 }  // namespace weir::stats

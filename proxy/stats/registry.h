@@ -63,6 +63,8 @@ class Histogram {
   Cell sum_{0};
 };
 
+struct Sample;
+
 // One thread's part of all metrics. Only its owner writes; an id must have been handed to it after
 // the registry gave it (a posted snapshot does that).
 class Shard {
@@ -80,6 +82,9 @@ class Shard {
   Shard& operator=(const Shard&) = delete;
 
   void inc(CounterId id, uint64_t n = 1) { bump(id.index, n); }
+  // Where that counter is kept, for who counts without knowing of metrics. Lives as long as the
+  // shard, and is the owner's alone to write.
+  std::atomic<uint64_t>& cell(CounterId id) { return slot(id.index); }
   void add(GaugeId id, int64_t n) {
     bump(id.index, static_cast<uint64_t>(n));
     mark_used(id);
@@ -89,6 +94,8 @@ class Shard {
 
   // This shard's own part; a gauge's part may be negative (two's complement).
   uint64_t value(uint32_t index) const { return slot(index).load(std::memory_order_relaxed); }
+  // Adds this shard's part of a histogram.
+  void add_to(Sample& out, HistogramId id) const;
 
  private:
   friend class Registry;
@@ -137,8 +144,8 @@ struct Sample {
   uint64_t sum = 0;
 };
 
-// The names, and the list of shards. Thread-safe; taken under a lock only when config is applied
-// or metrics are read.
+// The names, and the list of shards. Thread-safe. The lock is held for a name, or for a few hundred
+// of them when metrics are read, so that a worker may ask for a name that turns up late.
 class Registry {
  public:
   Registry();
@@ -150,6 +157,7 @@ class Registry {
   Shard& new_shard();
 
   // Metrics whose names it does not like are as if they did not exist, those too that are there.
+  // Before anybody reads.
   void set_filter(std::function<bool(std::string_view name)> accepts);
 
   // The same name gives the same id. Characters outside [A-Za-z0-9_.:|[]-] become '_'. When there
@@ -164,7 +172,7 @@ class Registry {
   // Overwrites the main shard's part of a gauge (main thread only).
   void set(GaugeId id, int64_t value);
 
-  // Calls `visit` for each metric in the order of names, under the lock.
+  // Calls `visit` for each metric in the order of names; one that is new meanwhile may be left out.
   void for_each(const std::function<void(const Sample&)>& visit) const;
   // The sum of one counter or gauge by name; 0 when there is none. For tests and admin.
   uint64_t value(std::string_view name) const;
@@ -176,13 +184,15 @@ class Registry {
   };
   uint32_t intern(std::string_view name, Kind kind);
   uint32_t allocate(Kind kind);
-  uint64_t sum(uint32_t index) const;
-  Sample sample(const std::string& name, const Entry& entry) const;
-  void sum_histogram(uint32_t index, Sample& out) const;
+  using Entries = std::map<std::string, Entry, std::less<>>;
+  // Those that a reader sums.
+  using Shards = std::vector<const Shard*>;
+  Shards shards() const;  // under the lock
+  static Sample sample(const Entries::value_type& named, const Shards& shards);
 
   mutable std::mutex mutex_;
   std::function<bool(std::string_view)> accepts_;  // empty: all
-  std::map<std::string, Entry, std::less<>> entries_;
+  Entries entries_;
   uint32_t next_slot_ = 2;  // 0 and 1 are the slots that nobody reads
   uint32_t next_histogram_ = 1;
   std::vector<std::unique_ptr<Shard>> shards_;

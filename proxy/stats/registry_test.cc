@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "proxy/stats/status_classes.h"
 
 namespace weir::stats {
 namespace {
@@ -126,6 +129,56 @@ TEST(RegistryTest, ManyMetricsSpanChunks) {
   for (const CounterId id : ids) shard.inc(id, id.index);
   for (int i = 0; i < 5000; i += 617)
     EXPECT_EQ(registry.value("c" + std::to_string(i)), ids[i].index);
+}
+
+TEST(RegistryTest, VisitsEachInOrderHoweverManyThereAre) {
+  for (const int count : {0, 1, 255, 256, 257, 1000}) {
+    Registry registry;
+    std::set<std::string> expected;
+    for (int i = 0; i < count; ++i) {
+      expected.insert("c" + std::to_string(i));
+      registry.counter("c" + std::to_string(i));
+    }
+    std::vector<std::string> seen;
+    registry.for_each([&](const Sample& sample) { seen.emplace_back(sample.name); });
+    EXPECT_EQ(seen, std::vector<std::string>(expected.begin(), expected.end())) << count;
+  }
+}
+
+// A worker that needs a name does not wait until a long page of metrics is written.
+TEST(RegistryTest, ANameMayBeGivenWhileMetricsAreRead) {
+  Registry registry;
+  registry.counter("a");
+  registry.for_each([&](const Sample&) { registry.main_shard().inc(registry.counter("b")); });
+  EXPECT_GE(registry.value("b"), 1u) << "it may be visited itself";
+}
+
+TEST(RegistryTest, ACellIsItsCounter) {
+  Registry registry;
+  Shard& shard = registry.new_shard();
+  const CounterId counter = registry.counter("c");
+  std::atomic<uint64_t>& cell = shard.cell(counter);
+  cell.store(41);
+  shard.inc(counter);
+  EXPECT_EQ(registry.value("c"), 42u);
+  for (int i = 0; i < 5000; ++i) registry.counter("more." + std::to_string(i));
+  EXPECT_EQ(&shard.cell(counter), &cell) << "it moved";
+}
+
+TEST(StatusClassesTest, TheFirstDigitDecides) {
+  Registry registry;
+  Shard& shard = registry.new_shard();
+  const StatusClasses classes(registry, "rq_");
+  for (const uint16_t status : {100, 101, 199, 200, 204, 301, 404, 404, 503, 599}) {
+    shard.inc(classes.of(status));
+  }
+  EXPECT_EQ(registry.value("rq_1xx"), 3u);
+  EXPECT_EQ(registry.value("rq_2xx"), 2u);
+  EXPECT_EQ(registry.value("rq_3xx"), 1u);
+  EXPECT_EQ(registry.value("rq_4xx"), 2u);
+  EXPECT_EQ(registry.value("rq_5xx"), 2u);
+  for (const uint16_t status : {0, 42, 600, 999}) shard.inc(classes.of(status));
+  EXPECT_EQ(registry.value("rq_5xx"), 6u);
 }
 
 // Meant for the thread sanitizer: writers, a reader, and new names at the same time.

@@ -2,7 +2,8 @@
 
 namespace weir::upstream {
 
-ClusterStats::ClusterStats(stats::Registry& r, const std::string& stat_name) {
+ClusterStats::ClusterStats(stats::Registry& r, const std::string& stat_name)
+    : rq_by_class(r, "cluster." + stat_name + ".upstream_rq_") {
   const std::string p = "cluster." + stat_name + ".";
   const auto counter = [&](const char* name) { return r.counter(p + name); };
   const auto gauge = [&](const char* name) { return r.gauge(p + name); };
@@ -12,11 +13,13 @@ ClusterStats::ClusterStats(stats::Registry& r, const std::string& stat_name) {
   cx_connect_fail = counter("upstream_cx_connect_fail");
   cx_connect_timeout = counter("upstream_cx_connect_timeout");
   cx_destroy = counter("upstream_cx_destroy");
-  cx_destroy_remote_with_active_rq = counter("upstream_cx_destroy_remote_with_active_rq");
   cx_overflow = counter("upstream_cx_overflow");
   cx_max_requests = counter("upstream_cx_max_requests");
   cx_protocol_error = counter("upstream_cx_protocol_error");
   cx_idle_timeout = counter("upstream_cx_idle_timeout");
+  cx_max_duration_reached = counter("upstream_cx_max_duration_reached");
+  rx_bytes = counter("upstream_cx_rx_bytes_total");
+  tx_bytes = counter("upstream_cx_tx_bytes_total");
   cx_none_healthy = counter("upstream_cx_none_healthy");
   cx_active = gauge("upstream_cx_active");
   rq_total = counter("upstream_rq_total");
@@ -35,36 +38,12 @@ ClusterStats::ClusterStats(stats::Registry& r, const std::string& stat_name) {
   rq_retry_limit_exceeded = counter("upstream_rq_retry_limit_exceeded");
   rq_retry_backoff_exponential = counter("upstream_rq_retry_backoff_exponential");
   rq_retry_backoff_ratelimited = counter("upstream_rq_retry_backoff_ratelimited");
-  rq_1xx = counter("upstream_rq_1xx");
-  rq_2xx = counter("upstream_rq_2xx");
-  rq_3xx = counter("upstream_rq_3xx");
-  rq_4xx = counter("upstream_rq_4xx");
-  rq_5xx = counter("upstream_rq_5xx");
-  rq_maintenance_mode = counter("upstream_rq_maintenance_mode");
   rq_drop_overload = counter("upstream_rq_drop_overload");
-  bytes_rx = counter("upstream_cx_rx_bytes_total");
-  bytes_tx = counter("upstream_cx_tx_bytes_total");
-  update_success = counter("update_success");
-  no_route_host = counter("upstream_rq_no_host");
   rq_active = gauge("upstream_rq_active");
   rq_pending_active = gauge("upstream_rq_pending_active");
   rq_time = r.histogram(p + "upstream_rq_time");
+  cx_length_ms = r.histogram(p + "upstream_cx_length_ms");
   cx_connect_ms = r.histogram(p + "upstream_cx_connect_ms");
-}
-
-stats::CounterId ClusterStats::by_class(uint16_t status) const {
-  switch (status / 100) {
-    case 1:
-      return rq_1xx;
-    case 2:
-      return rq_2xx;
-    case 3:
-      return rq_3xx;
-    case 4:
-      return rq_4xx;
-    default:
-      return rq_5xx;
-  }
 }
 
 }  // namespace weir::upstream

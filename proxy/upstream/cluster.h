@@ -5,6 +5,7 @@
 #include <string>
 
 #include "proxy/stats/registry.h"
+#include "proxy/stats/status_classes.h"
 #include "proxy/upstream/breaker.h"
 #include "proxy/upstream/cluster_config.h"
 #include "proxy/upstream/drop_policy.h"
@@ -16,19 +17,16 @@ struct ClusterStats {
   ClusterStats(stats::Registry& registry, const std::string& stat_name);
 
   stats::CounterId cx_total, cx_http1_total, cx_http2_total, cx_connect_fail, cx_connect_timeout,
-      cx_destroy, cx_destroy_remote_with_active_rq, cx_overflow, cx_max_requests, cx_protocol_error,
-      cx_idle_timeout, cx_none_healthy;
+      cx_destroy, cx_overflow, cx_max_requests, cx_protocol_error, cx_idle_timeout, cx_none_healthy,
+      cx_max_duration_reached, rx_bytes, tx_bytes;
   stats::GaugeId cx_active;
   stats::CounterId rq_total, rq_completed, rq_pending_total, rq_pending_overflow,
       rq_pending_failure_eject, rq_timeout, rq_per_try_timeout, rq_cancelled, rq_rx_reset,
       rq_tx_reset, rq_retry, rq_retry_success, rq_retry_overflow, rq_retry_limit_exceeded,
-      rq_retry_backoff_exponential, rq_retry_backoff_ratelimited, rq_1xx, rq_2xx, rq_3xx, rq_4xx,
-      rq_5xx, rq_maintenance_mode, rq_drop_overload, bytes_rx, bytes_tx, update_success,
-      no_route_host;
+      rq_retry_backoff_exponential, rq_retry_backoff_ratelimited, rq_drop_overload;
+  stats::StatusClasses rq_by_class;
   stats::GaugeId rq_active, rq_pending_active;
-  stats::HistogramId rq_time, cx_connect_ms;
-
-  stats::CounterId by_class(uint16_t status) const;
+  stats::HistogramId rq_time, cx_connect_ms, cx_length_ms;
 };
 
 // The limits of one routing priority, shared by all workers.
@@ -47,19 +45,21 @@ struct ClusterLimits {
 // What all workers share of one cluster. Made on the main thread; the limits are the only part
 // that is written afterwards.
 struct Cluster {
-  Cluster(std::shared_ptr<const ClusterConfig> cluster_config, stats::Registry& registry,
+  Cluster(std::shared_ptr<const ClusterConfig> cluster_config, stats::Registry& names,
           uint32_t workers,
           std::shared_ptr<const DropLimit> limit = std::make_shared<const DropLimit>())
       : config(std::move(cluster_config)),
-        stats(registry, config->stat_name),
+        registry(names),
+        stats(names, config->stat_name),
         limits{{config->thresholds[0], workers}, {config->thresholds[1], workers}},
         h2(config->http2),
         drop_limit(std::move(limit)) {
     if (config->versions != ClusterConfig::Versions::kHttp1)
-      h2.stats = http::H2Stats::create(registry, "cluster." + config->stat_name + ".http2.");
+      h2.stats = http::H2Stats::create(names, "cluster." + config->stat_name + ".http2.");
   }
 
   std::shared_ptr<const ClusterConfig> config;
+  stats::Registry& registry;
   ClusterStats stats;
   ClusterLimits limits[2];  // default, high
   http::H2Options h2;

@@ -55,7 +55,7 @@ void ClusterCall::on_no_connection(ResetReason reason) {
 
 void ClusterCall::on_response_head(uint16_t status, uint16_t judged) {
   cluster_.shard().inc(cluster_.stats().rq_completed);
-  cluster_.shard().inc(cluster_.stats().by_class(status));
+  cluster_.count_response(status);
   if (host_->feedback() != nullptr) host_->feedback()->on_response(judged);
 }
 

@@ -150,6 +150,7 @@ bool Pool::open_connection(bool high_priority) {
   stats.inc(cluster.stats().cx_total);
   count_new();
   stats.add(cluster.stats().cx_active, 1);
+  connection.connection().count_bytes(cluster.byte_counts());
   const ClusterConfig& config = cluster.config();
   const net::Address* from = config.bind_address ? &*config.bind_address : nullptr;
   const int error =
@@ -214,6 +215,8 @@ void Pool::closed(PoolConnection& connection) {
   give_slot_back(connection);
   cluster.shard().inc(cluster.stats().cx_destroy);
   cluster.shard().add(cluster.stats().cx_active, -1);
+  cluster.shard().record(cluster.stats().cx_length_ms,
+                         static_cast<uint64_t>(loop_.now_ms() - connection.started_ms_));
   loop_.retire(take_out(connection));
   // Somebody may have been waiting for just this slot.
   if (first_waiter_ != nullptr && wants_connection(waiters_)) open_for_waiters();
@@ -242,6 +245,7 @@ void Pool::inherit(PoolConnection& to, PoolConnection& from) {
   to.high_priority_ = from.high_priority_;
   to.counted_ = std::exchange(from.counted_, false);
   to.established_ = true;
+  to.connection().count_bytes(to.pool_.host_.cluster().byte_counts());
 }
 
 void Pool::open_for_waiters() {
@@ -258,7 +262,9 @@ bool Pool::worn_out(const PoolConnection& connection) {
     return true;
   }
   const int64_t max_age = config.max_connection_duration_ms;
-  return max_age > 0 && loop_.now_ms() - connection.started_ms_ >= max_age;
+  const bool too_old = max_age > 0 && loop_.now_ms() - connection.started_ms_ >= max_age;
+  if (too_old) cluster.shard().inc(cluster.stats().cx_max_duration_reached);
+  return too_old;
 }
 
 void Pool::fill(PoolConnection& connection, http::ClientStream& stream, Lent& lent) {

@@ -11,6 +11,8 @@
 namespace weir::upstream {
 namespace {
 
+constexpr uint16_t kMaxStatus = 599;  // beyond, a code has no counter of its own
+
 http::H1ClientOptions h1_options_of(const ClusterConfig& config) {
   http::H1ClientOptions options;
   options.limits.max_header_count = config.max_response_headers_count;
@@ -135,6 +137,7 @@ WorkerCluster::WorkerCluster(std::shared_ptr<Cluster> cluster,
     : cluster_(std::move(cluster)),
       loop_(loop),
       stats_(stats),
+      byte_counts_{stats.cell(cluster_->stats.rx_bytes), stats.cell(cluster_->stats.tx_bytes)},
       connections_{Lease(cluster_->limits[0].connections), Lease(cluster_->limits[1].connections)},
       pending_{Lease(cluster_->limits[0].pending), Lease(cluster_->limits[1].pending)},
       requests_{Lease(cluster_->limits[0].requests), Lease(cluster_->limits[1].requests)},
@@ -142,6 +145,13 @@ WorkerCluster::WorkerCluster(std::shared_ptr<Cluster> cluster,
       h1_options_(h1_options_of(*cluster_->config)),
       leaving_(loop) {
   update(std::move(plan), std::move(hosts));
+}
+
+stats::CounterId WorkerCluster::name_code(uint16_t status) {
+  if (status > kMaxStatus) return {};
+  const std::string name =
+      "cluster." + config().stat_name + ".upstream_rq_" + std::to_string(status);
+  return by_code_.emplace_back(CodeCounter{status, cluster_->registry.counter(name)}).counter;
 }
 
 // The budget is a share of the requests under way, those that wait for a connection included; it
@@ -282,7 +292,7 @@ Drop WorkerCluster::decide_drop() {
   drop_counts_->add(*category);
   stats_.inc(stats().rq_drop_overload);
   stats_.inc(stats().rq_completed);
-  stats_.inc(stats().rq_5xx);
+  count_response(503);
   return policy.share(most) == DropPolicy::kAll ? Drop::kAll : Drop::kSome;
 }
 

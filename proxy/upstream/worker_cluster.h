@@ -120,6 +120,13 @@ class WorkerCluster {
   const Cluster& shared() const { return *cluster_; }
   const ClusterStats& stats() const { return cluster_->stats; }
   stats::Shard& shard() { return stats_; }
+  // A response with that status came: upstream_rq_<code> and upstream_rq_<digit>xx.
+  void count_response(uint16_t status) {
+    stats_.inc(cluster_->stats.rq_by_class.of(status));
+    stats_.inc(by_code(status));
+  }
+  // Where connections to its hosts count their bytes.
+  const net::ByteCounts& byte_counts() const { return byte_counts_; }
 
   // Hosts that stay keep their connections. Costs the worker a little for each host that it has,
   // and next to nothing for an endpoint.
@@ -175,6 +182,17 @@ class WorkerCluster {
   std::span<const std::unique_ptr<Host>> worker_hosts() const { return hosts_; }
 
  private:
+  // A status gets its counter when it first comes.
+  struct CodeCounter {
+    uint16_t status;
+    stats::CounterId counter;
+  };
+  stats::CounterId by_code(uint16_t status) {
+    for (const CodeCounter& code : by_code_)
+      if (code.status == status) return code.counter;
+    return name_code(status);
+  }
+  stats::CounterId name_code(uint16_t status);
   Host& make_host(uint32_t index);
   void follow_drops();
   Drop decide_drop();
@@ -188,6 +206,8 @@ class WorkerCluster {
   std::unique_ptr<Picker> picker_;
   net::Loop& loop_;
   stats::Shard& stats_;
+  net::ByteCounts byte_counts_;
+  std::vector<CodeCounter> by_code_;
   Lease connections_[2];
   Lease pending_[2];
   Lease requests_[2];

@@ -1,0 +1,154 @@
+// What the statistics say of connections and responses, of each thing once.
+#include <gtest/gtest.h>
+
+#include "tests/harness/fluent.h"
+
+namespace weir::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+bool reaches(const Proxy& proxy, const std::string& name, long value) {
+  const bool there = eventually([&] { return proxy.stat(name) == value; });
+  EXPECT_TRUE(there) << name << " is " << proxy.stat(name) << " instead of " << value;
+  return there;
+}
+
+TEST(Statistics, EachStatusHasItsCounter) {
+  TestUpstream app;
+  app.on("/teapot").respond(418, "");
+  app.on("/broken").respond(503, "");
+  Proxy proxy = weir().upstream(app).with("listener", "stat_prefix: edge").start();
+  for (const char* path : {"/", "/", "/teapot", "/broken"}) proxy.get(path);
+  const std::string cluster = "cluster.app.upstream_rq_";
+  reaches(proxy, cluster + "200", 2);
+  reaches(proxy, cluster + "418", 1);
+  reaches(proxy, cluster + "503", 1);
+  reaches(proxy, cluster + "2xx", 2);
+  reaches(proxy, cluster + "5xx", 1);
+  EXPECT_EQ(proxy.stat(cluster + "404"), -1) << "it never came";
+  const std::string listener = "listener.edge.http.front.downstream_rq_";
+  reaches(proxy, listener + "completed", 4);
+  reaches(proxy, listener + "2xx", 2);
+  reaches(proxy, listener + "4xx", 1);
+  reaches(proxy, listener + "5xx", 1);
+}
+
+TEST(Statistics, BytesAreCountedAsTheyPass) {
+  TestUpstream app;
+  app.on("/x").respond(200, std::string(70'000, 'x'));
+  Proxy proxy = weir().upstream(app).start();
+  RawClient client(proxy);
+  const std::string request = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+  client.send(request);
+  client.read(70'000);
+  EXPECT_TRUE(eventually([&] {
+    return proxy.stat("http.front.downstream_cx_tx_bytes_total") ==
+           static_cast<long>(client.read(0).size());
+  })) << "the connection is still open";
+  EXPECT_EQ(proxy.stat("http.front.downstream_cx_rx_bytes_total"),
+            static_cast<long>(request.size()));
+  EXPECT_EQ(proxy.stat("cluster.app.upstream_cx_rx_bytes_total"),
+            static_cast<long>(app.bytes_sent()));
+  EXPECT_EQ(proxy.stat("cluster.app.upstream_cx_tx_bytes_total"),
+            static_cast<long>(app.bytes_received()));
+}
+
+TEST(Statistics, WhoEndsAConnection) {
+  Proxy proxy = weir()
+                    .direct("/", 200, "hi")
+                    .with("listener", "stat_prefix: edge")
+                    .with("hcm", "common_http_protocol_options: {idle_timeout: 0.3s}")
+                    .start();
+  const std::string cx = "http.front.downstream_cx_";
+  const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  const long before = proxy.stat(cx + "destroy_remote");  // of finding out that it is ready
+  {
+    RawClient leaves(proxy);
+    leaves.send(request);
+    EXPECT_EQ(leaves.reply().status, 200);
+  }
+  reaches(proxy, cx + "destroy_remote", before + 1);
+  EXPECT_EQ(proxy.stat(cx + "destroy_local"), 0);
+  RawClient stays(proxy);
+  stays.send(request);
+  EXPECT_TRUE(stays.closed_within(5s));
+  reaches(proxy, cx + "idle_timeout", 1);
+  reaches(proxy, cx + "destroy_local", 1);
+  EXPECT_EQ(proxy.stat(cx + "destroy"), before + 2);
+  const std::string lengths = proxy.admin("/stats?filter=downstream_cx_length_ms").body;
+  EXPECT_NE(lengths.find("http.front.downstream_cx_length_ms: P0"), std::string::npos) << lengths;
+  EXPECT_NE(lengths.find("listener.edge.downstream_cx_length_ms: P0"), std::string::npos)
+      << lengths;
+}
+
+TEST(Statistics, WhyAConnectionEnds) {
+  Proxy proxy = weir()
+                    .direct("/", 200, "hi")
+                    .with("hcm",
+                          "common_http_protocol_options: {max_requests_per_connection: 2, "
+                          "max_connection_duration: 0.6s}")
+                    .start();
+  const std::string cx = "http.front.downstream_cx_";
+  const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  RawClient busy(proxy);
+  busy.send(request + request);
+  EXPECT_TRUE(busy.closed_within(5s));
+  reaches(proxy, cx + "max_requests_reached", 1);
+  RawClient old(proxy);
+  old.send(request);
+  EXPECT_TRUE(old.closed_within(5s));
+  reaches(proxy, cx + "max_duration_reached", 1);
+  EXPECT_EQ(proxy.stat(cx + "drain_close"), 0);
+}
+
+TEST(Statistics, AHeadThatIsLateIsNoProtocolError) {
+  Proxy proxy = weir().with("hcm", "request_headers_timeout: 0.3s").direct("/", 200, "hi").start();
+  RawClient client(proxy);
+  client.send("GET / HTTP/1.1\r\nHos");
+  EXPECT_EQ(client.reply().status, 408);
+  reaches(proxy, "http.front.downstream_rq_header_timeout", 1);
+  EXPECT_EQ(proxy.stat("http.front.downstream_cx_protocol_error"), 0);
+}
+
+TEST(Statistics, UpgradesThatWereAcceptedAndRefused) {
+  TestUpstream app;
+  Proxy proxy = weir().upstream(app).start();
+  RawClient refused(proxy);
+  refused.send(
+      "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  EXPECT_EQ(refused.reply().status, 403);
+  reaches(proxy, "http.front.downstream_rq_ws_on_non_ws_route", 1);
+  EXPECT_EQ(proxy.stat("http.front.downstream_cx_upgrades_total"), 0);
+}
+
+TEST(Statistics, AnAnswerBeforeTheRequestIsWhole) {
+  Proxy proxy = weir().direct("/", 403, "no").start();
+  RawClient client(proxy);
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+  EXPECT_EQ(client.reply().status, 403);
+  reaches(proxy, "http.front.downstream_rq_response_before_rq_complete", 1);
+}
+
+// Each name that is asked for counts at the cluster that has it.
+TEST(Statistics, LookUpsOfNames) {
+  Proxy proxy = weir()
+                    .direct("/", 200, "hi")
+                    .with("clusters",
+                          "- name: named\n"
+                          "  type: STRICT_DNS\n"
+                          "  connect_timeout: 1s\n"
+                          "  load_assignment:\n"
+                          "    cluster_name: named\n"
+                          "    endpoints:\n"
+                          "    - lb_endpoints:\n"
+                          "      - endpoint: {address: {socket_address: {address: localhost, "
+                          "port_value: 9}}}")
+                    .start();
+  EXPECT_TRUE(eventually([&] { return proxy.stat("cluster.named.update_success") >= 1; }));
+  EXPECT_EQ(proxy.stat("cluster.named.update_attempt"), proxy.stat("cluster.named.update_success"));
+}
+
+}  // namespace
+}  // namespace weir::test
