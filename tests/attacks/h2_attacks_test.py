@@ -180,7 +180,8 @@ def check_flood(program, attack):
         assert good.p99_ms() <= 2 * calm.p99_ms() + EXTRA_MS, (
             f"p99 {calm.p99_ms():.1f} ms became {good.p99_ms():.1f} ms")
         assert proxy.alive()
-        return f"{worst * 1000:.0f} ms, {grown:+.1f} MiB, p99 {good.p99_ms():.1f} ms"
+        return (f"{worst * 1000:.0f} ms, {grown:+.1f} MiB, p99 {good.p99_ms():.1f} ms"
+                f" (in peace {calm.p99_ms():.1f})")
     finally:
         proxy.end()
 
