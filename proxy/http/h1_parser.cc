@@ -143,6 +143,9 @@ Parsed parse_fields(char*& from, char* end, const Limits& limits, HeaderMap& hea
     if (status == Status::kNeedMore) return need_more();
     if (status == Status::kError) return error(400, why);
     const Known known = find_known(line.name);
+    // A Host line counts like any other, as in Envoy.
+    if (headers.count() + (fields.has_host ? 1 : 0) >= limits.max_header_count)
+      return error(431, "http1.too_many_headers");
     if (known != Known::kNone) {
       if (const char* details = note_special(known, line, fields))
         return error(fields.foreign_coding ? 501 : 400, details);
@@ -150,7 +153,6 @@ Parsed parse_fields(char*& from, char* end, const Limits& limits, HeaderMap& hea
     } else if (is_framing_alias(line.name)) {
       return error(400, "http1.framing_header_alias");
     }
-    if (headers.count() >= limits.max_header_count) return error(431, "http1.too_many_headers");
     headers.add(known, line.name, line.value);
   }
   from = p + 2;

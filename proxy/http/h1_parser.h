@@ -11,7 +11,7 @@
 namespace weir::http::h1 {
 
 struct Limits {
-  uint32_t max_header_count = 100;
+  uint32_t max_header_count = 100;  // of field lines, Host among them
   size_t max_head_bytes = 60 * 1024;
 };
 

@@ -250,9 +250,13 @@ TEST(ParseRequest, Expect) {
 }
 
 TEST(ParseRequest, Limits) {
-  const Limits few{.max_header_count = 2};
+  const Limits few{.max_header_count = 3};
   accept(get("A: b\r\nC: d\r\n"), few);
   reject(get("A: b\r\nC: d\r\nE: f\r\n"), 431, "http1.too_many_headers", few);
+  // Host is one of them, wherever it stands.
+  accept("GET / HTTP/1.1\r\nA: b\r\nC: d\r\nHost: a\r\n\r\n", few);
+  reject("GET / HTTP/1.1\r\nA: b\r\nC: d\r\nE: f\r\nHost: a\r\n\r\n", 431,
+         "http1.too_many_headers", few);
   const std::string text = get("A: " + std::string(100, 'x') + "\r\n");
   accept(text, {.max_head_bytes = text.size()});
   reject(text, 431, "http1.headers_too_large", {.max_head_bytes = text.size() - 1});

@@ -233,7 +233,8 @@ TEST_F(H2FloodsTest, EndlessContinuations) {
 TEST_F(H2FloodsTest, ManyHeaders) {
   Peer peer = open();
   Lines lines;
-  for (int i = 0; i < 101; ++i) lines.emplace_back("x" + std::to_string(i), "y");
+  // With four pseudo-headers one too many for the limit of 100.
+  for (int i = 0; i < 97; ++i) lines.emplace_back("x" + std::to_string(i), "y");
   peer.send(request(1, true, lines));
   EXPECT_EQ(peer.wait_for(kRstStream).error_code(), kCalm);
   lines.pop_back();

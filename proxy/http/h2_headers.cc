@@ -93,11 +93,12 @@ FieldSection::Verdict FieldSection::add(std::string_view name, std::string_view 
     details_ = "http2.headers_too_large";
     return Verdict::kTooLarge;
   }
-  if (!name.empty() && name[0] == ':') return add_pseudo(name, value);
+  // Pseudo-headers count too, as in Envoy.
   if (++count_ > limits_.max_count) {
     details_ = "http2.too_many_headers";
     return Verdict::kTooLarge;
   }
+  if (!name.empty() && name[0] == ':') return add_pseudo(name, value);
   return add_regular(name, value);
 }
 

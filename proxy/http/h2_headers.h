@@ -14,7 +14,7 @@
 namespace weir::http::h2 {
 
 struct HeaderLimits {
-  uint32_t max_count = 100;
+  uint32_t max_count = 100;  // of lines, pseudo-headers among them
   size_t max_bytes = 60 * 1024;
 };
 
