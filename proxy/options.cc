@@ -57,6 +57,13 @@ auto on(bool Options::*member) {
   };
 }
 
+// 0 is one worker, as in Envoy.
+Result<void> set_concurrency(Options& options, const std::string& value) {
+  const Result<void> set = number("--concurrency", &Options::concurrency, 0u)(options, value);
+  if (options.concurrency == 0) options.concurrency = 1;
+  return set;
+}
+
 Result<void> set_base_id(Options& options, const std::string& value) {
   uint32_t parsed = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
@@ -108,7 +115,7 @@ const std::vector<Flag>& flags() {
        set_mode},
       {"--output", "", "FORMAT", "of configuration errors: 'text' or 'json'", set_output},
       {"--concurrency", "", "N", "worker threads; the default is one per processor",
-       number("--concurrency", &Options::concurrency, 1u)},
+       set_concurrency},
       {"--cpuset-threads", "", "", "as many workers as processors this process may use",
        on(&Options::cpuset_threads)},
       {"--service-cluster", "", "NAME", "replaces node.cluster", load_text(&L::service_cluster)},

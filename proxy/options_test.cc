@@ -41,6 +41,7 @@ TEST(OptionsTest, ValuesBehindASpaceOrAnEqualsSign) {
     EXPECT_EQ(options.load.config_path, "a.yaml");
     EXPECT_EQ(options.concurrency, 2u);
   }
+  EXPECT_EQ(parse({"--concurrency", "0"}).concurrency, 1u);
 }
 
 TEST(OptionsTest, EveryOption) {
@@ -164,9 +165,9 @@ TEST(OptionsTest, MissingAndSuperfluousValues) {
 }
 
 TEST(OptionsTest, BadValues) {
-  for (const char* value : {"", "0", "-1", "two", "2x", "4294967296", " 2", "+2"})
+  for (const char* value : {"", "-1", "two", "2x", "4294967296", " 2", "+2"})
     EXPECT_EQ(error({"--concurrency", value}),
-              "--concurrency takes a whole number from 1, not '" + std::string(value) + "'");
+              "--concurrency takes a whole number from 0, not '" + std::string(value) + "'");
   EXPECT_EQ(error({"--drain-time-s", "-1"}),
             "--drain-time-s takes a whole number from 0, not '-1'");
   EXPECT_EQ(error({"--mode", "init_only"}), "--mode takes 'serve' or 'validate', not 'init_only'");
