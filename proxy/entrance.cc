@@ -24,12 +24,12 @@ Entrance::~Entrance() {
 
 void Entrance::admit(int fd, const net::Address& peer) {
   stats::Shard& stats = worker_.stats();
-  stats.inc(config_->stats.cx_total);
   if (!count_in()) {
     close(fd);
     return;
   }
   ++connections_;
+  stats.inc(config_->stats.cx_total);
   stats.add(config_->stats.cx_active, 1);
   if (peer.is_ip()) net::Connection::set_no_delay(fd);
   if (greets_) return greet(fd, peer);

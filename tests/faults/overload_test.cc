@@ -132,6 +132,8 @@ TEST(ConnectionLimits, TheMonitorsHoldsForAllWorkersTogether) {
   std::vector<std::unique_ptr<RawClient>> clients;
   EXPECT_EQ(served_before_refusal(proxy, clients), 9u);
   EXPECT_EQ(proxy.stat("listener.front.downstream_global_cx_overflow"), 1);
+  EXPECT_EQ(proxy.stat("listener.front.downstream_cx_total"),
+            proxy.stat("listener.front.downstream_cx_destroy") + 9);
   clients.clear();
   EXPECT_TRUE(eventually([&] { return proxy.get("/", 500ms).status == 200; }));
 }

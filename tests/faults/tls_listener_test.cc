@@ -407,13 +407,17 @@ TEST_F(TlsListener, ConnectionsOnTheirWayCount) {
                           "connection_limit: 2}")
                     .with("chain", tls())
                     .start();
-  ASSERT_TRUE(nobody_there(proxy));
+  // Whoever looked whether the proxy listens has come and gone.
+  ASSERT_TRUE(eventually([&] { return proxy.stat(prefix(proxy) + "downstream_cx_destroy") == 1; }));
   RawClient one(proxy);
   RawClient two(proxy);
   ASSERT_TRUE(eventually([&] { return proxy.stat(prefix(proxy) + "downstream_cx_active") == 2; }));
   RawClient three(proxy);
   EXPECT_TRUE(three.closed_within(3s));
   EXPECT_EQ(proxy.stat(prefix(proxy) + "downstream_cx_overflow"), 1);
+  EXPECT_EQ(proxy.stat(prefix(proxy) + "downstream_cx_total"),
+            proxy.stat(prefix(proxy) + "downstream_cx_destroy") + 2)
+      << "one that is refused counts nowhere else";
 }
 
 TEST_F(TlsListener, ByAlpnItSpeaksHttp2) {
