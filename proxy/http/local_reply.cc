@@ -3,11 +3,15 @@
 #include "envoy/config/accesslog/v3/accesslog.pb.h"
 #include "envoy/config/core/v3/substitution_format_string.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "proxy/http/text_source.h"
 
 namespace weir::http {
 namespace {
 
 namespace hcmv3 = envoy::extensions::filters::network::http_connection_manager::v3;
+
+// More is a mistake in the name of the file.
+constexpr size_t kMaxBodyBytes = 1024 * 1024;
 
 void apply_format(const LogFormat& format, const FormatInput& input, Arena& arena,
                   std::string_view& body, std::string_view& content_type) {
@@ -31,16 +35,8 @@ LocalReplies LocalReplies::compile(const hcmv3::LocalReplyConfig& config,
     if (!filter) continue;
     Mapper mapper{std::move(*filter), {}, {}, {}, {}};
     if (in.has_status_code()) mapper.status = static_cast<uint16_t>(in.status_code().value());
-    if (in.has_body()) {
-      if (in.body().specifier_case() == envoy::config::core::v3::DataSource::kInlineString) {
-        mapper.body = in.body().inline_string();
-      } else if (in.body().specifier_case() == envoy::config::core::v3::DataSource::kInlineBytes) {
-        mapper.body = in.body().inline_bytes();
-      } else {
-        diagnostics.error(config::Code::kNotSupported, at.field("body"),
-                          "the body of a local reply must be inline");
-      }
-    }
+    if (in.has_body())
+      mapper.body = read_text_source(in.body(), at.field("body"), kMaxBodyBytes, diagnostics);
     mapper.headers =
         compile_header_changes(in.headers_to_add(), "headers_to_add", {}, "", at, diagnostics);
     if (in.has_body_format_override())

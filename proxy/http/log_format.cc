@@ -2,11 +2,10 @@
 
 #include <google/protobuf/struct.pb.h>
 
-#include <cstdlib>
 #include <utility>
 
-#include "config/read_file.h"
 #include "envoy/config/core/v3/substitution_format_string.pb.h"
+#include "proxy/http/text_source.h"
 
 namespace weir::http {
 namespace {
@@ -14,7 +13,6 @@ namespace {
 using config::Code;
 using config::Diagnostics;
 using config::FieldPath;
-using envoy::config::core::v3::DataSource;
 using envoy::config::core::v3::SubstitutionFormatString;
 
 constexpr std::string_view kTextType = "text/plain";
@@ -25,34 +23,6 @@ constexpr std::string_view kDefaultFormat =
     "%RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% "
     "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" "
     "\"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\"\n";
-
-std::optional<std::string> read_source(const DataSource& source, const FieldPath& path,
-                                       Diagnostics& diagnostics) {
-  switch (source.specifier_case()) {
-    case DataSource::kInlineString:
-      return source.inline_string();
-    case DataSource::kInlineBytes:
-      return source.inline_bytes();
-    case DataSource::kFilename: {
-      auto text = config::read_file(source.filename(), LogFormat::kMaxSourceBytes, diagnostics);
-      if (text) diagnostics.note_content(*text);
-      return text;
-    }
-    case DataSource::kEnvironmentVariable: {
-      const char* value = std::getenv(source.environment_variable().c_str());
-      if (value != nullptr) return value;
-      diagnostics.error(Code::kReference, path.field("environment_variable"),
-                        "the environment has no variable '" + source.environment_variable() + "'");
-      return std::nullopt;
-    }
-    case DataSource::SPECIFIER_NOT_SET:
-      break;
-  }
-  diagnostics.error(Code::kConstraint, path,
-                    "one of filename, inline_string, inline_bytes and "
-                    "environment_variable must be set");
-  return std::nullopt;
-}
 
 // REQ_WITHOUT_QUERY is always there; the other formatters of Envoy are not.
 bool check_formatters(const SubstitutionFormatString& config, const FieldPath& path,
@@ -85,7 +55,8 @@ std::optional<LogFormat> LogFormat::compile(const SubstitutionFormatString& conf
       break;
     case SubstitutionFormatString::kTextFormatSource: {
       const FieldPath source_path = path.field("text_format_source");
-      const auto text = read_source(config.text_format_source(), source_path, diagnostics);
+      const auto text =
+          read_text_source(config.text_format_source(), source_path, kMaxSourceBytes, diagnostics);
       if (text) out = of_text(*text, source_path, diagnostics);
       break;
     }

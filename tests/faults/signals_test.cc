@@ -128,19 +128,28 @@ TEST(Reload, FailsNoRequestUnderTraffic) {
 }
 
 // The configuration is the same: what it names is not.
-TEST(Reload, ReadsFilesAgain) {
-  const std::string body = new_scratch_folder("reload") + "/body";
-  write_file(body, "old");
-  Proxy proxy =
-      weir()
-          .with("hcm",
-                "local_reply_config: {body_format: {text_format_source: {filename: " + body + "}}}")
-          .direct("/here", 200, "")
-          .start();
+void expect_body_follows(const std::string& file, const std::string& local_reply_config) {
+  write_file(file, "old");
+  Proxy proxy = weir()
+                    .with("hcm", "local_reply_config: " + local_reply_config)
+                    .direct("/here", 200, "")
+                    .start();
   EXPECT_EQ(proxy.get("/missing").body, "old");
-  write_file(body, "new");
+  write_file(file, "new");
   proxy.signal(SIGHUP);
   EXPECT_TRUE(eventually([&] { return proxy.get("/missing").body == "new"; }));
+}
+
+TEST(Reload, ReadsFilesAgain) {
+  const std::string file = new_scratch_folder("reload") + "/body";
+  const std::string source = "{filename: " + file + "}";
+  const std::string filter =
+      "filter: {status_code_filter: {comparison: {op: EQ, value: {default_value: 404, "
+      "runtime_key: x}}}}";
+  expect_body_follows(file, "{body_format: {text_format_source: " + source + "}}");
+  expect_body_follows(file, "{mappers: [{" + filter + ", body: " + source + "}]}");
+  expect_body_follows(file, "{mappers: [{" + filter +
+                                ", body_format_override: {text_format_source: " + source + "}}]}");
 }
 
 TEST(Reload, KeepsTheLastGoodConfiguration) {
