@@ -24,11 +24,25 @@ namespace weir::tls {
 namespace {
 
 // The reason of BoringSSL's last error in its own words, for the end of a sentence.
-std::string library_reason() {
+std::string last_reason() {
   const uint32_t error = ERR_peek_last_error();
   const char* reason = error == 0 ? nullptr : ERR_reason_error_string(error);
-  ERR_clear_error();
   return reason == nullptr ? std::string() : std::string(" (") + reason + ")";
+}
+
+// The same, and no error is left.
+std::string library_reason() {
+  std::string out = last_reason();
+  ERR_clear_error();
+  return out;
+}
+
+// Whether one of BoringSSL's errors is a curve that it does not have. Takes them all.
+bool take_unknown_curve() {
+  bool out = false;
+  for (uint32_t error = ERR_get_error(); error != 0; error = ERR_get_error())
+    out |= ERR_GET_LIB(error) == ERR_LIB_EC && ERR_GET_REASON(error) == EC_R_UNKNOWN_GROUP;
+  return out;
 }
 
 bssl::UniquePtr<BIO> bio_over(std::string_view text) {
@@ -88,6 +102,72 @@ uint16_t curve_of(const EVP_PKEY& key) {
   }
 }
 
+// The curve's identifier in a key: of SEC 1 (RFC 5915 3) or PKCS#8 (RFC 5208 5, RFC 5480 2.1.1).
+bool find_curve(CBS der, CBS& out) {
+  CBS key, within;
+  if (!CBS_get_asn1(&der, &key, CBS_ASN1_SEQUENCE) ||
+      !CBS_get_asn1(&key, nullptr, CBS_ASN1_INTEGER))
+    return false;
+  if (CBS_peek_asn1_tag(&key, CBS_ASN1_SEQUENCE))
+    return CBS_get_asn1(&key, &within, CBS_ASN1_SEQUENCE) &&
+           CBS_get_asn1(&within, nullptr, CBS_ASN1_OBJECT) &&
+           CBS_get_asn1(&within, &out, CBS_ASN1_OBJECT);
+  return CBS_get_asn1(&key, nullptr, CBS_ASN1_OCTETSTRING) &&
+         CBS_get_asn1(&key, &within, CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0) &&
+         CBS_get_asn1(&within, &out, CBS_ASN1_OBJECT);
+}
+
+// The name of a curve that the library does not have, or the identifier in dots; else empty.
+std::string unknown_curve_name(const CBS& identifier) {
+  const int nid = OBJ_cbs2nid(&identifier);
+  const bssl::UniquePtr<EC_GROUP> known(EC_GROUP_new_by_curve_name(nid));
+  if (known != nullptr) return {};
+  if (nid != NID_undef) return OBJ_nid2sn(nid);
+  const bssl::UniquePtr<char> dotted(CBS_asn1_oid_to_text(&identifier));
+  return dotted == nullptr ? std::string() : dotted.get();
+}
+
+// The curve of a key in `pem` that cannot be read because of it. Empty: there is none, or it is
+// encrypted.
+std::string unknown_curve_in(std::string_view pem) {
+  const bssl::UniquePtr<BIO> bio = bio_over(pem);
+  std::string out;
+  char* kind = nullptr;
+  char* header = nullptr;
+  uint8_t* bytes = nullptr;
+  long length = 0;
+  while (out.empty() && PEM_read_bio(bio.get(), &kind, &header, &bytes, &length) == 1) {
+    const bssl::UniquePtr<char> owned_kind(kind), owned_header(header);
+    const bssl::UniquePtr<uint8_t> owned_bytes(bytes);  // wiped when it is freed
+    CBS der, curve;
+    CBS_init(&der, bytes, static_cast<size_t>(length));
+    const bool is_key = std::string_view(kind).ends_with("PRIVATE KEY");
+    if (is_key && find_curve(der, curve)) out = unknown_curve_name(curve);
+  }
+  ERR_clear_error();
+  return out;
+}
+
+std::string refused_curve(const std::string& name) {
+  return (name.empty() ? "the private key is on a curve that is not supported"
+                       : "the private key is on the curve " + name + ", which is not supported") +
+         "; ECDSA keys work on P-256, P-384 and P-521";
+}
+
+// Why a key in PEM form could not be read. Takes the library's errors.
+std::string why_unread(std::string_view pem, std::string_view password) {
+  const std::string reason = last_reason();
+  const bool unknown_curve = take_unknown_curve();
+  const std::string curve = unknown_curve_in(pem);
+  if (unknown_curve || !curve.empty()) return refused_curve(curve);
+  const auto has = [&](std::string_view text) { return pem.find(text) != std::string_view::npos; };
+  if (!has("PRIVATE KEY-----")) return "there is no private key in PEM form" + reason;
+  if (!has("ENCRYPTED")) return "the private key is broken" + reason;
+  return (password.empty() ? "the private key is encrypted: give its password"
+                           : "the password does not open the private key") +
+         reason;
+}
+
 Result<void> check_key(const EVP_PKEY& key) {
   constexpr int kLeastRsaBits = 2048;
   const int kind = EVP_PKEY_id(&key);
@@ -96,8 +176,11 @@ Result<void> check_key(const EVP_PKEY& key) {
     return Error{"weak-key", "an RSA key has at least 2048 bits, this one has " +
                                  std::to_string(EVP_PKEY_bits(&key))};
   }
-  if (kind == EVP_PKEY_EC && curve_of(key) != 0) return {};
-  return Error{"bad-key", "the key is neither RSA nor ECDSA on P-256, P-384 or P-521"};
+  if (kind != EVP_PKEY_EC)
+    return Error{"bad-key", "the key is neither RSA nor ECDSA on P-256, P-384 or P-521"};
+  if (curve_of(key) != 0) return {};
+  const EC_GROUP* const group = EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY(&key));
+  return Error{"bad-key", refused_curve(OBJ_nid2sn(EC_GROUP_get_curve_name(group)))};
 }
 
 std::string in_lower_case(std::string text) {
@@ -138,13 +221,7 @@ Result<bssl::UniquePtr<EVP_PKEY>> parse_key(std::string_view pem, std::string_vi
   bssl::UniquePtr<BIO> bio = bio_over(pem);
   bssl::UniquePtr<EVP_PKEY> key(
       PEM_read_bio_PrivateKey(bio.get(), nullptr, &give_password, &password));
-  if (key == nullptr) {
-    const bool encrypted = pem.find("ENCRYPTED") != std::string_view::npos;
-    const std::string what = !encrypted         ? "there is no private key in PEM form"
-                             : password.empty() ? "the private key is encrypted: give its password"
-                                                : "the password does not open the private key";
-    return Error{"bad-key", what + library_reason()};
-  }
+  if (key == nullptr) return Error{"bad-key", why_unread(pem, password)};
   if (Result<void> good = check_key(*key); !good) return good.error();
   return key;
 }
@@ -156,8 +233,11 @@ Result<ChainAndKey> parse_pkcs12(std::string_view der, std::string_view password
   EVP_PKEY* key = nullptr;
   bssl::UniquePtr<STACK_OF(X509)> certificates(sk_X509_new_null());
   const std::string secret(password);
-  if (!PKCS12_get_key_and_certs(&key, certificates.get(), &in, secret.c_str()))
-    return Error{"bad-pkcs12", "the PKCS#12 data cannot be read" + library_reason()};
+  if (!PKCS12_get_key_and_certs(&key, certificates.get(), &in, secret.c_str())) {
+    const std::string reason = last_reason();
+    if (take_unknown_curve()) return Error{"bad-key", refused_curve("")};
+    return Error{"bad-pkcs12", "the PKCS#12 data cannot be read" + reason};
+  }
   ChainAndKey out;
   out.key.reset(key);
   if (key == nullptr || sk_X509_num(certificates.get()) == 0)

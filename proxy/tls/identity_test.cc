@@ -1,6 +1,7 @@
 #include "proxy/tls/identity.h"
 
 #include <gtest/gtest.h>
+#include <openssl/base64.h>
 #include <openssl/bytestring.h>
 #include <openssl/evp.h>
 #include <openssl/mem.h>
@@ -107,6 +108,73 @@ TEST(Key, OfEachKind) {
       parse_key(Certificate(Wanted{.key = KeyKind::kEd25519}).key_pem(), {});
   ASSERT_FALSE(other.ok());
   EXPECT_NE(other.error().message.find("neither RSA nor ECDSA"), std::string::npos);
+}
+
+// Keys for nothing, made by openssl; BoringSSL can make none on these curves.
+constexpr std::string_view kSec1OnSecp256k1 =
+    "-----BEGIN EC PRIVATE KEY-----\n"
+    "MHQCAQEEIIuoZq2i144t/ANdx9nzLQn0PPT7dt7enQbe7dakyOA4oAcGBSuBBAAK\n"
+    "oUQDQgAEvDQJCGef/5itpb6Ftok0NfaSqxUC+tnjdYrRUQJXXIDCGcTE+NtAxKc6\n"
+    "uwh/H6REwc9SyBajoQH75g+rgAEBaA==\n"
+    "-----END EC PRIVATE KEY-----\n";
+constexpr std::string_view kPkcs8OnSecp256k1 =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgS47tR020lOl6gk1vlVVb\n"
+    "sb2vNXAA12UMaylhOb6CML2hRANCAAT1+73DPvDghNIsLfYaLc+Q4wD81XFQxdWs\n"
+    "IGIpaWfd0jsv/4iFfusGynNNgdXIOF/It6v+iUTD/uomEECiq2T5\n"
+    "-----END PRIVATE KEY-----\n";
+constexpr std::string_view kEncryptedOnSecp256k1 =  // with "secret"
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+    "MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgcVZuyTds9NwICCAAw\n"
+    "DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEBdXg0Xza/3vz+R4t51UFbUEgZDV\n"
+    "DF4qJiRhmxcbXL4NwXI5pGDuoRilMend/tFThRNfvm1Jn/ujySJTYMPnrrXy1LRc\n"
+    "1PUs9JvABcX4Y7cTYXqDACChhmbfJuBG+DGsWvTsC/4k2uKBTIR10DZDn11yNWXq\n"
+    "YMD4AUIFdpzqUUOSlDAG5DPvX3pbEmWChsbV+Eb6AXaskl6uw9dSDRxtcTvgRxo=\n"
+    "-----END ENCRYPTED PRIVATE KEY-----\n";
+constexpr std::string_view kSec1OnSecp224r1 =
+    "-----BEGIN EC PRIVATE KEY-----\n"
+    "MGgCAQEEHCqV8G/PflimfGlfCNlYfX10Oz3rcuBq9T8CCtegBwYFK4EEACGhPAM6\n"
+    "AAQUNMoK0TXxt53F3guFjmm1nJz6A6vkNVvElmQnlkbG9FPVCErj65dMFShi5TTl\n"
+    "MCtXIsh2g53dTg==\n"
+    "-----END EC PRIVATE KEY-----\n";
+constexpr std::string_view kPkcs12OnSecp256k1 =  // with "secret"
+    "MIIBfgIBAzCCATQGCSqGSIb3DQEHAaCCASUEggEhMIIBHTCCARkGCSqGSIb3DQEHAaCCAQoEggEGMIIBAjCB/wYL"
+    "KoZIhvcNAQwKAQKgge8wgewwVwYJKoZIhvcNAQUNMEowKQYJKoZIhvcNAQUMMBwECKKrI5VrPhjpAgIIADAMBggq"
+    "hkiG9w0CCQUAMB0GCWCGSAFlAwQBKgQQzPBPpvCIYupFkUxULu7mogSBkG3ddMUBNc812sDaQurRBbZKaN3ss8Xw"
+    "iR+2x8UlV4mW236yAda+av99Ld7rYG/+25hREVq3IcG/irLyz+LRXBU73VzuZSJG6BiQfl38wHPwSv8bwKun1lgN"
+    "wrfQJLauBVHxPTuWaXScUei7AjFSFcRmJOqVRdwD/2njZqNXAEFijz5lTXYsUfqyxPploZAc1jBBMDEwDQYJYIZI"
+    "AWUDBAIBBQAEILib0Rzk7hD285WXHNd1H2wLt/GwzRmWXYnS1CXVXLyXBAiMJtE058sg6gICCAA=";
+
+TEST(Key, OnACurveThatDoesNotWork) {
+  constexpr std::string_view kEnd =
+      "which is not supported; ECDSA keys work on P-256, P-384 and P-521";
+  for (const std::string_view pem : {kSec1OnSecp256k1, kPkcs8OnSecp256k1})
+    EXPECT_EQ(parse_key(pem, {}).error().message,
+              "the private key is on the curve secp256k1, " + std::string(kEnd));
+  EXPECT_EQ(parse_key(kSec1OnSecp224r1, {}).error().message,
+            "the private key is on the curve secp224r1, " + std::string(kEnd));
+  const std::string unnamed =
+      "the private key is on a curve that is not supported; ECDSA keys work on P-256, P-384 and "
+      "P-521";
+  EXPECT_EQ(parse_key(kEncryptedOnSecp256k1, "secret").error().message, unnamed);
+  EXPECT_NE(parse_key(kEncryptedOnSecp256k1, {}).error().message.find("give its password"),
+            std::string::npos);
+  std::string der(kPkcs12OnSecp256k1.size(), '\0');
+  size_t size = 0;
+  ASSERT_TRUE(EVP_DecodeBase64(reinterpret_cast<uint8_t*>(der.data()), &size, der.size(),
+                               reinterpret_cast<const uint8_t*>(kPkcs12OnSecp256k1.data()),
+                               kPkcs12OnSecp256k1.size()));
+  der.resize(size);
+  EXPECT_EQ(parse_pkcs12(der, "secret", now()).error().message, unnamed);
+}
+
+TEST(Key, ThatIsBroken) {
+  const std::string pem = Certificate(Wanted{}).key_pem();
+  const size_t middle = pem.size() / 2;
+  const std::string shorter =
+      pem.substr(0, middle - middle % 4) + "\n" + pem.substr(pem.find("-----END"));
+  EXPECT_TRUE(parse_key(shorter, {}).error().message.starts_with("the private key is broken"));
+  EXPECT_TRUE(parse_key("hello", {}).error().message.starts_with("there is no private key"));
 }
 
 TEST(Key, EncryptedOnesNeedTheirPassword) {

@@ -117,6 +117,18 @@ TEST_F(TlsConfig, AKeyOfAnother) {
             std::string::npos);
 }
 
+TEST_F(TlsConfig, AKeyOnACurveThatDoesNotWork) {
+  const std::string key =
+      "-----BEGIN EC PRIVATE KEY-----\n"
+      "MHQCAQEEIIuoZq2i144t/ANdx9nzLQn0PPT7dt7enQbe7dakyOA4oAcGBSuBBAAK\n"
+      "oUQDQgAEvDQJCGef/5itpb6Ftok0NfaSqxUC+tnjdYrRUQJXXIDCGcTE+NtAxKc6\n"
+      "uwh/H6REwc9SyBajoQH75g+rgAEBaA==\n"
+      "-----END EC PRIVATE KEY-----\n";
+  EXPECT_EQ(only_error({.chain = chain_, .key = quoted(key)}, "private_key:"),
+            "the private key is on the curve secp256k1, which is not supported; ECDSA keys work on "
+            "P-256, P-384 and P-521 [invalid-value]");
+}
+
 TEST_F(TlsConfig, AChainThatHasExpired) {
   const Certificate old = root_.issue({.common_name = "old", .valid_for_s = -5});
   EXPECT_TRUE(
