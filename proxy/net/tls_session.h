@@ -25,6 +25,14 @@ enum class PeerVerdict : uint8_t {
   kWrongHash,      // neither its hash nor its key's is on the list
 };
 
+// Of a client's request for a stapled OCSP response (RFC 6066 8).
+enum class OcspOutcome : uint8_t {
+  kNotAsked,
+  kStapled,
+  kOmitted,  // there is none that is good, and the policy does without
+  kRefused,  // the policy does not, so that the handshake failed
+};
+
 // One TLS connection (RFC 8446, RFC 5246) in memory: what came from the socket goes in by `feed`,
 // what is to be sent is appended to `out`. It knows no socket. One thread at a time.
 class TlsSession {
@@ -98,6 +106,7 @@ class TlsSession {
   // Whether the peer showed a certificate that was found good, now or when the session began.
   bool validated() const;
   PeerVerdict verdict() const { return verdict_; }
+  OcspOutcome ocsp() const { return ocsp_; }  // of servers, once the client's hello came
   // Null without. Read at the first call and kept.
   const CertificateFacts* peer_certificate();
   std::string peer_pem() const;        // url-encoded
@@ -112,6 +121,7 @@ class TlsSession {
   void set_verdict(PeerVerdict verdict, std::string_view why = {});
   // A session that is resumed counts as validated: those that began it were checked.
   void set_checks_peer(bool checks) { checks_peer_ = checks; }
+  void set_ocsp(OcspOutcome outcome) { ocsp_ = outcome; }
   // Must live as long as the context that was given.
   void set_local_certificate(const CertificateFacts* facts) { local_ = facts; }
 
@@ -135,6 +145,7 @@ class TlsSession {
   std::string verify_error_;
   State state_ = State::kOpen;
   PeerVerdict verdict_ = PeerVerdict::kNotChecked;
+  OcspOutcome ocsp_ = OcspOutcome::kNotAsked;
   bool checks_peer_ = false;
   bool done_ = false;
   bool close_sent_ = false;

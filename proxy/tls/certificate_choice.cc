@@ -63,11 +63,15 @@ std::string_view server_name(const SSL_CLIENT_HELLO& hello) {
 
 }  // namespace
 
+bool ClientAbilities::asks_for_ocsp(const SSL_CLIENT_HELLO& hello) {
+  CBS unused;
+  return extension(hello, TLSEXT_TYPE_status_request, unused);
+}
+
 ClientAbilities ClientAbilities::read(const SSL_CLIENT_HELLO& hello, bool tls13) {
   ClientAbilities out;
-  CBS unused;
   out.sni = server_name(hello);
-  out.ocsp = extension(hello, TLSEXT_TYPE_status_request, unused);
+  out.ocsp = asks_for_ocsp(hello);
   ClientAbilities signs, curves;
   const bool lists_signatures =
       for_each_number(hello, TLSEXT_TYPE_signature_algorithms, 2, [&](uint16_t value) {

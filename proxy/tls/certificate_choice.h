@@ -24,6 +24,7 @@ struct ClientAbilities {
 
   // `tls13`: the server speaks TLS 1.3.
   static ClientAbilities read(const SSL_CLIENT_HELLO& hello, bool tls13);
+  static bool asks_for_ocsp(const SSL_CLIENT_HELLO& hello);
   bool can_verify(const Identity& identity) const;
   bool any_ecdsa() const { return p256 || p384 || p521; }
 };

@@ -247,6 +247,34 @@ TEST_F(ContextTest, ThreadsShareAContext) {
   EXPECT_EQ(good, kThreads * kRounds);
 }
 
+// ---- OCSP ----
+
+TEST_F(ContextTest, WhatComesOfAWishForAStaple) {
+  const auto client = make(client_settings());
+  const auto outcome = [&](ServerSettings settings, bool asks) {
+    const auto server = make(std::move(settings));
+    const auto a = server->new_session();
+    const auto b = client->new_session({});
+    if (asks) SSL_enable_ocsp_stapling(b->ssl());
+    const bool met = handshake(*a, *b).both_done();
+    EXPECT_EQ(met, a->ocsp() != net::OcspOutcome::kRefused) << a->error_details();
+    return a->ocsp();
+  };
+  EXPECT_EQ(outcome(server_settings(), false), net::OcspOutcome::kNotAsked);
+  EXPECT_EQ(outcome(server_settings(), true), net::OcspOutcome::kOmitted);
+  const auto stapled = [this](int64_t until_s, OcspPolicy policy) {
+    ServerSettings out = server_settings();
+    out.identities[0].ocsp = {.der = "a response", .next_update_s = until_s};
+    out.ocsp_policy = policy;
+    return out;
+  };
+  const int64_t later_s = std::time(nullptr) + 1000;
+  EXPECT_EQ(outcome(stapled(later_s, OcspPolicy::kStrict), true), net::OcspOutcome::kStapled);
+  EXPECT_EQ(outcome(stapled(later_s, OcspPolicy::kStrict), false), net::OcspOutcome::kNotAsked);
+  EXPECT_EQ(outcome(stapled(1, OcspPolicy::kStrict), true), net::OcspOutcome::kRefused);
+  EXPECT_EQ(outcome(stapled(1, OcspPolicy::kLenient), true), net::OcspOutcome::kOmitted);
+}
+
 // ---- several certificates ----
 
 TEST_F(ContextTest, EcdsaForThoseWhoCan) {

@@ -10,6 +10,7 @@
 
 namespace weir::tls {
 
+using net::OcspOutcome;
 using net::PeerVerdict;
 using net::TlsSession;
 
@@ -22,11 +23,24 @@ struct ServerContext::Callbacks {
   static ssl_select_cert_result_t choose(const SSL_CLIENT_HELLO* hello) {
     const ServerContext& self = of(hello->ssl);
     const bool tls13 = self.settings_.parameters.max_version >= TLS1_3_VERSION;
-    const auto chosen =
-        self.choice_.choose(ClientAbilities::read(*hello, tls13), std::time(nullptr));
+    const ClientAbilities client = ClientAbilities::read(*hello, tls13);
+    const auto chosen = self.choice_.choose(client, std::time(nullptr));
+    if (client.ocsp) TlsSession::of(hello->ssl).set_ocsp(outcome_of(chosen));
     if (chosen.identity == nullptr) return ssl_select_cert_error;
     return self.set_identity(hello->ssl, *chosen.identity, chosen.staple) ? ssl_select_cert_success
                                                                           : ssl_select_cert_error;
+  }
+
+  static OcspOutcome outcome_of(const CertificateChoice::Chosen& chosen) {
+    if (chosen.identity == nullptr) return OcspOutcome::kRefused;
+    return chosen.staple ? OcspOutcome::kStapled : OcspOutcome::kOmitted;
+  }
+
+  // Where there is nothing to choose, and nothing to staple.
+  static ssl_select_cert_result_t note_ocsp(const SSL_CLIENT_HELLO* hello) {
+    if (ClientAbilities::asks_for_ocsp(*hello))
+      TlsSession::of(hello->ssl).set_ocsp(OcspOutcome::kOmitted);
+    return ssl_select_cert_success;
   }
 
   static ssl_verify_result_t verify(SSL* ssl, uint8_t* alert) {
@@ -81,9 +95,8 @@ Result<void> ServerContext::set_up() {
   const Identity& first = settings_.identities.front();
   const bool choose = settings_.identities.size() > 1 || !first.ocsp.der.empty() ||
                       first.must_staple || settings_.ocsp_policy == OcspPolicy::kMustStaple;
-  if (choose) {
-    SSL_CTX_set_select_certificate_cb(&context, &Callbacks::choose);
-  } else {
+  SSL_CTX_set_select_certificate_cb(&context, choose ? &Callbacks::choose : &Callbacks::note_ocsp);
+  if (!choose) {
     std::vector<CRYPTO_BUFFER*> chain;
     for (const auto& one : first.chain.certificates) chain.push_back(one.get());
     if (!SSL_CTX_set_chain_and_key(&context, chain.data(), chain.size(), first.key.get(),

@@ -14,7 +14,11 @@ TlsStats::TlsStats(stats::Registry& registry, const std::string& prefix)
       fail_verify_no_cert_(registry.counter(prefix + "ssl.fail_verify_no_cert")),
       fail_verify_error_(registry.counter(prefix + "ssl.fail_verify_error")),
       fail_verify_san_(registry.counter(prefix + "ssl.fail_verify_san")),
-      fail_verify_cert_hash_(registry.counter(prefix + "ssl.fail_verify_cert_hash")) {
+      fail_verify_cert_hash_(registry.counter(prefix + "ssl.fail_verify_cert_hash")),
+      ocsp_requests_(registry.counter(prefix + "ssl.ocsp_staple_requests")),
+      ocsp_responses_(registry.counter(prefix + "ssl.ocsp_staple_responses")),
+      ocsp_omitted_(registry.counter(prefix + "ssl.ocsp_staple_omitted")),
+      ocsp_failed_(registry.counter(prefix + "ssl.ocsp_staple_failed")) {
   for (const char* version : {"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"})
     versions_[version] = registry.counter(prefix + "ssl.versions." + version);
   // Every cipher that BoringSSL has: workers cannot make up names.
@@ -42,6 +46,7 @@ TlsStats::TlsStats(stats::Registry& registry, const std::string& prefix)
 }
 
 void TlsStats::on_handshake(stats::Shard& shard, const net::TlsSession& session, int error) const {
+  on_ocsp(shard, session.ocsp());
   if (error != 0) return on_failure(shard, session);
   shard.inc(handshake_);
   if (session.session_reused()) shard.inc(session_reused_);
@@ -54,6 +59,14 @@ void TlsStats::on_handshake(stats::Shard& shard, const net::TlsSession& session,
     shard.inc(found->second);
   if (const auto found = sigalgs_.find(session.peer_signature_algorithm()); found != sigalgs_.end())
     shard.inc(found->second);
+}
+
+void TlsStats::on_ocsp(stats::Shard& shard, net::OcspOutcome outcome) const {
+  if (outcome == net::OcspOutcome::kNotAsked) return;
+  shard.inc(ocsp_requests_);
+  if (outcome == net::OcspOutcome::kStapled) shard.inc(ocsp_responses_);
+  if (outcome == net::OcspOutcome::kOmitted) shard.inc(ocsp_omitted_);
+  if (outcome == net::OcspOutcome::kRefused) shard.inc(ocsp_failed_);
 }
 
 void TlsStats::on_failure(stats::Shard& shard, const net::TlsSession& session) const {

@@ -21,6 +21,7 @@ class TlsStats {
 
  private:
   void on_failure(stats::Shard& shard, const net::TlsSession& session) const;
+  void on_ocsp(stats::Shard& shard, net::OcspOutcome outcome) const;
 
   stats::CounterId handshake_;
   stats::CounterId connection_error_;
@@ -30,6 +31,7 @@ class TlsStats {
   stats::CounterId fail_verify_error_;
   stats::CounterId fail_verify_san_;
   stats::CounterId fail_verify_cert_hash_;
+  stats::CounterId ocsp_requests_, ocsp_responses_, ocsp_omitted_, ocsp_failed_;  // of listeners
   std::map<std::string, stats::CounterId, std::less<>> versions_;
   std::map<std::string, stats::CounterId, std::less<>> ciphers_;
   std::map<uint16_t, stats::CounterId> curves_;

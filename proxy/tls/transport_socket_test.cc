@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -132,6 +133,23 @@ TEST_F(TransportSocketTest, BothSidesMeet) {
   EXPECT_EQ(stats_.value("cluster.c.ssl.ciphers.ECDHE-ECDSA-AES128-GCM-SHA256"), 1u);
   EXPECT_EQ(stats_.value("listener.ssl.curves.X25519"), 1u);
   EXPECT_EQ(stats_.value("cluster.c.ssl.sigalgs.ecdsa_secp256r1_sha256"), 1u);
+}
+
+TEST_F(TransportSocketTest, StaplesAreCounted) {
+  const auto server_side = server(downstream());
+  ASSERT_TRUE(server_side) << messages();
+  stats::Shard& shard = stats_.new_shard();
+  using Outcome = net::OcspOutcome;
+  for (const Outcome outcome : {Outcome::kNotAsked, Outcome::kStapled, Outcome::kStapled,
+                                Outcome::kOmitted, Outcome::kRefused}) {
+    const auto session = server_side->new_session();
+    session->set_ocsp(outcome);
+    server_side->stats().on_handshake(shard, *session, EPROTO);
+  }
+  EXPECT_EQ(stats_.value("listener.ssl.ocsp_staple_requests"), 4u);
+  EXPECT_EQ(stats_.value("listener.ssl.ocsp_staple_responses"), 2u);
+  EXPECT_EQ(stats_.value("listener.ssl.ocsp_staple_omitted"), 1u);
+  EXPECT_EQ(stats_.value("listener.ssl.ocsp_staple_failed"), 1u);
 }
 
 // ---- key_log ----

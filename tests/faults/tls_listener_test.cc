@@ -420,6 +420,16 @@ TEST_F(TlsListener, ConnectionsOnTheirWayCount) {
       << "one that is refused counts nowhere else";
 }
 
+TEST_F(TlsListener, AWishForAStapleIsCounted) {
+  Proxy proxy = weir().direct("/", 200, "ok").with("chain", tls()).start();
+  EXPECT_EQ(curl(proxy, "/").output, "ok");
+  EXPECT_EQ(proxy.stat(prefix(proxy) + "ssl.ocsp_staple_requests"), 0);
+  EXPECT_EQ(curl(proxy, "/", {"--cert-status"}).status, 91) << "there is no response to staple";
+  EXPECT_TRUE(
+      eventually([&] { return proxy.stat(prefix(proxy) + "ssl.ocsp_staple_requests") == 1; }));
+  EXPECT_EQ(proxy.stat(prefix(proxy) + "ssl.ocsp_staple_omitted"), 1);
+}
+
 TEST_F(TlsListener, ByAlpnItSpeaksHttp2) {
   Proxy proxy = weir()
                     .direct("/", 200, "ok")
