@@ -4,7 +4,6 @@
 #include <google/protobuf/dynamic_message.h>
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "envoy/config/core/v3/config_source.pb.h"
@@ -114,17 +113,9 @@ bool FilterCompiler::compile_list(const HttpFilters& filters, const FieldPath& p
                              "add envoy.filters.http.router as the last one");
     return false;
   }
-  std::set<std::string> names;
   bool fine = true;
-  for (int i = 0; i < filters.size(); ++i) {
-    const FieldPath at = path.at(i);
-    if (!names.insert(filters[i].name()).second) {
-      build_.diagnostics.error(Code::kSemantic, at,
-                               "the filter name '" + filters[i].name() + "' is used twice");
-      fine = false;
-    }
-    fine &= compile_one(filters[i], at, i + 1 == filters.size(), out, router);
-  }
+  for (int i = 0; i < filters.size(); ++i)
+    fine &= compile_one(filters[i], path.at(i), i + 1 == filters.size(), out, router);
   return fine;
 }
 
@@ -192,7 +183,7 @@ bool FilterCompiler::compile_one(const HttpFilter& filter, const FieldPath& path
     return true;
   }
   http::ConfiguredFilter made{filter.name(), compile(type->compile, filter.typed_config(), config),
-                              filter.disabled()};
+                              filter.disabled(), type};
   const bool fine = made.config != nullptr;
   out.filters.push_back(std::move(made));
   return fine;

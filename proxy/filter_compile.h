@@ -72,7 +72,7 @@ class FilterCompiler {
 
   AppBuild build_;
   std::string stat_prefix_;
-  // By the name in the chain; several when the config comes by ECDS.
+  // By the name in the chain; several when the config comes by ECDS, or filters share a name.
   std::map<std::string, std::vector<const http::FilterType*>> types_of_;
 };
 

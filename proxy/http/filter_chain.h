@@ -15,11 +15,11 @@ namespace weir::http {
 
 // One filter of a configured chain, in order; without the terminal router.
 struct ConfiguredFilter {
-  std::string name;
+  std::string name;  // several may have the same: per-route configs under it are for each of them
   std::shared_ptr<const FilterConfig> config;
   bool disabled = false;  // unless a route enables it
-  // Of a config that control planes may replace by one of another type: then only configs of this
-  // type override it. Null: all that have its name do.
+  // Only per-route configs of this type override it: others of its name are another filter's, or
+  // for what a control plane sent before. Null: all that have its name do.
   const FilterType* type = nullptr;
 };
 using FilterList = std::vector<ConfiguredFilter>;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/http/filter_type.h"
 #include "proxy/http/testing/scripted_filters.h"
 
 namespace weir::http {
@@ -415,6 +416,26 @@ TEST_F(FilterChainTest, TheMostSpecificConfigIsInForce) {
   const auto* own_config = static_cast<const Script*>(list_[2].config.get());
   EXPECT_EQ(in_force, (std::vector<const Script*>{of_host.get(), of_host.get(), own_config}));
   EXPECT_EQ(levels, (std::vector<size_t>{2, 1, 0}));
+}
+
+TEST_F(FilterChainTest, FiltersOfOneNameShareItsConfigs) {
+  const FilterType one{}, other{};
+  const auto for_one = std::make_shared<Script>("for one", trace_);
+  const auto for_other = std::make_shared<Script>("for other", trace_);
+  const RouteFilters table = {{.name = "twin", .config = for_one, .type = &one}};
+  const RouteFilters own = {{.name = "twin", .config = for_other, .type = &other}};
+  Route route;
+  route.filters = {&table, &own};
+  std::vector<const Script*> in_force;
+  for (int i = 0; i < 3; ++i)
+    add("twin").request = [&](FilterContext& c, bool) {
+      in_force.push_back(&c.config<Script>());
+      return Verdict::kContinue;
+    };
+  list_[0].type = list_[2].type = &one;
+  list_[1].type = &other;
+  begin([](FilterChain& c) { c.request_head(true); }, &route);
+  EXPECT_EQ(in_force, (std::vector<const Script*>{for_one.get(), for_other.get(), for_one.get()}));
 }
 
 TEST_F(FilterChainTest, DisabledFilters) {
