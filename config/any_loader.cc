@@ -7,9 +7,9 @@
 
 #include <string>
 
-#include "config/istio_extensions.h"
-#include "config/nearest.h"
+#include "config/extension_type.h"
 #include "config/proto_load_run.h"
+#include "xds/type/v3/typed_struct.pb.h"
 
 namespace weir::config {
 namespace {
@@ -31,21 +31,9 @@ void pack(const Message& content, Any& any) {
   content.SerializeToCodedStream(&stream);
 }
 
-std::string_view last_component(std::string_view name) {
-  const std::size_t dot = name.rfind('.');
-  return dot == std::string_view::npos ? name : name.substr(dot + 1);
-}
-
-// A type of the same last name in another package is the likeliest, e.g. after a wrong version.
-std::string type_hint(std::string_view name, const std::vector<std::string_view>& known) {
-  if (is_istio_extension(name)) return istio_hint(name);
-  std::vector<std::string_view> same_name;
-  for (const std::string_view candidate : known) {
-    if (last_component(candidate) == last_component(name)) same_name.push_back(candidate);
-  }
-  const std::string hint = did_you_mean(name, known);
-  if (!hint.empty() || same_name.size() != 1) return hint;
-  return "did you mean '" + std::string(same_name[0]) + "'?";
+const Descriptor* find_type(std::string_view url) {
+  return google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(
+      std::string(url.substr(url.rfind('/') + 1)));
 }
 
 }  // namespace
@@ -57,6 +45,7 @@ void ProtoLoader::Run::any(const YamlNode& node, const FieldPath& path, Message&
     return error(Code::kWrongType, node, path, "this extension's type is not given",
                  "add \"@type\": type.googleapis.com/<full name of the message>");
   }
+  if (is_passed_over(*url, path)) return pass_over(*url, node, path, out);
   const Descriptor* const type = type_of(*url, path);
   if (type == nullptr) return;
   if (tables_.of(*type).form == MessageForm::kTypedStruct) return typed_struct(node, path, out);
@@ -72,16 +61,15 @@ const Descriptor* ProtoLoader::Run::type_of(const YamlNode& url, const FieldPath
   const std::string_view text = url.text();
   const std::size_t slash = text.rfind('/');
   const std::string name(slash == std::string_view::npos ? text : text.substr(slash + 1));
-  const Descriptor* const type =
-      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(name);
+  const Descriptor* const type = find_type(text);
   if (type != nullptr && slash != std::string_view::npos) return type;
   if (type != nullptr) {
     error(Code::kInvalidValue, url, path, "a type URL needs a prefix",
           "write " + std::string(kTypePrefix) + name);
     return nullptr;
   }
-  error(Code::kUnknownExtension, url, path, "there is no extension of type '" + name + "' here",
-        type_hint(name, options_.extension_types));
+  const UnknownType unknown = describe_unknown_type(name, options_.extension_types);
+  error(unknown.code, url, path, unknown.message, unknown.hint);
   return nullptr;
 }
 
@@ -97,11 +85,28 @@ void ProtoLoader::Run::typed_struct(const YamlNode& node, const FieldPath& path,
     if (entry.key.text() == kTypeKey || fields_of.find(entry.key.text()) != nullptr) continue;
     unknown_field(fields_of, entry, path);
   }
-  const Descriptor* const type = type_of(*url, path);
-  if (type == nullptr) return;
-  const YamlNode* const value = node.find("value");
+  const YamlNode* const given = node.find("value");
   const YamlNode empty = YamlNode::mapping(node.offset(), {});
-  content(*type, value == nullptr || value->is_null() ? empty : *value, path, out);
+  const YamlNode& value = given == nullptr || given->is_null() ? empty : *given;
+  if (is_passed_over(*url, path)) return pass_over(*url, value, path, out);
+  const Descriptor* const type = type_of(*url, path);
+  if (type != nullptr) content(*type, value, path, out);
+}
+
+bool ProtoLoader::Run::is_passed_over(const YamlNode& url, const FieldPath& path) {
+  return url.is_scalar() && url.text().find('/') != std::string_view::npos &&
+         find_type(url.text()) == nullptr && may_be_passed_over(path);
+}
+
+// What stays of it is a TypedStruct, which can be shown. `fields` may be those beside '@type'.
+void ProtoLoader::Run::pass_over(const YamlNode& url, const YamlNode& fields, const FieldPath& path,
+                                 Message& out) {
+  xds::type::v3::TypedStruct folded;
+  folded.set_type_url(std::string(url.text()));
+  struct_fields(fields, path, *folded.mutable_value());
+  folded.mutable_value()->mutable_fields()->erase(std::string(kTypeKey));
+  if (options_.on_any) options_.on_any(folded, path);
+  pack(folded, static_cast<Any&>(out));
 }
 
 // Loads the message and packs it. A message with a JSON form of its own stands under "value".

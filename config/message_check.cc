@@ -7,14 +7,26 @@
 
 #include <string>
 
-#include "config/istio_extensions.h"
-#include "config/nearest.h"
+#include "config/extension_type.h"
+#include "xds/type/v3/typed_struct.pb.h"
 
 namespace weir::config {
 
 using google::protobuf::Any;
 using google::protobuf::Descriptor;
 using google::protobuf::Message;
+
+namespace {
+
+// The type that a message in an Any stands for.
+std::string meant_type(const Message& content) {
+  const std::string& type = content.GetDescriptor()->full_name();
+  if (content.GetDescriptor() != xds::type::v3::TypedStruct::descriptor()) return type;
+  const std::string& url = static_cast<const xds::type::v3::TypedStruct&>(content).type_url();
+  return url.substr(url.rfind('/') + 1);
+}
+
+}  // namespace
 
 void MessageCheck::check(const Message& message, const FieldPath& path, Diagnostics& diagnostics) {
   validator_.check(message, path, diagnostics);
@@ -24,6 +36,8 @@ void MessageCheck::check(const Message& message, const FieldPath& path, Diagnost
 void MessageCheck::check_extension(const Message& content, const FieldPath& path,
                                    Diagnostics& diagnostics) {
   const std::string& type = content.GetDescriptor()->full_name();
+  if (!support_.has_extension(type) && may_be_passed_over(path))
+    return warn_of_passed_over(meant_type(content), path, diagnostics);
   if (support_.check_extension(type, path, diagnostics)) check(content, path, diagnostics);
 }
 
@@ -48,10 +62,9 @@ void MessageCheck::check_any(const Any& any, const FieldPath& path, Diagnostics&
   const Descriptor* const type =
       google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(name);
   if (type == nullptr) {
-    return diagnostics.error(
-        Code::kUnknownExtension, path, "there is no extension of type '" + name + "' here",
-        is_istio_extension(name) ? istio_hint(name)
-                                 : did_you_mean(name, support_.extension_types()));
+    if (may_be_passed_over(path)) return warn_of_passed_over(name, path, diagnostics);
+    const UnknownType unknown = describe_unknown_type(name, support_.extension_types());
+    return diagnostics.error(unknown.code, path, unknown.message, unknown.hint);
   }
   google::protobuf::Arena arena;
   const Message* const prototype =

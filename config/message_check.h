@@ -24,7 +24,8 @@ class MessageCheck {
   // The message, without what its Anys hold.
   void check(const google::protobuf::Message& message, const FieldPath& path,
              Diagnostics& diagnostics);
-  // What an Any at `path` holds: also whether its type is an extension that exists.
+  // What an Any at `path` holds: also whether its type is an extension that exists. One that does
+  // not, and may be passed over (config/extension_type.h), is a warning.
   void check_extension(const google::protobuf::Message& content, const FieldPath& path,
                        Diagnostics& diagnostics);
   // The message and what its Anys hold, at every depth. For messages that did not come from YAML.

@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "config/diagnostic_format.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/load_balancing_policies/pick_first/v3/pick_first.pb.h"
+#include "envoy/extensions/load_balancing_policies/random/v3/random.pb.h"
+#include "xds/type/v3/typed_struct.pb.h"
 
 namespace weir::config {
 namespace {
@@ -56,6 +60,46 @@ TEST(MessageCheck, RefusesExtensionsItDoesNotKnow) {
   EXPECT_NE(check_all(listener_with(manager)).find("'nonsense' is no type URL"), std::string::npos);
   filter.mutable_typed_config()->PackFrom(Listener());
   EXPECT_NE(check_all(listener_with(manager)).find("[not-supported]"), std::string::npos);
+}
+
+TEST(MessageCheck, TellsWhetherEnvoyHasAnExtension) {
+  HttpConnectionManager manager;
+  manager.set_stat_prefix("x");
+  manager.mutable_route_config();
+  auto& filter = *manager.add_http_filters();
+  filter.set_name("f");
+  filter.mutable_typed_config()->set_type_url("t/envoy.extensions.filters.http.lua.v3.Lua");
+  EXPECT_EQ(check_all(listener_with(manager)),
+            "error: filter_chains[0].filters[0].typed_config.http_filters[0].typed_config: "
+            "extension 'envoy.extensions.filters.http.lua.v3.Lua' exists in Envoy; Weir does not "
+            "support it yet [not-supported]\n");
+}
+
+TEST(MessageCheck, WarnsOfPoliciesThatArePassedOver) {
+  envoy::config::cluster::v3::Cluster cluster;
+  cluster.set_name("c");
+  const auto add = [&] {
+    auto& added =
+        *cluster.mutable_load_balancing_policy()->add_policies()->mutable_typed_extension_config();
+    added.set_name("p");
+    return added.mutable_typed_config();
+  };
+  xds::type::v3::TypedStruct folded;
+  folded.set_type_url("t/folded.Policy");
+  add()->PackFrom(folded);
+  add()->set_type_url("t/no.Such");
+  add()->PackFrom(envoy::extensions::load_balancing_policies::pick_first::v3::PickFirst());
+  add()->PackFrom(envoy::extensions::load_balancing_policies::random::v3::Random());
+  std::string expected;
+  const std::vector<std::string> types = {
+      "folded.Policy", "no.Such",
+      "envoy.extensions.load_balancing_policies.pick_first.v3.PickFirst"};
+  for (size_t i = 0; i < types.size(); ++i)
+    expected += "warning: load_balancing_policy.policies[" + std::to_string(i) +
+                "].typed_extension_config.typed_config: Weir has no load balancing policy '" +
+                types[i] + "', and passes over it [not-supported]\nhint: the first that it has " +
+                "is used\n";
+  EXPECT_EQ(check_all(cluster), expected);
 }
 
 TEST(MessageCheck, RefusesContentThatCannotBeParsed) {

@@ -74,6 +74,10 @@ class ProtoLoader::Run {
   void any(const YamlNode& node, const FieldPath& path, Message& out);
   void typed_struct(const YamlNode& node, const FieldPath& path, Message& any_out);
   const google::protobuf::Descriptor* type_of(const YamlNode& url, const FieldPath& path);
+  // Whether a type that is not known is no error there.
+  bool is_passed_over(const YamlNode& url, const FieldPath& path);
+  void pass_over(const YamlNode& url, const YamlNode& fields, const FieldPath& path,
+                 Message& any_out);
   void content(const google::protobuf::Descriptor& type, const YamlNode& node,
                const FieldPath& path, Message& any_out);
 

@@ -323,6 +323,38 @@ TEST(ProtoLoader, ExplainsWhatIsWrongWithAnAny) {
             std::string::npos);
 }
 
+TEST(ProtoLoader, KeepsUnknownPoliciesAsTypedStructs) {
+  std::vector<std::string> seen;
+  ProtoLoadOptions options;
+  options.on_any = [&seen](const google::protobuf::Message& content, const FieldPath& path) {
+    seen.push_back(path.str() + "=" + content.GetTypeName());
+  };
+  const std::string begin =
+      "load_balancing_policy: {policies: [{typed_extension_config: {name: a, typed_config: ";
+  for (const std::string config :
+       {"{'@type': t/a.b.C, x: [1]}",
+        "{'@type': t/xds.type.v3.TypedStruct, type_url: t/a.b.C, value: {x: [1]}}",
+        "{'@type': t/udpa.type.v1.TypedStruct, typeUrl: t/a.b.C, value: {x: [1]}}"}) {
+    const auto cluster = load<Cluster>(begin + config + "}}]}", options);
+    xds::type::v3::TypedStruct folded;
+    ASSERT_TRUE(cluster.load_balancing_policy()
+                    .policies(0)
+                    .typed_extension_config()
+                    .typed_config()
+                    .UnpackTo(&folded))
+        << config;
+    EXPECT_EQ(folded.type_url(), "t/a.b.C");
+    EXPECT_EQ(folded.value().ShortDebugString(),
+              "fields { key: \"x\" value { list_value { values { number_value: 1 } } } }");
+  }
+  ASSERT_EQ(seen.size(), 3u);
+  EXPECT_EQ(seen[0],
+            "load_balancing_policy.policies[0].typed_extension_config.typed_config="
+            "xds.type.v3.TypedStruct");
+  for (const std::string no_url : {"5", "[t/a.b.C]", "''"})
+    error_of<Cluster>(begin + "{'@type': " + no_url + "}}}]}");
+}
+
 TEST(ProtoLoader, ShowsEveryAnyToItsVisitorInnermostFirst) {
   std::vector<std::string> seen;
   ProtoLoadOptions options;

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "config/extension_type.h"
 #include "config/message_walk.h"
 #include "config/type_reach.h"
 
@@ -175,12 +176,15 @@ void Support::check(const Message& message, const FieldPath& path, Diagnostics& 
   state_->check(message, state_->plan_of(*message.GetDescriptor()), path, diagnostics);
 }
 
+bool Support::has_extension(std::string_view type) const {
+  const auto found = state_->entries.find(type);
+  return found != state_->entries.end() && found->second.is_extension;
+}
+
 bool Support::check_extension(std::string_view type, const FieldPath& path,
                               Diagnostics& diagnostics) const {
-  const auto found = state_->entries.find(type);
-  if (found != state_->entries.end() && found->second.is_extension) return true;
-  diagnostics.error(Code::kNotSupported, path,
-                    "extension '" + std::string(type) + "'" + std::string(kNotYet));
+  if (has_extension(type)) return true;
+  diagnostics.error(Code::kNotSupported, path, not_supported_yet(type));
   return false;
 }
 

@@ -45,7 +45,9 @@ class Support {
   // Does not look at what an Any holds.
   void check(const google::protobuf::Message& message, const FieldPath& path,
              Diagnostics& diagnostics);
-  // Reports a type that is not supported in an Any; true if it is.
+  // Whether a type is supported in an Any.
+  bool has_extension(std::string_view type) const;
+  // The same; reports one that is not.
   bool check_extension(std::string_view type, const FieldPath& path,
                        Diagnostics& diagnostics) const;
 
