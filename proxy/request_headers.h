@@ -39,7 +39,4 @@ void finish_response_headers(Request& request, http::ResponseHead& response, boo
 
 void drop_hop_by_hop_of_response(http::ResponseHead& response);
 
-// 36 characters of a version 4 UUID (RFC 9562) from 128 random bits.
-void write_uuid4(uint64_t high, uint64_t low, char* out);
-
 }  // namespace weir

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "proxy/base/hash.h"
+#include "proxy/base/uuid.h"
 #include "proxy/http/grpc.h"
 #include "proxy/http/host.h"
 #include "proxy/http/request_match.h"
