@@ -33,7 +33,7 @@ struct WriteBatch {
 // session on it, if there is one.
 struct Socket {
   int fd = -1;
-  std::unique_ptr<TlsSession> tls = nullptr;
+  TlsShare tls = nullptr;
 };
 
 // Where the bytes of a connection are counted as they pass; within TLS, those of the plaintext. One
@@ -98,7 +98,8 @@ class Connection : private Watch::Owner {
   bool open() const { return fd_ >= 0; }
   // Neither TCP's nor TLS's handshake is to be done any more.
   bool connecting() const { return connecting_ || handshaking_; }
-  // Null without TLS. Stays when the connection is closed, for logs.
+  // Null without TLS. Stays when the connection is closed, for logs; who needs it longer takes a
+  // share of it.
   TlsSession* tls() { return tls_.get(); }
   int fd() const { return fd_; }
   Loop& loop() { return loop_; }
@@ -206,7 +207,7 @@ class Connection : private Watch::Owner {
   Connection* next_flush_ = nullptr;
   const ByteCounts* byte_counts_ = nullptr;
   LazyBuffer waiting_;  // ciphertext with TLS
-  std::unique_ptr<TlsSession> tls_;
+  TlsShare tls_;
   uint32_t limit_ = 1 << 20;
   int fd_ = -1;
   bool connecting_ : 1 = false;

@@ -84,6 +84,15 @@ TlsSession::~TlsSession() {
   SSL_free(ssl_);
 }
 
+void TlsRelease::operator()(TlsSession* session) const {
+  if (--session->shares_ == 0) delete session;
+}
+
+TlsShare TlsSession::share() {
+  ++shares_;
+  return TlsShare(this);
+}
+
 TlsSession& TlsSession::of(const ssl_st* ssl) {
   return *static_cast<TlsSession*>(SSL_get_app_data(ssl));
 }

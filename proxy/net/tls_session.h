@@ -14,6 +14,18 @@ struct ssl_st;
 
 namespace weir::net {
 
+class TlsSession;
+
+// Gives a share of a session back; the last one ends it.
+struct TlsRelease {
+  TlsRelease() = default;
+  // Whoever made a session has its first share.
+  TlsRelease(std::default_delete<TlsSession> /*sole*/) {}
+  void operator()(TlsSession* session) const;
+};
+// One of several, which are all of one thread at a time.
+using TlsShare = std::unique_ptr<TlsSession, TlsRelease>;
+
 // What looking at the peer's certificate came to.
 enum class PeerVerdict : uint8_t {
   kNotChecked,     // there was none, nobody asked, or the session was resumed
@@ -59,6 +71,8 @@ class TlsSession {
   TlsSession& operator=(const TlsSession&) = delete;
   // The session that owns it.
   static TlsSession& of(const ssl_st* ssl);
+  // Another share, for who wants to know of it when its connection is gone.
+  TlsShare share();
 
   bool handshake_done() const { return done_; }
   // Goes on with the handshake with what was fed. After a failure `out` ends with an alert.
@@ -126,6 +140,7 @@ class TlsSession {
   void set_local_certificate(const CertificateFacts* facts) { local_ = facts; }
 
  private:
+  friend struct TlsRelease;
   struct Wire;
 
   void note_failure();
@@ -143,6 +158,7 @@ class TlsSession {
   LazyBuffer put_off_;
   std::string error_;
   std::string verify_error_;
+  uint32_t shares_ = 1;
   State state_ = State::kOpen;
   PeerVerdict verdict_ = PeerVerdict::kNotChecked;
   OcspOutcome ocsp_ = OcspOutcome::kNotAsked;
