@@ -65,7 +65,6 @@ void Entrance::enter_plain(const std::shared_ptr<const ChainConfig>& chain, int 
                            const net::Address& peer) {
   http::Arrival arrival;
   arrival.socket.fd = fd;
-  arrival.opened_ms = worker_.loop().now_ms();
   arrival.peer = peer;
   enter(chain, std::move(arrival), {});
 }
@@ -110,7 +109,7 @@ void Entrance::enter(const std::shared_ptr<const ChainConfig>& chain, http::Arri
   if (const auto* hcm = std::get_if<std::shared_ptr<const HcmConfig>>(&chain->app))
     return door_of(chain, *hcm).accept(std::move(arrival));
   const auto* tcp = std::get_if<std::shared_ptr<const TcpProxyConfig>>(&chain->app);
-  auto relay = std::make_unique<TcpRelay>(worker_, *this, *tcp);
+  auto relay = std::make_unique<TcpRelay>(worker_, *this, *tcp, chain->name);
   TcpRelay& started = *relay;
   worker_.add_relay(std::move(relay));
   started.start(std::move(arrival), std::move(server_name));
@@ -121,7 +120,7 @@ HttpDoor& Entrance::door_of(const std::shared_ptr<const ChainConfig>& chain,
   Door& entry = doors_[chain.get()];
   if (entry.door == nullptr) {
     entry.chain = chain;
-    entry.door = std::make_unique<HttpDoor>(worker_, *this, hcm);
+    entry.door = std::make_unique<HttpDoor>(worker_, *this, hcm, chain->name);
   }
   return *entry.door;
 }

@@ -20,6 +20,8 @@ Forward::Forward(Request& request, BlockPool& blocks) : request_(request), body_
 
 void Forward::recycle() {
   body_.clear();
+  if (shown_ != nullptr) cluster_->forget(*std::exchange(shown_, nullptr));
+  tls_.reset();
   action_ = nullptr;
   weighted_ = nullptr;
   cluster_ = nullptr;
@@ -64,6 +66,8 @@ void Forward::start(const http::ForwardAction& action, bool end) {
     return request_.reply(missing);
   }
   request_.info().cluster = name;
+  if (const std::string& alias = cluster_->config().alias; !alias.empty())
+    request_.info().cluster_alias = request_.arena().copy(alias);
   if (const upstream::Drop drop = cluster_->drop_request(); drop != upstream::Drop::kNo)
     return request_.reply(drop_reply(request_, drop));
   policy_ = read_policy(request_, action);
@@ -117,6 +121,26 @@ bool Forward::take_host() {
   return false;
 }
 
+// What logs may ask of the host, which may leave its cluster before they do.
+void Forward::show_host() {
+  if (shown_ != host_) {
+    if (shown_ != nullptr) cluster_->forget(*shown_);
+    cluster_->remember(*host_);
+    shown_ = host_;
+  }
+  remote_ = host_->endpoint().address;
+  http::StreamInfo& info = request_.info();
+  info.upstream_remote = &remote_;
+  info.upstream_hostname = &host_->hostname();
+  // Of this attempt nothing more is known yet.
+  info.upstream_local = nullptr;
+  info.upstream_tls = nullptr;
+  info.upstream_protocol.reset();
+  info.upstream_connection_id = 0;
+  info.pool_asked_ns = request_.worker().loop().now_ns();
+  info.pool_ready_ns = 0;
+}
+
 void Forward::attempt() {
   backing_off_ = false;
   retry_at_ms_ = INT64_MAX;
@@ -129,10 +153,8 @@ void Forward::attempt() {
   }
   if (!take_host()) return;
   cluster_->begin(*host_);
-  http::StreamInfo& info = request_.info();
-  remote_ = host_->endpoint().address;
-  info.upstream_remote = &remote_;
-  ++info.attempts;
+  show_host();
+  ++request_.info().attempts;
   const int64_t now = request_.worker().loop().now_ms();
   if (policy_.per_try_timeout_ms > 0) try_deadline_ms_ = now + policy_.per_try_timeout_ms;
   if (retries_done_ > 0) tell_timeout(request_, *action_, policy_, now - started_ms_);
@@ -143,6 +165,7 @@ void Forward::attempt() {
     case upstream::Host::Outcome::kWaiting:
       return;
     case upstream::Host::Outcome::kOverflow:
+      request_.info().pool_ready_ns = request_.worker().loop().now_ns();
       return fail(ResetReason::kOverflow, "overflow");
   }
 }
@@ -151,16 +174,24 @@ void Forward::on_connection(const upstream::Lent& lent) {
   send_request(lent);
 }
 
+void Forward::show_connection(const upstream::Lent& lent) {
+  local_ = *lent.local;
+  tls_ = lent.tls == nullptr ? nullptr : lent.tls->share();
+  http::StreamInfo& info = request_.info();
+  info.upstream_local = &local_;
+  info.upstream_tls = tls_.get();
+  info.upstream_protocol = lent.protocol;
+  info.upstream_connection_id = lent.connection_id;
+  info.pool_ready_ns = info.first_upstream_tx_ns = request_.worker().loop().now_ns();
+}
+
 void Forward::send_request(const upstream::Lent& lent) {
   net::Loop& loop = request_.worker().loop();
   http::StreamInfo& info = request_.info();
   stream_ = lent.stream;
   reused_ = lent.reused;
   sent_ms_ = activity_ms_ = loop.now_ms();
-  local_ = *lent.local;
-  info.upstream_local = &local_;
-  info.upstream_connection_id = lent.connection_id;
-  info.first_upstream_tx_ns = loop.now_ns();
+  show_connection(lent);
   if (upstream::HostFeedback* feedback = host_->feedback()) feedback->on_connected();
   if (action_->auto_host_rewrite)
     http::rewrite_host(*action_, host_->endpoint().hostname, request_.head(),
@@ -168,6 +199,7 @@ void Forward::send_request(const upstream::Lent& lent) {
   note_attempt(request_);
   const bool end = end_seen_ && body_.empty() && trailers_ == nullptr;
   stream_->send_head(request_.head(), end);
+  info.upstream_head_bytes_sent += stream_->take_head_bytes_sent();
   if (end) {
     info.last_upstream_tx_ns = info.first_upstream_tx_ns;
     return;
@@ -224,7 +256,7 @@ void Forward::send_body(std::string_view bytes, bool end) {
   }
   if (cluster_ == nullptr) return;
   if (!shadows_.empty()) shadows_.feed(bytes, end);
-  request_.info().upstream_wire_bytes_sent += bytes.size();
+  request_.info().upstream_body_bytes_sent += bytes.size();
   if (stream_ != nullptr) {
     keep_for_replay(bytes);
     if (!keeps_body_ && !bytes.empty()) body_lost_ = true;
@@ -269,6 +301,7 @@ Arena& Forward::trailer_arena() {
 }
 
 void Forward::on_informational() {
+  request_.info().upstream_head_bytes_received += request_.response().wire_bytes;
   request_.on_informational_response(request_.response());
 }
 
@@ -313,8 +346,12 @@ void Forward::note_outcome(const http::HeaderMap* trailers) {
 void Forward::on_response_head(bool end) {
   const uint16_t status = request_.response().status;
   request_.touch();
-  request_.info().status = status;
-  request_.info().first_upstream_rx_ns = request_.worker().loop().now_ns();
+  http::StreamInfo& info = request_.info();
+  info.status = status;
+  info.first_upstream_rx_ns = request_.worker().loop().now_ns();
+  info.upstream_head_bytes_received += request_.response().wire_bytes;
+  // Of one that was held back when it was sent.
+  if (stream_ != nullptr) info.upstream_head_bytes_sent += stream_->take_head_bytes_sent();
   note_response(end);
   if (policy_.retry_on != 0 && wants_retry(policy_.retry_on, request_) &&
       retry(asked_back_off_ms(request_)))
@@ -326,7 +363,7 @@ void Forward::on_response_head(bool end) {
   keeps_body_ = false;
   try_deadline_ms_ = INT64_MAX;
   if (request_.is_upgrade() && (status == 101 || status < 300)) deadline_ms_ = INT64_MAX;
-  request_.info().details = "via_upstream";
+  info.details = "via_upstream";
   finish_upstream_response(request_, weighted_, sent_ms_);
   if (!new_cookie_.empty()) request_.response().headers.add(http::Known::kSetCookie, new_cookie_);
   if (end) release_upstream();
@@ -335,7 +372,7 @@ void Forward::on_response_head(bool end) {
 
 void Forward::on_response_body(std::string_view bytes, bool end) {
   activity_ms_ = request_.worker().loop().now_ms();
-  request_.info().upstream_wire_bytes_received += bytes.size();
+  request_.info().upstream_body_bytes_received += bytes.size();
   if (end) note_outcome(nullptr);
   if (end) release_upstream();
   request_.on_response_body(bytes, end);
@@ -384,6 +421,7 @@ void Forward::release_slots() {
 void Forward::on_no_connection(ResetReason reason, std::string_view details) {
   http::StreamInfo& info = request_.info();
   info.upstream_failure = request_.arena().copy(details);
+  info.pool_ready_ns = request_.worker().loop().now_ns();
   if (reason != ResetReason::kOverflow) note_broken();
   if (reason != ResetReason::kOverflow && (policy_.retry_on & RetryPolicy::kConnectFailure) != 0 &&
       retry())

@@ -8,6 +8,7 @@
 #include "proxy/base/buffer.h"
 #include "proxy/http/route.h"
 #include "proxy/http/stream.h"
+#include "proxy/net/tls_session.h"
 #include "proxy/shadow.h"
 #include "proxy/upstream/worker_cluster.h"
 #include "proxy/upstream_policy.h"
@@ -64,6 +65,8 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   upstream::Host* original_destination();
   void attempt();
   bool take_host();
+  void show_host();
+  void show_connection(const upstream::Lent& lent);
   void send_request(const upstream::Lent& lent);
   void release_upstream();
   void release_host();
@@ -89,6 +92,7 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   Shadows shadows_;
   upstream::WorkerCluster* cluster_ = nullptr;
   upstream::Host* host_ = nullptr;
+  upstream::Host* shown_ = nullptr;  // to logs: remembered until the request is over
   http::ClientStream* stream_ = nullptr;
   Buffer body_;  // not sent yet, or kept to be sent again
   http::HeaderMap* trailers_ = nullptr;
@@ -96,9 +100,10 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   static constexpr size_t kMaxTried = 8;
   upstream::Host* tried_[kMaxTried];
   uint32_t tried_count_ = 0;
-  // Copies, because the log may be written when host and connection are gone.
+  // Of its own, because the log may be written when host and connection are gone.
   net::Address remote_;
   net::Address local_;
+  net::TlsShare tls_;  // null in the clear
 
   int64_t deadline_ms_ = INT64_MAX;  // the route's timeout
   int64_t try_deadline_ms_ = INT64_MAX;

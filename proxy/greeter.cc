@@ -27,7 +27,7 @@ Greeter::Greeter(Worker& worker, Entrance& entrance, int fd, const net::Address&
     : worker_(worker),
       entrance_(entrance),
       timer_(*this),
-      opened_ms_(worker.loop().now_ms()),
+      accepted_ns_(worker.loop().now_ns()),
       fd_(fd) {
   approach_.local = entrance.local_of(fd);
   approach_.peer = approach_.direct_peer = peer;
@@ -49,7 +49,7 @@ void Greeter::close() {
   timer_.cancel();
   if (handshake_ != nullptr) handshake_->close();
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-  entrance_.connection_closed(opened_ms_);
+  entrance_.connection_closed(accepted_ns_ / 1'000'000);
   entrance_.dismiss(*this);
 }
 
@@ -171,7 +171,7 @@ void Greeter::on_write_error(int /*error*/) {
 void Greeter::hand_over(net::Socket socket) {
   http::Arrival arrival;
   arrival.socket = std::move(socket);
-  arrival.opened_ms = opened_ms_;
+  arrival.accepted_ns = accepted_ns_;
   arrival.peer = approach_.peer;
   if (entrance_.fixed_local() == nullptr || !(approach_.local == *entrance_.fixed_local()))
     arrival.own_local = std::make_unique<const net::Address>(approach_.local);

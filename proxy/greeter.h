@@ -62,7 +62,7 @@ class Greeter : private net::Watch::Owner,
   net::Timer timer_;
   std::unique_ptr<net::Connection> handshake_;  // null before
   std::shared_ptr<const ChainConfig> chain_;    // null until it is chosen
-  int64_t opened_ms_;
+  int64_t accepted_ns_;
   int fd_;  // -1: given away
   uint32_t next_filter_ = 0;
   bool watching_ = false;

@@ -7,12 +7,13 @@
 
 namespace weir {
 
-HttpDoor::HttpDoor(Worker& worker, Entrance& entrance, std::shared_ptr<const HcmConfig> hcm)
+HttpDoor::HttpDoor(Worker& worker, Entrance& entrance, std::shared_ptr<const HcmConfig> hcm,
+                   std::string_view chain_name)
     : worker_(worker),
       entrance_(entrance),
       hcm_(std::move(hcm)),
-      bytes_{worker.stats().cell(hcm_->stats.rx_bytes), worker.stats().cell(hcm_->stats.tx_bytes)} {
-}
+      bytes_{worker.stats().cell(hcm_->stats.rx_bytes), worker.stats().cell(hcm_->stats.tx_bytes)},
+      chain_name_(chain_name) {}
 
 HttpDoor::~HttpDoor() {
   close_all();
@@ -76,6 +77,7 @@ http::ServerStreamEvents& HttpDoor::begin_stream(http::ServerConnection& connect
   }
   Request& request = worker_.take_request();
   request.begin(connection, stream, *hcm_);
+  request.info().filter_chain = chain_name_;
   return request;
 }
 

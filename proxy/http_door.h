@@ -15,7 +15,9 @@ class Worker;
 // Where HTTP connections of one filter chain come in on one worker. Outlives its connections.
 class HttpDoor : public http::ServerConnectionOwner {
  public:
-  HttpDoor(Worker& worker, Entrance& entrance, std::shared_ptr<const HcmConfig> hcm);
+  // `chain_name` outlives it.
+  HttpDoor(Worker& worker, Entrance& entrance, std::shared_ptr<const HcmConfig> hcm,
+           std::string_view chain_name);
   ~HttpDoor() override;
 
   // Takes the socket over; with TLS, its handshake is done.
@@ -46,6 +48,7 @@ class HttpDoor : public http::ServerConnectionOwner {
   Entrance& entrance_;
   std::shared_ptr<const HcmConfig> hcm_;
   net::ByteCounts bytes_;
+  std::string_view chain_name_;
   http::ServerConnections connections_;
   bool draining_ = false;
 };

@@ -15,26 +15,24 @@ constexpr int kMaxReadsPerEvent = 32;
 
 }  // namespace
 
-TcpRelay::TcpRelay(Worker& worker, Entrance& entrance, std::shared_ptr<const TcpProxyConfig> config)
+TcpRelay::TcpRelay(Worker& worker, Entrance& entrance, std::shared_ptr<const TcpProxyConfig> config,
+                   std::string chain_name)
     : worker_(worker),
       entrance_(entrance),
       config_(std::move(config)),
       client_(*this, worker.loop()),
       timer_(*this),
-      bytes_{worker.stats().cell(config_->rx_bytes), worker.stats().cell(config_->tx_bytes)} {}
+      bytes_{worker.stats().cell(config_->rx_bytes), worker.stats().cell(config_->tx_bytes)},
+      chain_name_(std::move(chain_name)) {}
 
 TcpRelay::~TcpRelay() = default;
 
 void TcpRelay::start(http::Arrival arrival, std::string server_name) {
   net::Loop& loop = worker_.loop();
-  opened_ms_ = arrival.opened_ms;
   started_ms_ = last_activity_ms_ = loop.now_ms();
   buffer_limit_ = arrival.buffer_limit;
   server_name_ = std::move(server_name);
-  note_addresses(arrival);
-  info_.start_ns = loop.now_ns();
-  info_.start_wall_us = loop.wall_us();
-  info_.connection_id = arrival.id;
+  note_arrival(arrival);
   worker_.stats().inc(config_->cx_total);
   client_.connection.set_limit(buffer_limit_);
   client_.connection.count_bytes(bytes_);
@@ -47,7 +45,15 @@ void TcpRelay::start(http::Arrival arrival, std::string server_name) {
   connect();
 }
 
-void TcpRelay::note_addresses(const http::Arrival& arrival) {
+void TcpRelay::note_arrival(const http::Arrival& arrival) {
+  net::Loop& loop = worker_.loop();
+  const int64_t now_ns = loop.now_ns();
+  // With TLS, the handshake is over in this turn.
+  info_.start_ns = arrival.accepted_ns != 0 ? arrival.accepted_ns : now_ns;
+  info_.start_wall_us = loop.wall_us() - (now_ns - info_.start_ns) / 1000;
+  if (arrival.socket.tls != nullptr) info_.handshake_end_ns = now_ns;
+  info_.connection_id = arrival.id;
+  info_.filter_chain = chain_name_;
   peer_ = arrival.peer;
   direct_peer_ = arrival.relay != nullptr ? arrival.relay->direct_peer : peer_;
   if (arrival.relay != nullptr) relayed_tlvs_ = arrival.relay->tlvs;
@@ -80,6 +86,16 @@ upstream::Host* TcpRelay::choose_host() {
   return to.is_ip() ? cluster_->host_for(to) : nullptr;
 }
 
+void TcpRelay::take_host(upstream::Host& host) {
+  host_ = &host;
+  cluster_->begin(host);
+  info_.attempts = ++attempts_;
+  upstream_address_ = host.endpoint().address;
+  info_.upstream_remote = &upstream_address_;
+  info_.upstream_hostname = &host.hostname();
+  if (info_.pool_asked_ns == 0) info_.pool_asked_ns = worker_.loop().now_ns();
+}
+
 void TcpRelay::connect() {
   if (cluster_ == nullptr) cluster_ = worker_.cluster(choose_cluster());
   if (cluster_ == nullptr) {
@@ -87,6 +103,7 @@ void TcpRelay::connect() {
     return give_up("cluster_not_found", http::kNoClusterFound);
   }
   info_.cluster = cluster_->config().name;
+  info_.cluster_alias = cluster_->config().alias;
   if (!holds_slot_ && !cluster_->connections(false).try_acquire()) {
     worker_.stats().inc(cluster_->stats().cx_overflow);
     return give_up("overflow", http::kUpstreamOverflow);
@@ -97,12 +114,7 @@ void TcpRelay::connect() {
     worker_.stats().inc(cluster_->stats().cx_none_healthy);
     return give_up("no_healthy_upstream", http::kNoHealthyUpstream);
   }
-  host_ = chosen;
-  cluster_->begin(*host_);
-  ++attempts_;
-  info_.attempts = attempts_;
-  upstream_address_ = host_->endpoint().address;
-  info_.upstream_remote = &upstream_address_;
+  take_host(*chosen);
   worker_.stats().inc(cluster_->stats().cx_total);
   worker_.stats().add(cluster_->stats().cx_active, 1);
   upstream_ = std::make_unique<End>(*this, worker_.loop());
@@ -138,6 +150,8 @@ void TcpRelay::connected(int error) {
   if (error == 0) {
     worker_.stats().record(cluster_->stats().cx_connect_ms,
                            static_cast<uint64_t>(worker_.loop().now_ms() - connect_began_ms_));
+    info_.upstream_tls = tls;
+    info_.pool_ready_ns = worker_.loop().now_ns();
     touch();
     client_.connection.pause_reading(false);
     return;
@@ -230,7 +244,7 @@ void TcpRelay::close() {
   if (holds_slot_) cluster_->connections(false).release();
   holds_slot_ = false;
   log();
-  entrance_.connection_closed(opened_ms_);
+  entrance_.connection_closed(info_.start_ns / 1'000'000);
   worker_.remove_relay(*this);
 }
 
@@ -239,6 +253,8 @@ void TcpRelay::log() {
   info_.end_ns = worker_.loop().now_ns();
   info_.bytes_received = client_.bytes_read;
   info_.bytes_sent = upstream_ != nullptr ? upstream_->bytes_read : 0;
+  info_.upstream_body_bytes_sent = info_.bytes_received;
+  info_.upstream_body_bytes_received = info_.bytes_sent;
   http::FormatInput input;
   input.info = &info_;
   worker_.log(*config_->access_logs, input);

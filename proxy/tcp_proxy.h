@@ -40,7 +40,8 @@ struct TcpProxyConfig {
 // its worker.
 class TcpRelay : private net::Timer::Owner {
  public:
-  TcpRelay(Worker& worker, Entrance& entrance, std::shared_ptr<const TcpProxyConfig> config);
+  TcpRelay(Worker& worker, Entrance& entrance, std::shared_ptr<const TcpProxyConfig> config,
+           std::string chain_name);
   ~TcpRelay() override;
 
   // Takes the socket over and looks for an upstream. With TLS, the handshake is done.
@@ -73,9 +74,10 @@ class TcpRelay : private net::Timer::Owner {
   };
 
   void on_timer(net::Timer& timer) override;
-  void note_addresses(const http::Arrival& arrival);
+  void note_arrival(const http::Arrival& arrival);
   std::string_view choose_cluster();
   upstream::Host* choose_host();
+  void take_host(upstream::Host& host);
   void connect();
   void connected(int error);
   void note_connected(int error);
@@ -98,11 +100,11 @@ class TcpRelay : private net::Timer::Owner {
   std::vector<net::ProxyTlv> relayed_tlvs_;
   std::string upstream_failure_;
   net::Address local_;
+  const std::string chain_name_;
   std::string server_name_;
   net::Address upstream_address_;
   http::StreamInfo info_;
   size_t buffer_limit_ = 0;
-  int64_t opened_ms_ = 0;  // accepted
   int64_t started_ms_ = 0;
   int64_t connect_began_ms_ = 0;
   net::ByteCounts bytes_;

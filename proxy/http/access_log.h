@@ -43,7 +43,7 @@ class AccessLogs {
   // Writes one entry to each log whose filter matches. `input` must have `info`, with its end.
   // `worker`: the worker's number. `random`: any number, for sampling. `scratch` is overwritten;
   // kept by the caller so that its memory is used again.
-  void log(const FormatInput& input, uint32_t worker, uint64_t random, std::string& scratch) const;
+  void log(FormatInput input, uint32_t worker, uint64_t random, std::string& scratch) const;
 
  private:
   struct Log {

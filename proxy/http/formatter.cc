@@ -1,5 +1,6 @@
 #include "proxy/http/formatter.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -32,6 +33,17 @@ FormatValue FormatScratch::number(int64_t value) {
 FormatValue FormatScratch::number(uint64_t value) {
   return {FormatValue::Kind::kNumber,
           {bytes, static_cast<size_t>(std::to_chars(bytes, bytes + kBytes, value).ptr - bytes)}};
+}
+
+FormatValue FormatScratch::copy(std::string_view text) {
+  return FormatValue::of({bytes, text.copy(bytes, kBytes)});
+}
+
+FormatValue FormatScratch::without_spaces(std::string_view text) {
+  if (text.find(' ') == std::string_view::npos) return FormatValue::of_nonempty(text);
+  const FormatValue out = copy(text);
+  std::replace(bytes, bytes + out.text.size(), ' ', '_');
+  return out;
 }
 
 FormatValue Format::Part::value(const FormatInput& input, FormatScratch& scratch) const {

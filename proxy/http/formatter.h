@@ -20,6 +20,7 @@ struct FormatInput {
   const StreamInfo* info = nullptr;
   std::string_view local_reply_body;
   std::string_view worker_name;
+  bool logged = false;  // for an entry of an access log
 };
 
 // A text with Envoy's substitution commands (%REQ(X?Y):Z%, %PROTOCOL%, ...; `%%` is a percent

@@ -1,6 +1,7 @@
 // Commands whose values are addresses and connections.
 
 #include "proxy/http/formatter_part.h"
+#include "proxy/http/host.h"
 #include "proxy/net/address.h"
 
 namespace weir::http {
@@ -35,6 +36,21 @@ FormatValue read_port(const Format::Part&, const FormatInput& in, FormatScratch&
   return scratch.number(uint64_t{address->port()});
 }
 
+FormatValue read_host_name(const Format::Part& part, const FormatInput& in,
+                           FormatScratch& scratch) {
+  const std::string* name = in.info == nullptr ? nullptr : in.info->upstream_hostname;
+  if (name == nullptr || name->empty())
+    return read_address<&StreamInfo::upstream_remote>(part, in, scratch);
+  return scratch.copy(*name);  // which may change before the request is over
+}
+
+FormatValue read_host_name_without_port(const Format::Part& part, const FormatInput& in,
+                                        FormatScratch& scratch) {
+  FormatValue value = read_host_name(part, in, scratch);
+  if (port_of_host(value.text)) value.text = host_without_port(value.text);
+  return value;
+}
+
 template <uint64_t StreamInfo::*kId>
 FormatValue read_id(const Format::Part&, const FormatInput& in, FormatScratch& scratch) {
   if (in.info == nullptr || in.info->*kId == 0) return FormatValue::missing();
@@ -58,6 +74,8 @@ constexpr CommandSpec kCommands[] = {
     {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", read_ip<kDownstreamLocal>},
     {"DOWNSTREAM_LOCAL_PORT", read_port<kDownstreamLocal>},
     {"UPSTREAM_HOST", read_address<kUpstreamRemote>},
+    {"UPSTREAM_HOST_NAME", read_host_name},
+    {"UPSTREAM_HOST_NAME_WITHOUT_PORT", read_host_name_without_port},
     {"UPSTREAM_REMOTE_ADDRESS", read_address<kUpstreamRemote>},
     {"UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", read_ip<kUpstreamRemote>},
     {"UPSTREAM_REMOTE_PORT", read_port<kUpstreamRemote>},

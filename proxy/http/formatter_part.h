@@ -40,6 +40,10 @@ struct FormatScratch {
   }
   FormatValue number(int64_t value);
   FormatValue number(uint64_t value);
+  // Of texts that are short, or cut to kBytes.
+  FormatValue copy(std::string_view text);
+  // With '_' for each space; missing where there is no text.
+  FormatValue without_spaces(std::string_view text);
 };
 
 using ReadValue = FormatValue (*)(const Format::Part&, const FormatInput&, FormatScratch&);

@@ -1,11 +1,13 @@
 // Commands about the request as a whole, and about the process.
 
+#include <openssl/rand.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
+#include "proxy/base/uuid.h"
 #include "proxy/http/formatter_part.h"
 
 namespace weir::http {
@@ -27,6 +29,11 @@ FormatValue read_protocol(const Format::Part&, const FormatInput& in, FormatScra
   return FormatValue::of(protocol_text(in.info->protocol));
 }
 
+FormatValue read_upstream_protocol(const Format::Part&, const FormatInput& in, FormatScratch&) {
+  if (in.info == nullptr || !in.info->upstream_protocol) return FormatValue::missing();
+  return FormatValue::of(protocol_text(*in.info->upstream_protocol));
+}
+
 FormatValue read_status(const Format::Part&, const FormatInput& in, FormatScratch& scratch) {
   return scratch.number(uint64_t{in.info == nullptr ? uint16_t{0} : in.info->status});
 }
@@ -35,17 +42,24 @@ FormatValue read_attempts(const Format::Part&, const FormatInput& in, FormatScra
   return scratch.number(uint64_t{in.info == nullptr ? 0 : in.info->attempts});
 }
 
-// Body and head together; the framing of a chunked body is not counted.
-FormatValue read_downstream_received(const Format::Part&, const FormatInput& in,
-                                     FormatScratch& scratch) {
+// Head and body together; the framing of a chunked body is not counted.
+template <uint64_t StreamInfo::*kHead, uint64_t StreamInfo::*kBody>
+FormatValue read_wire_bytes(const Format::Part&, const FormatInput& in, FormatScratch& scratch) {
   if (in.info == nullptr) return scratch.number(uint64_t{0});
-  return scratch.number(in.info->downstream_head_bytes_received + in.info->bytes_received);
+  return scratch.number(in.info->*kHead + in.info->*kBody);
 }
 
-FormatValue read_downstream_sent(const Format::Part&, const FormatInput& in,
-                                 FormatScratch& scratch) {
-  if (in.info == nullptr) return scratch.number(uint64_t{0});
-  return scratch.number(in.info->downstream_head_bytes_sent + in.info->bytes_sent);
+// What stats call the cluster.
+FormatValue read_cluster(const Format::Part&, const FormatInput& in, FormatScratch&) {
+  if (in.info == nullptr) return FormatValue::missing();
+  const StreamInfo& info = *in.info;
+  return FormatValue::of_nonempty(info.cluster_alias.empty() ? info.cluster : info.cluster_alias);
+}
+
+FormatValue read_upstream_failure(const Format::Part&, const FormatInput& in,
+                                  FormatScratch& scratch) {
+  if (in.info == nullptr) return FormatValue::missing();
+  return scratch.without_spaces(in.info->upstream_failure);
 }
 
 enum SpaceOption : uint8_t { kReplaceSpaces, kKeepSpaces };
@@ -89,6 +103,21 @@ FormatValue read_stream_id(const Format::Part&, const FormatInput& in, FormatScr
   if (in.info == nullptr) return FormatValue::missing();
   if (!in.info->request_id.empty()) return FormatValue::of(in.info->request_id);
   return FormatValue::of(scratch.number(in.info->stream_id).text);
+}
+
+// Another one wherever it stands.
+FormatValue read_unique_id(const Format::Part&, const FormatInput&, FormatScratch& scratch) {
+  uint64_t random[2];
+  RAND_bytes(reinterpret_cast<uint8_t*>(random), sizeof(random));
+  static_assert(kUuidBytes <= FormatScratch::kBytes);
+  write_uuid4(random[0], random[1], scratch.bytes);
+  return FormatValue::of({scratch.bytes, kUuidBytes});
+}
+
+// data.accesslog.v3.AccessLogType by name: entries are written at the end alone.
+FormatValue read_log_type(const Format::Part&, const FormatInput& in, FormatScratch&) {
+  if (!in.logged) return FormatValue::of("NotSet");
+  return FormatValue::of(in.request != nullptr ? "DownstreamEnd" : "TcpConnectionEnd");
 }
 
 // Weir refuses virtual clusters in a configuration, so no request has one.
@@ -136,17 +165,28 @@ constexpr CommandSpec kCommands[] = {
     {"RESPONSE_FLAGS_LONG", read_flags<&FlagName::long_name>},
     {"BYTES_RECEIVED", read_count<&Info::bytes_received>},
     {"BYTES_SENT", read_count<&Info::bytes_sent>},
-    {"DOWNSTREAM_WIRE_BYTES_RECEIVED", read_downstream_received},
-    {"DOWNSTREAM_WIRE_BYTES_SENT", read_downstream_sent},
+    {"DOWNSTREAM_WIRE_BYTES_RECEIVED",
+     read_wire_bytes<&Info::downstream_head_bytes_received, &Info::bytes_received>},
+    {"DOWNSTREAM_WIRE_BYTES_SENT",
+     read_wire_bytes<&Info::downstream_head_bytes_sent, &Info::bytes_sent>},
     {"DOWNSTREAM_HEADER_BYTES_RECEIVED", read_count<&Info::downstream_head_bytes_received>},
     {"DOWNSTREAM_HEADER_BYTES_SENT", read_count<&Info::downstream_head_bytes_sent>},
-    {"UPSTREAM_WIRE_BYTES_RECEIVED", read_count<&Info::upstream_wire_bytes_received>},
-    {"UPSTREAM_WIRE_BYTES_SENT", read_count<&Info::upstream_wire_bytes_sent>},
-    {"UPSTREAM_CLUSTER", read_text<&Info::cluster>},
+    {"UPSTREAM_WIRE_BYTES_RECEIVED",
+     read_wire_bytes<&Info::upstream_head_bytes_received, &Info::upstream_body_bytes_received>},
+    {"UPSTREAM_WIRE_BYTES_SENT",
+     read_wire_bytes<&Info::upstream_head_bytes_sent, &Info::upstream_body_bytes_sent>},
+    {"UPSTREAM_HEADER_BYTES_RECEIVED", read_count<&Info::upstream_head_bytes_received>},
+    {"UPSTREAM_HEADER_BYTES_SENT", read_count<&Info::upstream_head_bytes_sent>},
+    {"UPSTREAM_PROTOCOL", read_upstream_protocol},
+    {"UPSTREAM_CLUSTER", read_cluster},
+    {"UPSTREAM_CLUSTER_RAW", read_text<&Info::cluster>},
     {"UPSTREAM_REQUEST_ATTEMPT_COUNT", read_attempts},
-    {"UPSTREAM_TRANSPORT_FAILURE_REASON", read_text<&Info::upstream_failure>},
+    {"UPSTREAM_TRANSPORT_FAILURE_REASON", read_upstream_failure},
     {"STREAM_ID", read_stream_id},
+    {"UNIQUE_ID", read_unique_id},
+    {"ACCESS_LOG_TYPE", read_log_type},
     {"REQUESTED_SERVER_NAME", read_text<&Info::requested_server_name>},
+    {"FILTER_CHAIN_NAME", read_text<&Info::filter_chain>},
     {"ROUTE_NAME", read_text<&Info::route_name>},
     {"VIRTUAL_HOST_NAME", read_text<&Info::virtual_host>},
     {"VIRTUAL_CLUSTER_NAME", read_virtual_cluster},

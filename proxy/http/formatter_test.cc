@@ -1,5 +1,6 @@
 #include "proxy/http/formatter.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -56,6 +57,13 @@ class FormatterTest : public testing::Test {
     compiled->append(input_, appended);
     EXPECT_EQ(compiled->evaluate(input_, arena_), appended);
     return appended;
+  }
+
+  // For what is different each time.
+  std::string text_once(std::string_view format) {
+    std::string out;
+    Format::compile(format).value().append(input_, out);
+    return out;
   }
 
   std::string escaped(std::string_view format) {
@@ -159,6 +167,79 @@ TEST_F(FormatterTest, Addresses) {
   EXPECT_EQ(text("%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_PORT%"), "/run/x.sock -");
 }
 
+TEST_F(FormatterTest, HostNames) {
+  EXPECT_EQ(text("%UPSTREAM_HOST_NAME% %UPSTREAM_HOST_NAME_WITHOUT_PORT%"),
+            "10.0.0.9:8080 10.0.0.9")
+      << "no name is known yet";
+  std::string name;
+  info_.upstream_hostname = &name;
+  upstream_ = net::Address::ip("2001:db8::1", 443).take();
+  EXPECT_EQ(text("%UPSTREAM_HOST_NAME% %UPSTREAM_HOST_NAME_WITHOUT_PORT%"),
+            "[2001:db8::1]:443 [2001:db8::1]");
+  upstream_ = net::Address::unix_path("/run/a:1b").take();
+  EXPECT_EQ(text("%UPSTREAM_HOST_NAME% %UPSTREAM_HOST_NAME_WITHOUT_PORT%"), "/run/a:1b /run/a:1b");
+  name = "web.example:8443";
+  EXPECT_EQ(text("%UPSTREAM_HOST_NAME% %UPSTREAM_HOST_NAME_WITHOUT_PORT%"),
+            "web.example:8443 web.example");
+  info_.upstream_remote = nullptr;
+  info_.upstream_hostname = nullptr;
+  EXPECT_EQ(text("%UPSTREAM_HOST_NAME% %UPSTREAM_HOST_NAME_WITHOUT_PORT%"), "- -");
+}
+
+TEST_F(FormatterTest, AHostNameMayChangeAfterItWasRead) {
+  std::string name = "before.example";
+  info_.upstream_hostname = &name;
+  const std::string_view value =
+      Format::compile("%UPSTREAM_HOST_NAME%").value().evaluate(input_, arena_);
+  name = "after.example";
+  EXPECT_EQ(value, "before.example");
+}
+
+TEST_F(FormatterTest, WhatTheUpstreamGotAndGave) {
+  EXPECT_EQ(text("%UPSTREAM_PROTOCOL% %UPSTREAM_CLUSTER% %UPSTREAM_CLUSTER_RAW%"), "- app app");
+  info_.upstream_protocol = Protocol::kHttp2;
+  info_.cluster_alias = "shown";
+  EXPECT_EQ(text("%UPSTREAM_PROTOCOL% %UPSTREAM_CLUSTER% %UPSTREAM_CLUSTER_RAW%"),
+            "HTTP/2 shown app");
+  info_.upstream_head_bytes_sent = 100;
+  info_.upstream_head_bytes_received = 40;
+  info_.upstream_body_bytes_sent = 11;
+  info_.upstream_body_bytes_received = 2;
+  EXPECT_EQ(text("%UPSTREAM_HEADER_BYTES_SENT% %UPSTREAM_HEADER_BYTES_RECEIVED% "
+                 "%UPSTREAM_WIRE_BYTES_SENT% %UPSTREAM_WIRE_BYTES_RECEIVED%"),
+            "100 40 111 42");
+  info_.upstream_failure = "TLS_error:|1:SSL routines:NO REASON:TLS_error_end";
+  EXPECT_EQ(text("%UPSTREAM_TRANSPORT_FAILURE_REASON%"),
+            "TLS_error:|1:SSL_routines:NO_REASON:TLS_error_end");
+}
+
+TEST_F(FormatterTest, TimesOfConnections) {
+  EXPECT_EQ(text("%UPSTREAM_CONNECTION_POOL_READY_DURATION% %DOWNSTREAM_HANDSHAKE_DURATION%"),
+            "- -");
+  info_.pool_asked_ns = 1'002'000'000;
+  info_.pool_ready_ns = 1'007'900'000;
+  info_.handshake_end_ns = 1'003'000'000;
+  EXPECT_EQ(text("%UPSTREAM_CONNECTION_POOL_READY_DURATION% %DOWNSTREAM_HANDSHAKE_DURATION%"),
+            "5 3");
+}
+
+TEST_F(FormatterTest, UniqueIdsAreUuidsAndNeverTheSame) {
+  const std::string ids = text_once("%UNIQUE_ID% %UNIQUE_ID%");
+  EXPECT_THAT(ids, testing::MatchesRegex("[0-9a-f-]{36} [0-9a-f-]{36}"));
+  EXPECT_NE(ids.substr(0, 36), ids.substr(37));
+  EXPECT_EQ(ids[14], '4') << "the version of " << ids;
+  EXPECT_NE(text_once("%UNIQUE_ID%"), text_once("%UNIQUE_ID%"));
+}
+
+TEST_F(FormatterTest, WhatIsLoggedAndWhere) {
+  EXPECT_EQ(text("%ACCESS_LOG_TYPE% %FILTER_CHAIN_NAME%"), "NotSet -");
+  input_.logged = true;
+  info_.filter_chain = "outside";
+  EXPECT_EQ(text("%ACCESS_LOG_TYPE% %FILTER_CHAIN_NAME%"), "DownstreamEnd outside");
+  input_.request = nullptr;
+  EXPECT_EQ(text("%ACCESS_LOG_TYPE%"), "TcpConnectionEnd");
+}
+
 TEST_F(FormatterTest, ProcessValues) {
   char name[256] = {};
   ASSERT_EQ(gethostname(name, sizeof(name) - 1), 0);
@@ -212,8 +293,12 @@ TEST_F(FormatterTest, ALengthDoesNotCutACharacter) {
 TEST_F(FormatterTest, WithoutTlsItsValuesAreMissing) {
   EXPECT_EQ(text("%DOWNSTREAM_TLS_VERSION%%DOWNSTREAM_TLS_SESSION_ID%%DOWNSTREAM_PEER_SUBJECT%"
                  "%DOWNSTREAM_PEER_URI_SAN%%DOWNSTREAM_PEER_CERT%%DOWNSTREAM_PEER_CERT_V_START%"
-                 "%DOWNSTREAM_LOCAL_SUBJECT%"),
-            "-------");
+                 "%DOWNSTREAM_LOCAL_SUBJECT%%DOWNSTREAM_TRANSPORT_FAILURE_REASON%"),
+            "--------");
+  EXPECT_EQ(text("%UPSTREAM_TLS_VERSION%%UPSTREAM_TLS_CIPHER%%UPSTREAM_TLS_SESSION_ID%"
+                 "%UPSTREAM_PEER_ISSUER%%UPSTREAM_PEER_DNS_SAN%%UPSTREAM_PEER_CERT%"
+                 "%UPSTREAM_PEER_CERT_V_END(%Y)%%UPSTREAM_LOCAL_IP_SAN%"),
+            "--------");
 }
 
 TEST_F(FormatterTest, EvaluateOutlivesItsScratch) {
@@ -234,7 +319,11 @@ TEST_F(FormatterTest, ErrorsNamePlaceAndRemedy) {
   EXPECT_EQ(text("%DYNAMIC_METADATA(a:b)%"),
             "not-supported: %DYNAMIC_METADATA% (at byte 1 of the format) is not supported yet; "
             "leave it out");
-  EXPECT_EQ(text("%UPSTREAM_PEER_SUBJECT%").find("not-supported"), 0u);
+  EXPECT_EQ(text("%DOWNSTREAM_PEER_OTHERNAME_SAN%").find("not-supported"), 0u);
+  EXPECT_EQ(text("%UPSTREAM_PEER_SERIAL%").find("unknown-command"), 0u) << "nor has Envoy";
+  EXPECT_EQ(text("%QUERY_PARAMS(a)%"),
+            "unknown-command: unknown command %QUERY_PARAMS% (at byte 1 of the format); did you "
+            "mean 'QUERY_PARAM'?");
   EXPECT_EQ(text("50% off").find("bad-format: '%' begins no command; write '%%'"), 0u);
   EXPECT_EQ(text("%REQ(a%").find("bad-format: %REQ( is not closed by ')'"), 0u);
   EXPECT_EQ(text("%REQ%").find("bad-format: %REQ% needs a parameter"), 0u);

@@ -140,6 +140,9 @@ constexpr CommandSpec kCommands[] = {
     {"REQUEST_TX_DURATION", read_span<&Info::start_ns, &Info::last_upstream_tx_ns>},
     {"RESPONSE_DURATION", read_span<&Info::start_ns, &Info::first_upstream_rx_ns>},
     {"RESPONSE_TX_DURATION", read_span<&Info::first_upstream_rx_ns, &Info::last_downstream_tx_ns>},
+    {"DOWNSTREAM_HANDSHAKE_DURATION", read_span<&Info::start_ns, &Info::handshake_end_ns>},
+    {"UPSTREAM_CONNECTION_POOL_READY_DURATION",
+     read_span<&Info::pool_asked_ns, &Info::pool_ready_ns>},
     {"COMMON_DURATION", read_common_duration, kParameter, false, parse_common_duration},
 };
 

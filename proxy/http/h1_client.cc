@@ -63,7 +63,7 @@ void H1Client::send_head(const RequestHead& head, bool end) {
   keep_alive_ = true;
   response_begun_ = false;
   informational_ = 0;
-  h1::write_request(connection_, head, style);
+  head_bytes_sent_ = static_cast<uint32_t>(h1::write_request(connection_, head, style));
   connection_.expect_more(!end);
 }
 
@@ -199,6 +199,7 @@ size_t H1Client::feed_head(char* data, size_t size) {
          parsed.status == h1::Status::kError ? parsed.details : "http1.headers_too_large");
     return size;
   }
+  head.wire_bytes = static_cast<uint32_t>(parsed.consumed);
   if (head.status < 200 && head.status != 101) {
     if (++informational_ > kMaxInformational) {
       fail(ResetReason::kProtocolError, "http1.too_many_informational_responses");

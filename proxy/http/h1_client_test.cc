@@ -142,6 +142,28 @@ TEST_F(H1ClientTest, ABodyWithLength) {
   EXPECT_AFTER("lo", "200; over; reusable; body hello");
 }
 
+TEST_F(H1ClientTest, HeadsAreMeasured) {
+  open("");
+  t_.run([&] {
+    RequestHead& head = x_->request;
+    head.method_text = "GET";
+    head.method = Method::kGet;
+    head.path = "/";
+    head.authority = "a";
+    head.content_length = 0;
+    x_->client->send_head(head, true);
+  });
+  const std::string sent = upstream_.receive_some();
+  EXPECT_EQ(t_.run([&] { return x_->client->take_head_bytes_sent(); }), sent.size());
+  EXPECT_EQ(t_.run([&] { return x_->client->take_head_bytes_sent(); }), 0u) << "told once";
+  const std::string_view early = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+  EXPECT_AFTER(early, "103");
+  EXPECT_EQ(t_.run([&] { return x_->response.wire_bytes; }), early.size());
+  const std::string_view head = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+  EXPECT_AFTER(std::string(head) + "hel", "103; 200");
+  EXPECT_EQ(t_.run([&] { return x_->response.wire_bytes; }), head.size());
+}
+
 TEST_F(H1ClientTest, ItCarriesOneExchangeAfterTheOther) {
   open();
   EXPECT_AFTER("HTTP/1.1 204 No Content\r\n\r\n", "over; reusable; 204 end");

@@ -50,6 +50,7 @@ void H2ClientStream::recycle() {
   trailers_ = nullptr;
   if (std::exchange(held_back_, nullptr) != nullptr) std::erase(client_.upgrades_, this);
   upgrade_ = websocket_key_ = {};
+  head_bytes_sent_ = 0;
   informational_ = 0;
   is_head_ = is_connect_ = held_back_end_ = false;
 }
@@ -88,6 +89,7 @@ void H2ClientStream::submit_head(const RequestHead& head, bool end) {
     const char* const length_end = std::to_chars(length, length + 24, head.content_length).ptr;
     fields.add_copied("content-length", {length, static_cast<size_t>(length_end - length)});
   }
+  head_bytes_sent_ = static_cast<uint32_t>(fields.bytes());
   client_.submit_request(*this, fields, end);
 }
 
@@ -126,10 +128,11 @@ HeaderMap* H2ClientStream::begin_section(FieldSection::Kind& kind) {
   return trailers_;
 }
 
-bool H2ClientStream::finish_section(FieldSection& section, bool end, size_t /*wire_bytes*/,
+bool H2ClientStream::finish_section(FieldSection& section, bool end, size_t wire_bytes,
                                     std::string_view& details) {
-  return head_received_ ? finish_trailers(section, end, details)
-                        : finish_head(section, end, details);
+  if (head_received_) return finish_trailers(section, end, details);
+  head_->wire_bytes = static_cast<uint32_t>(wire_bytes);
+  return finish_head(section, end, details);
 }
 
 bool H2ClientStream::note_informational(bool end, std::string_view& details) {

@@ -31,6 +31,22 @@ TEST_F(H2ClientTest, AnExchange) {
   });
 }
 
+TEST_F(H2ClientTest, HeadsAreMeasured) {
+  Peer peer = open();
+  const int one = start("GET", "/hello", true);
+  peer.wait_for(kHeaders);
+  const auto sent = [&](int i) {
+    return t_.run([&] { return exchange(i).stream->take_head_bytes_sent(); });
+  };
+  // ":method" "GET", ":scheme" "http", ":authority" "a.example", ":path" "/hello"
+  EXPECT_EQ(sent(one), 10u + 11u + 19u + 11u);
+  EXPECT_EQ(sent(one), 0u) << "told once";
+  const std::string head = response(1, false, "200", {{"x", "y"}});
+  peer.send(head);
+  EXPECT_HEARD(one, "head 200");
+  EXPECT_EQ(t_.run([&] { return exchange(one).response.wire_bytes; }), head.size());
+}
+
 TEST_F(H2ClientTest, PrefaceAndSettings) {
   Peer peer = open_raw();
   const Frame first = peer.wait_for(kSettings);
@@ -546,8 +562,13 @@ TEST_F(H2UpgradeTest, WaitsForTheServersSettings) {
   start_upgrade();
   start("GET", "/plain", true);
   EXPECT_EQ(peer.wait_for(kHeaders).get(":path"), "/plain");
+  const auto sent = [&] {
+    return t_.run([&] { return exchange(0).stream->take_head_bytes_sent(); });
+  };
+  EXPECT_EQ(sent(), 0u);
   peer.send(settings(setting(8, 1)));
   EXPECT_EQ(peer.wait_for(kHeaders).get(":protocol"), "websocket");
+  EXPECT_GT(sent(), 0u);
 }
 
 TEST_F(H2UpgradeTest, GoesToNoServerThatDoesNotKnowIt) {

@@ -75,6 +75,7 @@ void ResponseHead::clear() {
   protocol = Protocol::kHttp11;
   reason = {};
   content_length = kUnknownLength;
+  wire_bytes = 0;
   headers.clear();
 }
 

@@ -61,6 +61,7 @@ struct ResponseHead {
   Protocol protocol = Protocol::kHttp11;
   std::string_view reason;  // HTTP/1 only; may be empty
   int64_t content_length = kUnknownLength;
+  uint32_t wire_bytes = 0;  // as it came; 0 of one that did not come over the wire
   HeaderMap headers;
 
   // As RequestHead::value_of; knows :status, whose text is put into the arena.

@@ -3,6 +3,11 @@
 #include <utility>
 
 namespace weir::http {
+namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+
+}  // namespace
 
 ServerConnection::Ends& ServerConnection::ends() {
   if (ends_ == nullptr) ends_ = std::make_unique<Ends>();
@@ -19,7 +24,8 @@ const net::Address& ServerConnection::local() {
 
 void ServerConnection::adopt(Arrival& arrival) {
   id_ = arrival.id;
-  opened_ms_ = arrival.opened_ms;
+  opened_ms_ =
+      arrival.accepted_ns != 0 ? arrival.accepted_ns / kNsPerMs : connection_.loop().now_ms();
   local_ = arrival.local;
   if (arrival.own_local != nullptr) {
     ends().local = *arrival.own_local;
@@ -34,7 +40,7 @@ void ServerConnection::adopt(Arrival& arrival) {
 Arrival ServerConnection::give_up_socket() {
   Arrival arrival;
   arrival.id = id_;
-  arrival.opened_ms = opened_ms_;
+  arrival.accepted_ns = opened_ms_ * kNsPerMs;
   arrival.peer = peer_;
   if (owns_local()) {
     arrival.own_local = std::make_unique<const net::Address>(*local_);

@@ -17,8 +17,8 @@ class ServerConnection;
 // What is known of a client's connection when it is handed to its codec.
 struct Arrival {
   net::Socket socket;
+  int64_t accepted_ns = 0;  // of the loop's clock; 0: in this turn
   uint64_t id = 0;
-  int64_t opened_ms = 0;  // by the loop's clock: when it was accepted
   net::Address peer;
   // Outlives the connection; null: the socket is asked when somebody wants to know.
   const net::Address* local = nullptr;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "proxy/http/message.h"
 
@@ -83,6 +84,12 @@ class ClientStream {
   virtual void send_trailers(const HeaderMap& trailers) = 0;
   virtual void reset(ResetReason reason) = 0;
   virtual void pause_reading(bool pause) = 0;
+
+  // What went out of the head since the last call. One that is held back goes later.
+  size_t take_head_bytes_sent() { return std::exchange(head_bytes_sent_, 0); }
+
+ protected:
+  uint32_t head_bytes_sent_ = 0;
 };
 
 // What the codec on the upstream's side tells.

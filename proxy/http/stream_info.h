@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "proxy/http/message.h"
@@ -61,8 +63,11 @@ uint32_t flag_by_short_name(std::string_view name);
 // live as long as the request. One thread.
 struct StreamInfo {
   int64_t start_ns = 0;
-  int64_t start_wall_us = 0;  // microseconds since 1970, of the wall clock
+  int64_t start_wall_us = 0;     // microseconds since 1970, of the wall clock
+  int64_t handshake_end_ns = 0;  // of TLS with the client; TCP's relays alone know it
   int64_t last_downstream_rx_ns = 0;
+  int64_t pool_asked_ns = 0;  // for a connection to the upstream
+  int64_t pool_ready_ns = 0;  // it gave one, or said that there is none
   int64_t first_upstream_tx_ns = 0;
   int64_t last_upstream_tx_ns = 0;
   int64_t first_upstream_rx_ns = 0;
@@ -75,13 +80,17 @@ struct StreamInfo {
   uint64_t bytes_sent = 0;      // body only
   uint64_t downstream_head_bytes_received = 0;
   uint64_t downstream_head_bytes_sent = 0;
-  uint64_t upstream_wire_bytes_sent = 0;
-  uint64_t upstream_wire_bytes_received = 0;
+  // Of all attempts.
+  uint64_t upstream_head_bytes_sent = 0;
+  uint64_t upstream_head_bytes_received = 0;
+  uint64_t upstream_body_bytes_sent = 0;
+  uint64_t upstream_body_bytes_received = 0;
 
   uint32_t flags = 0;
   uint32_t attempts = 0;  // requests sent upstream, retries included
   uint16_t status = 0;    // 0 when no response was sent
   Protocol protocol = Protocol::kHttp11;
+  std::optional<Protocol> upstream_protocol;  // nothing until there is a connection
   bool health_check = false;  // answered or passed as a health check: %, not_health_check_filter
 
   std::string_view details;           // Envoy's %RESPONSE_CODE_DETAILS%
@@ -89,16 +98,21 @@ struct StreamInfo {
   std::string_view upstream_failure;  // %UPSTREAM_TRANSPORT_FAILURE_REASON%
   std::string_view route_name;
   std::string_view virtual_host;
-  std::string_view cluster;  // the observability name
+  std::string_view cluster;        // its name
+  std::string_view cluster_alias;  // its alt_stat_name; empty: none
   std::string_view request_id;
   std::string_view requested_server_name;
+  std::string_view filter_chain;  // its name; empty: it has none
 
   const net::Address* downstream_local = nullptr;
   const net::Address* downstream_direct_remote = nullptr;  // the peer of the connection
   const net::Address* downstream_remote = nullptr;         // after x-forwarded-for
   const net::Address* upstream_remote = nullptr;           // null until a host was chosen
   const net::Address* upstream_local = nullptr;
-  net::TlsSession* tls = nullptr;  // of the client's connection; null in the clear
+  // Of the chosen host; null until then. It may change, as the host's endpoint does.
+  const std::string* upstream_hostname = nullptr;
+  net::TlsSession* tls = nullptr;           // of the client's connection; null in the clear
+  net::TlsSession* upstream_tls = nullptr;  // of the upstream's, once there is one
   uint64_t connection_id = 0;
   uint64_t stream_id = 0;
   uint64_t upstream_connection_id = 0;

@@ -58,6 +58,7 @@ std::shared_ptr<const ClusterConfig> compile_cluster(const Cluster& cluster, con
   const size_t errors_before = diagnostics.error_count();
   auto out = std::make_shared<ClusterConfig>();
   out->name = cluster.name();
+  out->alias = cluster.alt_stat_name();
   out->stat_name = stat_name_of(cluster);
   out->hash = config::message_hash(cluster);
   out->resolvers = default_resolvers;

@@ -81,7 +81,8 @@ struct ClusterConfig {
   enum class Discovery : uint8_t { kStatic, kStrictDns, kLogicalDns, kOriginalDst, kEds };
 
   std::string name;
-  std::string stat_name;  // alt_stat_name, or name
+  std::string alias;      // alt_stat_name; empty: none
+  std::string stat_name;  // alias or name, as stats have it
   uint64_t hash = 0;      // of the message: equal hash, nothing changed
   Discovery discovery = Discovery::kStatic;
 

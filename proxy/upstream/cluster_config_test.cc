@@ -81,6 +81,7 @@ TEST(ClusterConfig, Basics) {
       "alt_stat_name: 'a:b://c' cleanup_interval { seconds: 9 }");
   EXPECT_EQ(c->connect_timeout_ms, 251);
   EXPECT_EQ(c->buffer_limit_bytes, 32768u);
+  EXPECT_EQ(c->alias, "a:b://c");
   EXPECT_EQ(c->stat_name, "a_b_c");
   EXPECT_EQ(c->cleanup_interval_ms, 9000);
 }

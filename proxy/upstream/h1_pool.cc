@@ -60,7 +60,7 @@ bool H1Pool::lend_now(ConnectionWaiter& waiter, Lent& lent) {
   if (first_idle_ == nullptr) return false;
   Member& member = *first_idle_;
   unlink_idle(member);
-  fill(member, member.client, lent);
+  fill(member, member.client, http::Protocol::kHttp11, lent);
   member.client.attach(waiter.stream_events());
   return true;
 }

@@ -60,7 +60,7 @@ bool H2Pool::lend_now(ConnectionWaiter& waiter, Lent& lent) {
     if (!member.ready()) continue;
     http::ClientStream* stream = member.client.open_stream(waiter.stream_events());
     if (stream == nullptr) continue;
-    fill(member, *stream, lent);
+    fill(member, *stream, http::Protocol::kHttp2, lent);
     // Its last one: what is under way ends as ever.
     if (worn_out(member)) member.client.drain();
     return true;

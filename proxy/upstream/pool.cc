@@ -267,9 +267,10 @@ bool Pool::worn_out(const PoolConnection& connection) {
   return too_old;
 }
 
-void Pool::fill(PoolConnection& connection, http::ClientStream& stream, Lent& lent) {
-  lent = {&stream, &connection.connection(), connection.id_, &connection.local_,
-          connection.uses_ > 0};
+void Pool::fill(PoolConnection& connection, http::ClientStream& stream, http::Protocol protocol,
+                Lent& lent) {
+  lent = {&stream,  connection.connection().tls(), connection.id_, &connection.local_,
+          protocol, connection.uses_ > 0};
   ++connection.uses_;
 }
 

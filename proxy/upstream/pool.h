@@ -18,9 +18,10 @@ class Pool;
 // A stream on an upstream connection, as the request that got it sees it.
 struct Lent {
   http::ClientStream* stream = nullptr;
-  const net::Connection* connection = nullptr;
+  net::TlsSession* tls = nullptr;  // null in the clear
   uint64_t connection_id = 0;
   const net::Address* local = nullptr;
+  http::Protocol protocol = http::Protocol::kHttp11;
   bool reused = false;  // the connection has carried requests before
 };
 
@@ -123,7 +124,8 @@ class Pool {
   void open_for_waiters();
   // Whether it has carried as much, or lived as long, as it may.
   bool worn_out(const PoolConnection& connection);
-  void fill(PoolConnection& connection, http::ClientStream& stream, Lent& lent);
+  void fill(PoolConnection& connection, http::ClientStream& stream, http::Protocol protocol,
+            Lent& lent);
   void arm_idle(PoolConnection& connection);
   // Out of the list and into it, as when a connection goes from one pool to another.
   std::unique_ptr<PoolConnection> take_out(PoolConnection& connection);

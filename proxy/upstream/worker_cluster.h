@@ -55,14 +55,22 @@ struct Wish {
 class Host {
  public:
   Host(WorkerCluster& cluster, net::Loop& loop, std::shared_ptr<const Endpoint> endpoint)
-      : cluster_(cluster), endpoint_(std::move(endpoint)), pools_(*this, loop, {}) {}
+      : cluster_(cluster),
+        endpoint_(std::move(endpoint)),
+        hostname_(endpoint_->hostname),
+        pools_(*this, loop, {}) {}
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
   const Endpoint& endpoint() const { return *endpoint_; }
   const std::shared_ptr<const Endpoint>& shared_endpoint() const { return endpoint_; }
-  void update(std::shared_ptr<const Endpoint> endpoint) { endpoint_ = std::move(endpoint); }
+  void update(std::shared_ptr<const Endpoint> endpoint) {
+    endpoint_ = std::move(endpoint);
+    hostname_ = endpoint_->hostname;
+  }
+  // The endpoint's, where it stays whatever becomes of the endpoint: for logs.
+  const std::string& hostname() const { return hostname_; }
   WorkerCluster& cluster() const { return cluster_; }
   // Where it is told how requests went; null: nobody asks.
   HostFeedback* feedback() const { return endpoint().feedback.get(); }
@@ -88,7 +96,7 @@ class Host {
   void revive();
   bool unused() const;
   uint32_t requests = 0;    // under way; kept by WorkerCluster::begin and end
-  uint32_t remembered = 0;  // by requests that tried it; kept by WorkerCluster
+  uint32_t remembered = 0;  // by requests that tried it or show it; kept by WorkerCluster
   size_t connections() const;
   // Pools that are for one name or one client.
   size_t named_pools() const { return named_.size(); }
@@ -103,6 +111,7 @@ class Host {
 
   WorkerCluster& cluster_;
   std::shared_ptr<const Endpoint> endpoint_;
+  std::string hostname_;
   HostPools pools_;
   std::map<PoolsKey, std::unique_ptr<HostPools>> named_;  // each key is its value's own
   size_t sweep_at_ = 16;

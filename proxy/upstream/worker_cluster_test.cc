@@ -244,6 +244,35 @@ TEST_F(WorkerClusterTest, UpdatesKeepHostsThatStay) {
   EXPECT_EQ(ask(asker(), 1), Outcome::kLent) << "with its connections";
 }
 
+TEST_F(WorkerClusterTest, AHostsNameStaysWhereItIs) {
+  const auto named = [&](const std::string& name) {
+    HostSet set;
+    set.localities.push_back({});
+    Endpoint endpoint;
+    endpoint.address = listeners_[0].address();
+    endpoint.address_text = endpoint.address.text();
+    endpoint.hostname = name;
+    set.endpoints.push_back(endpoint);
+    return std::make_shared<const HostSet>(std::move(set));
+  };
+  const auto apply = [&](const std::shared_ptr<const HostSet>& hosts) {
+    t_.run([&] { cluster_->update(plan_balancing(config_.balancing, hosts), hosts); });
+  };
+  open(std::make_shared<const ClusterConfig>(config_), named("one.test"));
+  Host& shown = t_.run([&]() -> std::reference_wrapper<Host> { return host(0); });
+  const std::string* const name = t_.run([&] { return &shown.hostname(); });
+  t_.run([&] { cluster_->remember(shown); });
+  EXPECT_EQ(*name, "one.test");
+  apply(named("a name that is longer than what a string holds within itself"));
+  EXPECT_EQ(t_.run([&] { return &shown.hostname(); }), name);
+  EXPECT_EQ(*name, "a name that is longer than what a string holds within itself");
+  apply(host_set({1}));
+  EXPECT_EQ(*name, "a name that is longer than what a string holds within itself")
+      << "though it left";
+  t_.run([&] { cluster_->forget(shown); });
+  EXPECT_TRUE(t_.run([&] { return cluster_->unused(); }));
+}
+
 TEST_F(WorkerClusterTest, ARemovedHostEndsWhatIsIdleAndFinishesWhatIsNot) {
   open({0, 1});
   Asker& idle = asker();

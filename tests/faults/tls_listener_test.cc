@@ -1,12 +1,18 @@
 // Listeners that speak TLS, with curl as the client: chains, headers, redirects, and clients that
 // are slow, silent or no clients at all.
 #include <gtest/gtest.h>
+#include <openssl/ssl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <csignal>
+#include <regex>
+#include <thread>
 
+#include "proxy/net/testing/raw_socket.h"
 #include "proxy/tls/testing/certificates.h"
+#include "proxy/tls/testing/sessions.h"
+#include "proxy/tls/testing/tls_peer.h"
 #include "tests/harness/fluent.h"
 
 namespace weir::test {
@@ -266,6 +272,86 @@ TEST_F(TlsListener, LogsWhatWasAgreedOn) {
     return proxy.weir().access_log().find(wanted) != std::string::npos;
   })) << proxy.weir().access_log();
   EXPECT_NE(proxy.weir().access_log().find(" a.test,b.test\n"), std::string::npos);
+}
+
+// An access log of one text line per entry.
+std::string log_of(const std::string& format) {
+  return "- name: file\n"
+         "  typed_config:\n"
+         "    \"@type\": type.googleapis.com/"
+         "envoy.extensions.access_loggers.file.v3.FileAccessLog\n"
+         "    path: \"@LOG@\"\n"
+         "    log_format: {text_format_source: {inline_string: \"" +
+         format + "\\n\"}}\n";
+}
+
+TEST_F(TlsListener, RelaysLogTheirHandshakeAndChain) {
+  TestUpstream app;
+  Proxy proxy = weir()
+                    .upstream(app)
+                    .with("listener", std::string(kTlsInspector))
+                    .with("chain", "filter_chain_match: {server_names: [a.test]}\n" + tls())
+                    .with("chains",
+                          "- name: relayed\n"
+                          "  filter_chain_match: {server_names: [b.test]}\n"
+                          "  filters:\n"
+                          "  - name: tcp\n"
+                          "    typed_config:\n"
+                          "      \"@type\": type.googleapis.com/"
+                          "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy\n"
+                          "      stat_prefix: tcp\n"
+                          "      cluster: app\n"
+                          "      access_log:\n" +
+                              indented(log_of("%ACCESS_LOG_TYPE% %FILTER_CHAIN_NAME% "
+                                              "handshake=%DOWNSTREAM_HANDSHAKE_DURATION% "
+                                              "ready=%UPSTREAM_CONNECTION_POOL_READY_DURATION% "
+                                              "all=%DURATION%"),
+                                       "      ") +
+                              indented(tls(), "  "))
+                    .start();
+  net::RawSocket socket =
+      net::RawSocket::connect(net::Address::ip("127.0.0.1", proxy.port()).take());
+  const auto context = tls::testing::bare_client();
+  {
+    tls::testing::TlsPeer client(std::move(socket),
+                                 tls::testing::client_session(*context, "b.test"));
+    std::this_thread::sleep_for(100ms);
+    ASSERT_TRUE(client.shake_hands());
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_TRUE(client.receive_some().starts_with("HTTP/1.1 200"));
+  }
+  const std::regex wanted(
+      "TcpConnectionEnd relayed handshake=([0-9]+) ready=[0-9]+ all=([0-9]+)\n");
+  std::smatch found;
+  std::string log;
+  ASSERT_TRUE(eventually([&] {
+    log = proxy.weir().access_log();
+    return std::regex_search(log, found, wanted);
+  })) << log;
+  EXPECT_GE(std::stoi(found[1]), 90) << "from the connection's beginning";
+  EXPECT_GE(std::stoi(found[2]), std::stoi(found[1]));
+}
+
+TEST_F(TlsListener, LogsWhyTlsBrokeOff) {
+  TestUpstream app;
+  Proxy proxy = weir()
+                    .upstream(app)
+                    .with("access_log", log_of("%RESPONSE_FLAGS% "
+                                               "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%"))
+                    .with("chain", tls())
+                    .start();
+  const auto context = tls::testing::bare_client();
+  tls::testing::TlsPeer client(
+      net::RawSocket::connect(net::Address::ip("127.0.0.1", proxy.port()).take()),
+      tls::testing::client_session(*context, "a.test"));
+  ASSERT_TRUE(client.shake_hands());
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhel");
+  ASSERT_TRUE(eventually([&] { return proxy.stat("cluster.app.upstream_rq_active") == 1; }));
+  client.socket().send("no record of TLS");
+  EXPECT_TRUE(eventually([&] {
+    return proxy.weir().access_log().find("TLS_error:|") != std::string::npos;
+  })) << proxy.weir().access_log();
+  EXPECT_NE(proxy.weir().access_log().find(":SSL_routines:"), std::string::npos);
 }
 
 TEST_F(TlsListener, BehindTheProxyProtocol) {

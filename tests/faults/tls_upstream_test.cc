@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 
 #include <csignal>
+#include <ctime>
 
 #include "proxy/net/proxy_protocol.h"
 #include "proxy/tls/testing/certificates.h"
@@ -62,6 +63,22 @@ std::string relayed(std::vector<net::ProxyTlv> tlvs, uint16_t port = 1234) {
   net::write_proxy_v2(net::Address::ip("198.51.100.9", port).take(),
                       net::Address::ip("203.0.113.1", 443).take(), tlvs, out);
   return out;
+}
+
+// An access log of one text line per entry.
+std::string log_of(const std::string& format) {
+  return "- name: file\n"
+         "  typed_config:\n"
+         "    \"@type\": type.googleapis.com/"
+         "envoy.extensions.access_loggers.file.v3.FileAccessLog\n"
+         "    path: \"@LOG@\"\n"
+         "    log_format: {text_format_source: {inline_string: \"" +
+         format + "\\n\"}}\n";
+}
+
+bool logs(const Proxy& proxy, const std::string& wanted) {
+  return eventually(
+      [&] { return proxy.weir().access_log().find(wanted + "\n") != std::string::npos; });
 }
 
 // Nothing is answered before the test does so.
@@ -144,6 +161,55 @@ TEST_F(TlsUpstream, NamesAreCheckedWithoutBeingAskedFor) {
   EXPECT_EQ(asked_for(proxy, "Host: 127.0.0.1\r\n", 503), "fixed.test") << "addresses, too";
 }
 
+TEST_F(TlsUpstream, LogsWhatWasAgreedOn) {
+  const Certificate own =
+      root_.issue({.common_name = "proxy", .dns = {"p.test"}, .uris = {"spiffe://test/proxy"}});
+  const std::string identity = "tls_certificates:\n- certificate_chain:\n    inline_string: |\n" +
+                               indented(own.pem(), "      ") +
+                               "  private_key:\n    inline_string: |\n" +
+                               indented(own.key_pem(), "      ");
+  Proxy proxy =
+      builder(tls("", identity))
+          .with(
+              "access_log",
+              log_of("%UPSTREAM_TLS_VERSION% %UPSTREAM_TLS_CIPHER% %UPSTREAM_PEER_SUBJECT% "
+                     "%UPSTREAM_PEER_ISSUER% %UPSTREAM_PEER_DNS_SAN% %UPSTREAM_PEER_URI_SAN% "
+                     "%UPSTREAM_PEER_CERT_V_START(%Y)% %UPSTREAM_LOCAL_SUBJECT% "
+                     "%UPSTREAM_LOCAL_URI_SAN% %UPSTREAM_LOCAL_DNS_SAN% %DOWNSTREAM_TLS_VERSION%"))
+          .start();
+  asked_for(proxy, "Host: a.test\r\n", 204);
+  const time_t begin = time(nullptr) - 3600;
+  tm parts;
+  gmtime_r(&begin, &parts);
+  const std::string year = std::to_string(1900 + parts.tm_year);
+  EXPECT_TRUE(
+      logs(proxy, "TLSv1.2 ECDHE-ECDSA-AES128-GCM-SHA256 CN=test CN=test root a.test,b.test - " +
+                      year + " CN=proxy spiffe://test/proxy p.test -"))
+      << proxy.weir().access_log();
+}
+
+// It waits for its next attempt when its client goes away; the connection of the first is gone.
+TEST_F(TlsUpstream, LogsKnowASessionThatOutlivesItsConnection) {
+  Proxy proxy = builder(tls())
+                    .route("/",
+                           "{cluster: app, timeout: 0s, retry_policy: {retry_on: reset, "
+                           "retry_back_off: {base_interval: 1000s, max_interval: 1000s}}}")
+                    .with("access_log",
+                          log_of("%RESPONSE_FLAGS% %UPSTREAM_TLS_VERSION% %UPSTREAM_PEER_SUBJECT% "
+                                 "%UPSTREAM_PEER_DNS_SAN%"))
+                    .start();
+  RawClient client(proxy);
+  send(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  {
+    TlsPeer peer = accept();
+    ASSERT_TRUE(peer.shake_hands());
+    ASSERT_TRUE(peer.receive_some().starts_with("GET / HTTP/1.1\r\n"));
+  }
+  ASSERT_TRUE(eventually([&] { return proxy.stat("cluster.app.upstream_rq_retry") == 1; }));
+  client.wire().close();
+  EXPECT_TRUE(logs(proxy, "DC TLSv1.2 CN=test a.test,b.test")) << proxy.weir().access_log();
+}
+
 TEST_F(TlsUpstream, KeysAreLoggedForWhoeverReadsAlong) {
   const std::string folder = new_scratch_folder("keys");
   const auto logging = [&](const std::string& file, const std::string& range) {
@@ -200,7 +266,8 @@ TEST_F(TlsUpstream, LabelsOfEndpointsChooseTheTransportSocket) {
 
 class TcpUpstream : public TlsUpstream {
  protected:
-  ProxyBuilder tcp(const std::string& app) const {
+  // `more` are lines of the TcpProxy.
+  ProxyBuilder tcp(const std::string& app, const std::string& more = "") const {
     return builder(app)
         .with("listener", kBehindRelay)
         .with("chain", "filter_chain_match: {destination_port: 1}")
@@ -211,7 +278,8 @@ class TcpUpstream : public TlsUpstream {
               "      \"@type\": type.googleapis.com/"
               "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy\n"
               "      stat_prefix: tcp\n"
-              "      cluster: app\n");
+              "      cluster: app\n" +
+                  indented(more, "      "));
   }
 };
 
@@ -226,6 +294,26 @@ TEST_F(TcpUpstream, BytesAreEncrypted) {
   peer.send("welcome");
   EXPECT_EQ(client.read(7), "welcome");
   EXPECT_EQ(proxy.stat("cluster.app.ssl.handshake"), 1);
+}
+
+TEST_F(TcpUpstream, LogsWhatWasAgreedOn) {
+  Proxy proxy =
+      tcp(tls(), "access_log:\n" + log_of("%ACCESS_LOG_TYPE% %UPSTREAM_TLS_VERSION% "
+                                          "%UPSTREAM_PEER_DNS_SAN% %UPSTREAM_WIRE_BYTES_SENT% "
+                                          "%UPSTREAM_WIRE_BYTES_RECEIVED% %UPSTREAM_PROTOCOL% "
+                                          "%DOWNSTREAM_HANDSHAKE_DURATION% %UPSTREAM_CLUSTER_RAW%"))
+          .start();
+  {
+    RawClient client(proxy);
+    send(client, relayed({}) + "hello");
+    TlsPeer peer = accept();
+    ASSERT_TRUE(peer.shake_hands());
+    EXPECT_EQ(peer.receive_some(), "hello");
+    peer.send("welcome");
+    EXPECT_EQ(client.read(7), "welcome");
+  }
+  EXPECT_TRUE(logs(proxy, "TcpConnectionEnd TLSv1.2 a.test,b.test 5 7 - - app"))
+      << proxy.weir().access_log();
 }
 
 TEST_F(TcpUpstream, AServerThatIsNotTrustedGetsNothing) {
