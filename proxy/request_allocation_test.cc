@@ -356,6 +356,10 @@ TEST(RequestAllocation, AccessLogs) {
                   status: "%RESPONSE_CODE%"
                   flags: "%RESPONSE_FLAGS%"
                   upstream: "%UPSTREAM_HOST%"
+                  host: "%UPSTREAM_HOST_NAME% %UPSTREAM_HOST_NAME_WITHOUT_PORT%"
+                  protocol: "%UPSTREAM_PROTOCOL%"
+                  heads: "%UPSTREAM_HEADER_BYTES_SENT% %UPSTREAM_HEADER_BYTES_RECEIVED%"
+                  id: "%UNIQUE_ID%"
                   took: "%DURATION%")";
   EXPECT_EQ(calls_in_steady_state(s), 0u);
 }
