@@ -22,8 +22,8 @@ TcpRelay::TcpRelay(Worker& worker, Entrance& entrance, std::shared_ptr<const Tcp
       config_(std::move(config)),
       client_(*this, worker.loop()),
       timer_(*this),
-      bytes_{worker.stats().cell(config_->rx_bytes), worker.stats().cell(config_->tx_bytes)},
-      chain_name_(std::move(chain_name)) {}
+      chain_name_(std::move(chain_name)),
+      bytes_{worker.stats().cell(config_->rx_bytes), worker.stats().cell(config_->tx_bytes)} {}
 
 TcpRelay::~TcpRelay() = default;
 
