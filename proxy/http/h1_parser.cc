@@ -133,6 +133,8 @@ const char* note_special(Known known, const Line& line, Fields& fields) {
 Parsed parse_fields(char*& from, char* end, const Limits& limits, HeaderMap& headers,
                     Fields& fields) {
   char* p = from;
+  // A Host line counts like any other, as in Envoy.
+  size_t lines = headers.count();
   for (;;) {
     const int crlf = at_crlf(p, end);
     if (crlf > 0) break;
@@ -143,9 +145,7 @@ Parsed parse_fields(char*& from, char* end, const Limits& limits, HeaderMap& hea
     if (status == Status::kNeedMore) return need_more();
     if (status == Status::kError) return error(400, why);
     const Known known = find_known(line.name);
-    // A Host line counts like any other, as in Envoy.
-    if (headers.count() + (fields.has_host ? 1 : 0) >= limits.max_header_count)
-      return error(431, "http1.too_many_headers");
+    if (++lines > limits.max_header_count) return error(431, "http1.too_many_headers");
     if (known != Known::kNone) {
       if (const char* details = note_special(known, line, fields))
         return error(fields.foreign_coding ? 501 : 400, details);

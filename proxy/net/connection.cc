@@ -25,7 +25,10 @@ ssize_t receive(int fd, char* to, size_t capacity) {
 ssize_t send_one(int fd, const iovec& piece, int flags) {
   return syscall(SYS_sendto, fd, piece.iov_base, piece.iov_len, flags, nullptr, 0);
 }
-ssize_t send_all(int fd, const msghdr& message, int flags) {
+ssize_t send_all(int fd, const iovec* pieces, int count, int flags) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(pieces);
+  message.msg_iovlen = static_cast<size_t>(count);
   return syscall(SYS_sendmsg, fd, &message, flags);
 }
 
@@ -273,10 +276,7 @@ void Connection::spill() {
 
 ssize_t Connection::send_pieces(const iovec* iov, int count, bool more) {
   const int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(iov);
-  message.msg_iovlen = static_cast<size_t>(count);
-  const ssize_t sent = count == 1 ? send_one(fd_, *iov, flags) : send_all(fd_, message, flags);
+  const ssize_t sent = count == 1 ? send_one(fd_, *iov, flags) : send_all(fd_, iov, count, flags);
   if (sent > 0 && tls_ == nullptr) count_sent(static_cast<size_t>(sent));
   return sent;
 }
