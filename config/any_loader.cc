@@ -45,7 +45,7 @@ void ProtoLoader::Run::any(const YamlNode& node, const FieldPath& path, Message&
     return error(Code::kWrongType, node, path, "this extension's type is not given",
                  "add \"@type\": type.googleapis.com/<full name of the message>");
   }
-  if (is_passed_over(*url, path)) return pass_over(*url, node, path, out);
+  if (is_passed_over(*url, path)) return pass_over(*url, path, out);
   const Descriptor* const type = type_of(*url, path);
   if (type == nullptr) return;
   if (tables_.of(*type).form == MessageForm::kTypedStruct) return typed_struct(node, path, out);
@@ -85,12 +85,12 @@ void ProtoLoader::Run::typed_struct(const YamlNode& node, const FieldPath& path,
     if (entry.key.text() == kTypeKey || fields_of.find(entry.key.text()) != nullptr) continue;
     unknown_field(fields_of, entry, path);
   }
-  const YamlNode* const given = node.find("value");
-  const YamlNode empty = YamlNode::mapping(node.offset(), {});
-  const YamlNode& value = given == nullptr || given->is_null() ? empty : *given;
-  if (is_passed_over(*url, path)) return pass_over(*url, value, path, out);
+  if (is_passed_over(*url, path)) return pass_over(*url, path, out);
   const Descriptor* const type = type_of(*url, path);
-  if (type != nullptr) content(*type, value, path, out);
+  if (type == nullptr) return;
+  const YamlNode* const value = node.find("value");
+  const YamlNode empty = YamlNode::mapping(node.offset(), {});
+  content(*type, value == nullptr || value->is_null() ? empty : *value, path, out);
 }
 
 bool ProtoLoader::Run::is_passed_over(const YamlNode& url, const FieldPath& path) {
@@ -98,13 +98,10 @@ bool ProtoLoader::Run::is_passed_over(const YamlNode& url, const FieldPath& path
          find_type(url.text()) == nullptr && may_be_passed_over(path);
 }
 
-// What stays of it is a TypedStruct, which can be shown. `fields` may be those beside '@type'.
-void ProtoLoader::Run::pass_over(const YamlNode& url, const YamlNode& fields, const FieldPath& path,
-                                 Message& out) {
+// What stays of it is a TypedStruct with its type alone: what it holds may be secret.
+void ProtoLoader::Run::pass_over(const YamlNode& url, const FieldPath& path, Message& out) {
   xds::type::v3::TypedStruct folded;
   folded.set_type_url(std::string(url.text()));
-  struct_fields(fields, path, *folded.mutable_value());
-  folded.mutable_value()->mutable_fields()->erase(std::string(kTypeKey));
   if (options_.on_any) options_.on_any(folded, path);
   pack(folded, static_cast<Any&>(out));
 }

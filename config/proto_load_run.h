@@ -76,8 +76,7 @@ class ProtoLoader::Run {
   const google::protobuf::Descriptor* type_of(const YamlNode& url, const FieldPath& path);
   // Whether a type that is not known is no error there.
   bool is_passed_over(const YamlNode& url, const FieldPath& path);
-  void pass_over(const YamlNode& url, const YamlNode& fields, const FieldPath& path,
-                 Message& any_out);
+  void pass_over(const YamlNode& url, const FieldPath& path, Message& any_out);
   void content(const google::protobuf::Descriptor& type, const YamlNode& node,
                const FieldPath& path, Message& any_out);
 

@@ -31,8 +31,8 @@ struct ProtoLoadOptions {
 // Fills a message from a YAML or JSON tree by the proto3 JSON mapping: field names in snake_case or
 // lowerCamelCase, 64-bit integers also as strings, bytes as base64, durations as "1.5s", an Any as
 // a mapping with "@type". The content of a TypedStruct whose type is known is packed as that type;
-// what may be passed over (config/extension_type.h) and is of no type that is known, as a
-// TypedStruct.
+// of what may be passed over (config/extension_type.h) and is of no type that is known, a
+// TypedStruct stays that names the type.
 //
 // Every problem is reported with its position and the rest is loaded nevertheless, so that one run
 // finds them all. Not thread-safe; one loader serves many trees of one source and keeps what it

@@ -12,7 +12,6 @@
 #include <string>
 #include <utility>
 
-#include "config/extension_type.h"
 #include "config/mutable_walk.h"
 #include "config/proto_loader.h"
 #include "config/yaml/yaml_node.h"
@@ -36,10 +35,6 @@ std::string_view type_name(std::string_view url) {
 bool is_typed_struct(const Any& any) {
   const std::string_view name = type_name(any.type_url());
   return name == type_name(kTypeUrl) || name == type_name(kOldTypeUrl);
-}
-
-bool is_known(const std::string& type) {
-  return google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type) != nullptr;
 }
 
 // A Struct as the tree that its JSON text would be. Text of strings is not copied.
@@ -133,25 +128,6 @@ void unfold_typed_structs(google::protobuf::Message& message, const FieldPath& p
     loader.load(root, at, any);
     return true;
   });
-}
-
-void fold_unknown_policies(google::protobuf::Message& message) {
-  const auto* const field = message.GetDescriptor()->FindFieldByName("load_balancing_policy");
-  if (field == nullptr || !message.GetReflection()->HasField(message, field)) return;
-  const FieldPath root = FieldPath::root();
-  google::protobuf::Message& list = *message.GetReflection()->MutableMessage(&message, field);
-  change_messages(list, root.field(field->name()),
-                  [](google::protobuf::Message& part, const FieldPath& at) {
-                    if (part.GetDescriptor() != Any::descriptor()) return false;
-                    Any& any = static_cast<Any&>(part);
-                    std::string name;
-                    if (!Any::ParseAnyTypeUrl(any.type_url(), &name) || is_known(name) ||
-                        !may_be_passed_over(at))
-                      return false;
-                    xds::type::v3::TypedStruct folded;
-                    folded.set_type_url(any.type_url());
-                    return any.PackFrom(folded);
-                  });
 }
 
 bool mentions_typed_struct(std::string_view bytes) {

@@ -27,11 +27,6 @@ struct TypedStructOptions {
 void unfold_typed_structs(google::protobuf::Message& message, const FieldPath& path,
                           const TypedStructOptions& options, Diagnostics& diagnostics);
 
-// The other way round for the load balancing policies of a config.cluster.v3.Cluster that are of no
-// type that is known: of them a TypedStruct stays that names it, so that the message can still be
-// shown. Other messages stay as they are.
-void fold_unknown_policies(google::protobuf::Message& message);
-
 // Whether bytes of a message may hold a TypedStruct at all; most do not.
 bool mentions_typed_struct(std::string_view bytes);
 

@@ -5,11 +5,9 @@
 
 #include <string>
 
-#include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener_components.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
-#include "envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality.pb.h"
 #include "udpa/type/v1/typed_struct.pb.h"
 #include "xds/type/v3/typed_struct.pb.h"
 
@@ -128,33 +126,6 @@ TEST(TypedStruct, ErrorsNameTheFieldsPath) {
       0u);
   Filter no_type = filter<xds::type::v3::TypedStruct>("type.googleapis.com/no.Such", "{}");
   EXPECT_EQ(unfold(no_type), "typed_config: there is no extension of type 'no.Such' here");
-}
-
-TEST(TypedStruct, PoliciesOfUnknownTypesAreFoldedAtEachDepth) {
-  using envoy::config::cluster::v3::LoadBalancingPolicy;
-  const auto add = [](LoadBalancingPolicy& list) {
-    return list.add_policies()->mutable_typed_extension_config()->mutable_typed_config();
-  };
-  envoy::extensions::load_balancing_policies::wrr_locality::v3::WrrLocality wrr;
-  add(*wrr.mutable_endpoint_picking_policy())->set_type_url("t/inner.Policy");
-  envoy::config::cluster::v3::Cluster cluster;
-  google::protobuf::Any& unknown = *add(*cluster.mutable_load_balancing_policy());
-  unknown.set_type_url("t/outer.Policy");
-  unknown.set_value("\x08\x01");
-  add(*cluster.mutable_load_balancing_policy())->PackFrom(wrr);
-  fold_unknown_policies(cluster);
-
-  const auto type_of = [](const LoadBalancingPolicy& list, int at) {
-    xds::type::v3::TypedStruct folded;
-    list.policies(at).typed_extension_config().typed_config().UnpackTo(&folded);
-    return folded.type_url();
-  };
-  const LoadBalancingPolicy& list = cluster.load_balancing_policy();
-  EXPECT_EQ(type_of(list, 0), "t/outer.Policy");
-  ASSERT_TRUE(list.policies(1).typed_extension_config().typed_config().UnpackTo(&wrr));
-  EXPECT_EQ(type_of(wrr.endpoint_picking_policy(), 0), "t/inner.Policy");
-  std::string json;
-  EXPECT_TRUE(google::protobuf::util::MessageToJsonString(cluster, &json).ok());
 }
 
 TEST(TypedStruct, OtherMessagesStayAsTheyAre) {

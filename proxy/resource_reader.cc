@@ -24,7 +24,6 @@ bool ResourceReader::read(const google::protobuf::Any& content, google::protobuf
   // First, because it bounds how deep messages lie within each other.
   if (!known_fields(out, diagnostics)) return false;
   if (istio_compat_ && config::mentions_istio_extension(content.value())) leave_out_istio(out);
-  config::fold_unknown_policies(out);
   if (config::mentions_typed_struct(content.value())) unfold(out, diagnostics);
   config::Diagnostics found;
   check_.check_all(out, root, found);
