@@ -1,9 +1,6 @@
-#include <cstdlib>
-#include <fstream>
-
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "proxy/http/route_compile.h"
-#include "proxy/http/unsupported.h"
+#include "proxy/http/text_source.h"
 
 namespace weir::http {
 namespace {
@@ -11,7 +8,6 @@ namespace {
 using config::Code;
 using config::Diagnostics;
 using config::FieldPath;
-using envoy::config::core::v3::DataSource;
 using envoy::config::route::v3::DirectResponseAction;
 using RedirectConfig = envoy::config::route::v3::RedirectAction;
 
@@ -79,52 +75,15 @@ void compile_redirect_path(const RedirectConfig& config, const FieldPath& path,
   }
 }
 
+constexpr const char* kRaiseLimit =
+    "raise the route configuration's max_direct_response_body_size_bytes";
+
 void report_body_size(size_t size, const FieldPath& path, const RouteScope& scope) {
   if (size <= scope.max_direct_body_bytes) return;
   scope.diagnostics().error(
       Code::kLimit, path,
       "the body is longer than " + std::to_string(scope.max_direct_body_bytes) + " bytes",
-      "raise the route configuration's max_direct_response_body_size_bytes");
-}
-
-// Reads one byte more than allowed at most, so that a huge file is noticed and not loaded.
-std::string read_body_file(const std::string& name, const FieldPath& path,
-                           const RouteScope& scope) {
-  std::ifstream in(name, std::ios::binary);
-  std::string body(scope.max_direct_body_bytes + 1, '\0');
-  in.read(body.data(), static_cast<std::streamsize>(body.size()));
-  if (in.bad() || !in.is_open())
-    scope.diagnostics().error(Code::kIo, path, "cannot read '" + name + "'",
-                              "the file must exist and be readable by the proxy");
-  body.resize(static_cast<size_t>(in.gcount()));
-  scope.diagnostics().note_content(body);
-  return body;
-}
-
-std::string compile_body(const DataSource& source, const FieldPath& path, const RouteScope& scope) {
-  if (source.has_watched_directory())
-    refuse_field(path.field("watched_directory"), scope.diagnostics(),
-                 "reload the configuration to read the file again");
-  switch (source.specifier_case()) {
-    case DataSource::kInlineString:
-      return source.inline_string();
-    case DataSource::kInlineBytes:
-      return source.inline_bytes();
-    case DataSource::kFilename:
-      return read_body_file(source.filename(), path.field("filename"), scope);
-    case DataSource::kEnvironmentVariable:
-      if (const char* value = std::getenv(source.environment_variable().c_str())) return value;
-      scope.diagnostics().error(
-          Code::kReference, path.field("environment_variable"),
-          "the environment has no variable '" + source.environment_variable() + "'",
-          "set it before the proxy starts");
-      return {};
-    case DataSource::SPECIFIER_NOT_SET:
-      break;
-  }
-  scope.diagnostics().error(Code::kConstraint, path, "the body says nothing",
-                            "set inline_string, inline_bytes, filename or environment_variable");
-  return {};
+      kRaiseLimit);
 }
 
 }  // namespace
@@ -146,7 +105,9 @@ void compile_direct(const DirectResponseAction& config, const FieldPath& path,
   out.status = static_cast<uint16_t>(config.status());
   if (!config.has_body()) return;
   const FieldPath body_path = path.field("body");
-  out.body = compile_body(config.body(), body_path, scope);
+  out.body = read_text_source(config.body(), body_path, scope.max_direct_body_bytes,
+                              scope.diagnostics(), kRaiseLimit)
+                 .value_or("");
   report_body_size(out.body.size(), body_path, scope);
 }
 

@@ -15,19 +15,22 @@ using config::FieldPath;
 using envoy::config::core::v3::DataSource;
 
 std::optional<std::string> read_named_file(const std::string& name, const FieldPath& path,
-                                           size_t max_bytes, Diagnostics& diagnostics) {
+                                           size_t max_bytes, Diagnostics& diagnostics,
+                                           const std::string& if_longer) {
   Diagnostics found;
   auto text = config::read_file(name, max_bytes, found);
   if (text) diagnostics.note_content(*text);
   for (const config::Diagnostic& one : found.items())
-    diagnostics.error(one.code, path, "'" + name + "' " + one.message);
+    diagnostics.error(one.code, path, "'" + name + "' " + one.message,
+                      one.code == Code::kLimit && !if_longer.empty() ? if_longer : one.hint);
   return text;
 }
 
 }  // namespace
 
 std::optional<std::string> read_text_source(const DataSource& source, const FieldPath& path,
-                                            size_t max_bytes, Diagnostics& diagnostics) {
+                                            size_t max_bytes, Diagnostics& diagnostics,
+                                            const std::string& if_longer) {
   if (source.has_watched_directory())
     refuse_field(path.field("watched_directory"), diagnostics,
                  "reload the configuration to read the file again");
@@ -37,7 +40,8 @@ std::optional<std::string> read_text_source(const DataSource& source, const Fiel
     case DataSource::kInlineBytes:
       return source.inline_bytes();
     case DataSource::kFilename:
-      return read_named_file(source.filename(), path.field("filename"), max_bytes, diagnostics);
+      return read_named_file(source.filename(), path.field("filename"), max_bytes, diagnostics,
+                             if_longer);
     case DataSource::kEnvironmentVariable: {
       const char* value = std::getenv(source.environment_variable().c_str());
       if (value != nullptr) return value;

@@ -65,17 +65,6 @@ std::string relayed(std::vector<net::ProxyTlv> tlvs, uint16_t port = 1234) {
   return out;
 }
 
-// An access log of one text line per entry.
-std::string log_of(const std::string& format) {
-  return "- name: file\n"
-         "  typed_config:\n"
-         "    \"@type\": type.googleapis.com/"
-         "envoy.extensions.access_loggers.file.v3.FileAccessLog\n"
-         "    path: \"@LOG@\"\n"
-         "    log_format: {text_format_source: {inline_string: \"" +
-         format + "\\n\"}}\n";
-}
-
 bool logs(const Proxy& proxy, const std::string& wanted) {
   return eventually(
       [&] { return proxy.weir().access_log().find(wanted + "\n") != std::string::npos; });

@@ -162,6 +162,16 @@ Proxy ProxyBuilder::start() const {
   return proxy;
 }
 
+std::string log_of(const std::string& format) {
+  return "- name: file\n"
+         "  typed_config:\n"
+         "    \"@type\": type.googleapis.com/"
+         "envoy.extensions.access_loggers.file.v3.FileAccessLog\n"
+         "    path: \"@LOG@\"\n"
+         "    log_format: {text_format_source: {inline_string: \"" +
+         format + "\\n\"}}\n";
+}
+
 bool eventually(const std::function<bool()>& condition, Milliseconds patience) {
   const auto deadline = Clock::now() + patience;
   while (!condition()) {

@@ -77,6 +77,9 @@ inline ProxyBuilder weir() {
   return {};
 }
 
+// An access log to @LOG@ of one text line per entry, for the slot access_log.
+std::string log_of(const std::string& format);
+
 // Waits until the condition holds; says whether it did in time.
 bool eventually(const std::function<bool()>& condition, Milliseconds patience = kPatience);
 
