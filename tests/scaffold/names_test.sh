@@ -21,7 +21,7 @@ refuses() {
   }
 }
 
-for name in "" Tag 1tag tag- _tag tag_ a__b ../tag "a b" namespace router/x \
+for name in "" Tag 1tag tag- _tag tag_ a__b ../tag "a b" namespace co_await tls router/x \
   a_name_that_is_longer_than_thirty_; do
   refuses "$name"
 done
