@@ -13,6 +13,7 @@
 #include "proxy/base/duration.h"
 #include "proxy/base/hash.h"
 #include "proxy/listener_filter_compile.h"
+#include "proxy/stats/clean_name.h"
 #include "proxy/tls/transport_socket.h"
 
 namespace weir {
@@ -260,8 +261,8 @@ void check_overlaps(const FieldPath& path, config::Diagnostics& diagnostics,
 }
 
 std::string stat_prefix_of(const listenerv3::Listener& in, const ListenerConfig& out) {
-  return "listener." + (in.stat_prefix().empty() ? out.addresses[0].text() : in.stat_prefix()) +
-         ".";
+  const std::string own = out.addresses[0].text();
+  return "listener." + stats::clean_name(in.stat_prefix().empty() ? own : in.stat_prefix()) + ".";
 }
 
 }  // namespace

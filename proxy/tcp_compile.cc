@@ -1,6 +1,7 @@
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "proxy/base/duration.h"
 #include "proxy/hcm_compile.h"
+#include "proxy/stats/clean_name.h"
 #include "proxy/tcp_proxy.h"
 
 namespace weir {
@@ -32,7 +33,7 @@ std::shared_ptr<const TcpProxyConfig> compile_tcp_proxy(
     out->access_logs =
         http::AccessLogs::compile(in.access_log(), path.field("access_log"), build.diagnostics,
                                   build.logs, lookup_in(build.runtime));
-  const std::string p = "tcp." + in.stat_prefix() + ".";
+  const std::string p = "tcp." + stats::clean_name(in.stat_prefix()) + ".";
   out->cx_total = build.stats.counter(p + "downstream_cx_total");
   out->cx_no_route = build.stats.counter(p + "downstream_cx_no_route");
   out->rx_bytes = build.stats.counter(p + "downstream_cx_rx_bytes_total");

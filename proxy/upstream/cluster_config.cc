@@ -5,6 +5,7 @@
 
 #include "config/message_hash.h"
 #include "envoy/config/core/v3/config_source.pb.h"
+#include "proxy/stats/clean_name.h"
 #include "proxy/upstream/cluster_config_parts.h"
 
 namespace weir::upstream {
@@ -31,24 +32,6 @@ void refuse_unread(ClusterBuild& build) {
   }
 }
 
-// Dots separate the parts of a stat's name; colons separate tags in some sinks, hence Envoy's rule.
-std::string stat_name_of(const Cluster& cluster) {
-  std::string out;
-  std::string_view name = cluster.alt_stat_name().empty()
-                              ? std::string_view(cluster.name())
-                              : std::string_view(cluster.alt_stat_name());
-  while (!name.empty()) {
-    const size_t replaced = name.starts_with("://")  ? 3
-                            : name.starts_with(":/") ? 2
-                            : name.starts_with(':')  ? 1
-                            : name.front() == '\0'   ? 1
-                                                     : 0;
-    out.push_back(replaced > 0 ? '_' : name.front());
-    name.remove_prefix(replaced > 0 ? replaced : 1);
-  }
-  return out;
-}
-
 }  // namespace
 
 std::shared_ptr<const ClusterConfig> compile_cluster(const Cluster& cluster, const FieldPath& path,
@@ -59,7 +42,7 @@ std::shared_ptr<const ClusterConfig> compile_cluster(const Cluster& cluster, con
   auto out = std::make_shared<ClusterConfig>();
   out->name = cluster.name();
   out->alias = cluster.alt_stat_name();
-  out->stat_name = stat_name_of(cluster);
+  out->stat_name = stats::clean_name(out->alias.empty() ? out->name : out->alias);
   out->hash = config::message_hash(cluster);
   out->resolvers = default_resolvers;
   ClusterBuild build{cluster, path, diagnostics, *out, tls};

@@ -95,7 +95,7 @@ class TlsListener : public testing::Test {
   }
   // Where the listener's figures are.
   static std::string prefix(const Proxy& proxy) {
-    return "listener.127.0.0.1:" + std::to_string(proxy.port()) + ".";
+    return "listener.127.0.0.1_" + std::to_string(proxy.port()) + ".";
   }
   static bool nobody_there(const Proxy& proxy) {
     return eventually([&] { return proxy.stat(prefix(proxy) + "downstream_cx_active") == 0; });
