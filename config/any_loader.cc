@@ -45,7 +45,6 @@ void ProtoLoader::Run::any(const YamlNode& node, const FieldPath& path, Message&
     return error(Code::kWrongType, node, path, "this extension's type is not given",
                  "add \"@type\": type.googleapis.com/<full name of the message>");
   }
-  if (is_passed_over(*url, path)) return pass_over(*url, path, out);
   const Descriptor* const type = type_of(*url, path);
   if (type == nullptr) return;
   if (tables_.of(*type).form == MessageForm::kTypedStruct) return typed_struct(node, path, out);
@@ -94,8 +93,10 @@ void ProtoLoader::Run::typed_struct(const YamlNode& node, const FieldPath& path,
 }
 
 bool ProtoLoader::Run::is_passed_over(const YamlNode& url, const FieldPath& path) {
-  return url.is_scalar() && url.text().find('/') != std::string_view::npos &&
-         find_type(url.text()) == nullptr && may_be_passed_over(path);
+  if (!url.is_scalar()) return false;
+  const std::size_t slash = url.text().rfind('/');
+  return slash != std::string_view::npos && find_type(url.text()) == nullptr &&
+         may_be_passed_over(url.text().substr(slash + 1), path);
 }
 
 // What stays of it is a TypedStruct with its type alone: what it holds may be secret.

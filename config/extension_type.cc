@@ -14,6 +14,10 @@ constexpr std::string_view kEnvoyExtensions[] = {
 #include "envoy_extension_names.inc"
 };
 
+bool envoy_has(std::string_view type) {
+  return std::binary_search(std::begin(kEnvoyExtensions), std::end(kEnvoyExtensions), type);
+}
+
 std::string_view last_component(std::string_view name) {
   const std::size_t dot = name.rfind('.');
   return dot == std::string_view::npos ? name : name.substr(dot + 1);
@@ -39,13 +43,13 @@ std::string not_supported_yet(std::string_view type) {
 
 UnknownType describe_unknown_type(std::string_view type,
                                   const std::vector<std::string_view>& known) {
-  if (std::binary_search(std::begin(kEnvoyExtensions), std::end(kEnvoyExtensions), type))
-    return {Code::kNotSupported, not_supported_yet(type), {}};
+  if (envoy_has(type)) return {Code::kNotSupported, not_supported_yet(type), {}};
   return {Code::kUnknownExtension, "there is no extension of type '" + std::string(type) + "' here",
           hint_of(type, known)};
 }
 
-bool may_be_passed_over(const FieldPath& path) {
+bool may_be_passed_over(std::string_view type, const FieldPath& path) {
+  if (envoy_has(type)) return false;
   constexpr std::string_view kEnd = "].typed_extension_config.typed_config";
   const std::string text = path.str();
   if (!text.ends_with(kEnd)) return false;

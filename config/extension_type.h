@@ -23,10 +23,10 @@ struct UnknownType {
 UnknownType describe_unknown_type(std::string_view type,
                                   const std::vector<std::string_view>& known);
 
-// Whether an extension at `path` may be of a type that Weir does not have. Such are the policies of
-// a config.cluster.v3.LoadBalancingPolicy: the first that is there is used, so each but one may be
-// missing. `path` is that of the Any.
-bool may_be_passed_over(const FieldPath& path);
+// Whether an extension at `path`, of a type that Weir does not have, may be passed over. Such are
+// the policies of a config.cluster.v3.LoadBalancingPolicy that Envoy does not have either: the
+// first that is there is used. One that Envoy has would be used there. `path` is that of the Any.
+bool may_be_passed_over(std::string_view type, const FieldPath& path);
 // The warning about one that is.
 void warn_of_passed_over(std::string_view type, const FieldPath& path, Diagnostics& diagnostics);
 

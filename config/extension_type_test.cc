@@ -31,7 +31,9 @@ TEST(ExtensionType, ThatNobodyHas) {
 }
 
 TEST(ExtensionType, PoliciesMayBePassedOver) {
-  const auto may = [](std::string_view path) { return may_be_passed_over(FieldPath::root(path)); };
+  const auto may = [](std::string_view path) {
+    return may_be_passed_over("acme.v1.Policy", FieldPath::root(path));
+  };
   EXPECT_TRUE(may("load_balancing_policy.policies[0].typed_extension_config.typed_config"));
   EXPECT_TRUE(
       may("static_resources.clusters[1].load_balancing_policy.policies[12].typed_extension_config."
@@ -43,6 +45,11 @@ TEST(ExtensionType, PoliciesMayBePassedOver) {
   EXPECT_FALSE(may("http_filters[0].typed_config"));
   EXPECT_FALSE(may("other.policies[0].typed_extension_config.typed_config"));
   EXPECT_FALSE(may("].typed_extension_config.typed_config"));
+  for (const char* type : {"pick_first.v3.PickFirst", "subset.v3.Subset"})
+    EXPECT_FALSE(may_be_passed_over(
+        "envoy.extensions.load_balancing_policies." + std::string(type),
+        FieldPath::root("load_balancing_policy.policies[0].typed_extension_config.typed_config")))
+        << "Envoy would use it";
 }
 
 }  // namespace

@@ -36,8 +36,9 @@ void MessageCheck::check(const Message& message, const FieldPath& path, Diagnost
 void MessageCheck::check_extension(const Message& content, const FieldPath& path,
                                    Diagnostics& diagnostics) {
   const std::string& type = content.GetDescriptor()->full_name();
-  if (!support_.has_extension(type) && may_be_passed_over(path))
-    return warn_of_passed_over(meant_type(content), path, diagnostics);
+  if (!support_.has_extension(type))
+    if (const std::string meant = meant_type(content); may_be_passed_over(meant, path))
+      return warn_of_passed_over(meant, path, diagnostics);
   if (support_.check_extension(type, path, diagnostics)) check(content, path, diagnostics);
 }
 
@@ -62,7 +63,7 @@ void MessageCheck::check_any(const Any& any, const FieldPath& path, Diagnostics&
   const Descriptor* const type =
       google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(name);
   if (type == nullptr) {
-    if (may_be_passed_over(path)) return warn_of_passed_over(name, path, diagnostics);
+    if (may_be_passed_over(name, path)) return warn_of_passed_over(name, path, diagnostics);
     const UnknownType unknown = describe_unknown_type(name, support_.extension_types());
     return diagnostics.error(unknown.code, path, unknown.message, unknown.hint);
   }
