@@ -24,7 +24,7 @@ class AdminServer : public http::ServerConnectionOwner, private net::Watch::Owne
   http::ServerStreamEvents& begin_stream(http::ServerConnection& connection,
                                          http::ServerStream& stream) override;
   void abandon_stream(http::ServerStreamEvents& events) override;
-  bool draining() const override { return false; }
+  http::Draining draining() const override { return http::Draining::kNo; }
   void on_closed(http::ServerConnection& connection) override;
   std::string_view date() override { return {}; }
   void on_http2_preface(http::ServerConnection& connection, std::string_view bytes) override;

@@ -92,11 +92,15 @@ std::vector<xds::Rejection> Assignments::apply(xds::Source& source, const xds::U
 std::string Assignments::apply_one(const Key& key, Entry& entry, const xds::Resource& resource) {
   ClusterLoadAssignment assignment;
   config::Diagnostics diagnostics;
-  if (!reader_.read(*resource.content, assignment, diagnostics)) return error_text(diagnostics);
+  const auto refuse = [&] {
+    for (const std::string& cluster : entry.clusters) events_.came(cluster, false);
+    return error_text(diagnostics);
+  };
+  if (!reader_.read(*resource.content, assignment, diagnostics)) return refuse();
   std::vector<std::pair<std::string, HostSetPtr>> compiled;
   for (const std::string& cluster : entry.clusters) {
     HostSetPtr hosts = events_.compile(cluster, assignment, diagnostics);
-    if (hosts == nullptr) return error_text(diagnostics);
+    if (hosts == nullptr) return refuse();
     compiled.emplace_back(cluster, std::move(hosts));
   }
   entry.last = resource;
@@ -105,7 +109,10 @@ std::string Assignments::apply_one(const Key& key, Entry& entry, const xds::Reso
   entry.updated_s = std::time(nullptr);
   entry.stale_after_ms = to_ms(assignment.policy().endpoint_stale_after());
   begin_lease(key, entry);
-  for (auto& [cluster, hosts] : compiled) events_.publish(cluster, std::move(hosts));
+  for (auto& [cluster, hosts] : compiled) {
+    events_.came(cluster, true);
+    events_.publish(cluster, std::move(hosts));
+  }
   return {};
 }
 

@@ -32,6 +32,8 @@ class Assignments {
     std::function<void(const std::string& cluster, HostSetPtr hosts)> publish;
     // Nothing has come in time: the cluster has no endpoints.
     std::function<void(const std::string& cluster)> absent;
+    // An assignment has come from its source, and all of its clusters could use it, or not.
+    std::function<void(const std::string& cluster, bool accepted)> came;
     // An assignment with an endpoint_stale_after has come.
     std::function<void(const std::string& cluster)> lease_began;
     // No other has come within that time: its endpoints are not to be used any more.

@@ -26,17 +26,12 @@ bool all_tls(const ClusterConfig& config, Holds holds) {
                      [&](const auto& match) { return match.tls == nullptr || holds(*match.tls); });
 }
 
-// Envoy's names for what came of asking for a name.
-const char* update_stat(upstream::DnsAnswer::Status status) {
-  switch (status) {
-    case upstream::DnsAnswer::Status::kFound:
-      return "update_success";
-    case upstream::DnsAnswer::Status::kNone:
-      return "update_empty";
-    case upstream::DnsAnswer::Status::kFailed:
-      break;
-  }
-  return "update_failure";
+// Envoy's names for what came of asking for a name. A logical cluster needs an address.
+const char* update_stat(const ClusterConfig& config, upstream::DnsAnswer::Status status) {
+  using Status = upstream::DnsAnswer::Status;
+  const bool logical = config.discovery == ClusterConfig::Discovery::kLogicalDns;
+  const bool fine = status == Status::kFound || (status == Status::kNone && !logical);
+  return fine ? "update_success" : "update_failure";
 }
 
 }  // namespace
@@ -49,15 +44,11 @@ Clusters::Clusters(const Needs& needs)
           needs.loop, needs.reader,
           {.compile = [this](auto& name, auto& message,
                              auto& errors) { return compile_assignment(name, message, errors); },
-           .publish =
-               [this](auto& name, auto hosts) {
-                 count_update(name, "update_success");
-                 set_hosts(name, std::move(hosts));
-               },
-           .absent =
-               [this](auto& name) {
-                 count_update(name, "init_fetch_timeout");
-                 set_hosts(name, std::make_shared<const HostSet>());
+           .publish = [this](auto& name, auto hosts) { set_hosts(name, std::move(hosts)); },
+           .absent = [this](auto& name) { set_hosts(name, std::make_shared<const HostSet>()); },
+           .came =
+               [this](auto& name, bool accepted) {
+                 count_update(name, accepted ? "update_success" : "update_rejected");
                },
            .lease_began = [this](auto& name) { count_update(name, "assignment_timeout_received"); },
            .stale =
@@ -158,7 +149,8 @@ void Clusters::discover(std::shared_ptr<const ClusterConfig> config) {
     };
     events.asked = [this](const std::string& name, upstream::DnsAnswer::Status status) {
       count_update(name, "update_attempt");
-      count_update(name, update_stat(status));
+      if (const ClusterConfig* asking = newest(name))
+        count_update(name, update_stat(*asking, status));
     };
     discovery_ = std::make_unique<upstream::Discovery>(needs_.loop, std::move(events));
   }
@@ -372,12 +364,18 @@ std::shared_ptr<const HostSet> Clusters::compile_assignment(
 
 // ---- endpoints that nobody has confirmed in time ----
 
-void Clusters::count_update(const std::string& name, const char* what) {
+// The version that warms, or else the one in force; null: there is no such cluster.
+const ClusterConfig* Clusters::newest(const std::string& name) const {
   const auto found = entries_.find(name);
-  if (found == entries_.end()) return;
+  if (found == entries_.end()) return nullptr;
   const Entry& entry = found->second;
-  const ClusterConfig& config = entry.next != nullptr ? *entry.next : *entry.cluster->config;
-  needs_.stats.main_shard().inc(needs_.stats.counter("cluster." + config.stat_name + "." + what));
+  return entry.next != nullptr ? entry.next.get() : entry.cluster->config.get();
+}
+
+void Clusters::count_update(const std::string& name, const char* what) {
+  const ClusterConfig* config = newest(name);
+  if (config == nullptr) return;
+  needs_.stats.main_shard().inc(needs_.stats.counter("cluster." + config->stat_name + "." + what));
 }
 
 // Of the version in force, and of one that has them already and waits for something else.

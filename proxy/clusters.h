@@ -118,6 +118,7 @@ class Clusters {
   void discover(std::shared_ptr<const upstream::ClusterConfig> config);
   void remove(const std::string& name);
   void set_hosts(const std::string& name, std::shared_ptr<const upstream::HostSet> hosts);
+  const upstream::ClusterConfig* newest(const std::string& name) const;
   void count_update(const std::string& name, const char* what);
   void take_stale_hosts(const std::string& name, const std::string& service);
   void publish_if_warm(const std::string& name);

@@ -125,7 +125,7 @@ class DemoServer : public http::ServerConnectionOwner, private net::Watch::Owner
   void abandon_stream(http::ServerStreamEvents& events) override {
     loop_.retire(std::unique_ptr<Echo>(static_cast<Echo*>(&events)));
   }
-  bool draining() const override { return false; }
+  http::Draining draining() const override { return http::Draining::kNo; }
   void on_closed(http::ServerConnection& connection) override { connections_.retire(connection); }
   std::string_view date() override { return {}; }
 

@@ -117,7 +117,7 @@ bool Forward::take_host() {
   none.body = "no healthy upstream";
   none.details = "no_healthy_upstream";
   none.flags = http::kNoHealthyUpstream;
-  request_.reply(none);
+  answer_for_upstream(none);
   return false;
 }
 
@@ -305,21 +305,28 @@ void Forward::on_informational() {
   request_.on_informational_response(request_.response());
 }
 
+// Each attempt's counts for the host.
 void Forward::note_response(bool end) {
   const uint16_t status = request_.response().status;
-  stats::Shard& stats = cluster_->shard();
-  stats.inc(cluster_->stats().rq_completed);
-  const bool grpc = request_.is_grpc();
-  if (!grpc || !request_.hcm().suppress_grpc_failure_codes) cluster_->count_response(status);
-  if (grpc) {
+  if (request_.is_grpc()) {
     outcome_open_ = true;
     if (end) note_outcome(nullptr);
   } else if (host_ != nullptr) {
     ++(status < 500 ? host_->counters.rq_success : host_->counters.rq_error);
   }
   if (host_ != nullptr && host_->feedback() != nullptr) give_feedback();
-  const int64_t now = request_.worker().loop().now_ms();
-  stats.record(cluster_->stats().rq_time, static_cast<uint64_t>(now - sent_ms_));
+}
+
+// What the cluster's requests came to: the last attempt's response, or our own answer for it.
+void Forward::count_answer(uint16_t status) {
+  cluster_->shard().inc(cluster_->stats().rq_completed);
+  if (!request_.is_grpc() || !request_.hcm().suppress_grpc_failure_codes)
+    cluster_->count_response(status);
+}
+
+void Forward::answer_for_upstream(const LocalReply& answer) {
+  if (!response_begun_) count_answer(answer.status);
+  request_.reply(answer);
 }
 
 // For those who judge the host by its responses.
@@ -355,7 +362,10 @@ void Forward::on_response_head(bool end) {
   note_response(end);
   if (policy_.retry_on != 0 && wants_retry(policy_.retry_on, request_) &&
       retry(asked_back_off_ms(request_)))
-    return;
+    return cluster_->count_retried(status);
+  count_answer(status);
+  const int64_t now_ms = request_.worker().loop().now_ms();
+  cluster_->shard().record(cluster_->stats().rq_time, static_cast<uint64_t>(now_ms - sent_ms_));
   if (retries_done_ > 0 && status < 500) cluster_->shard().inc(cluster_->stats().rq_retry_success);
   response_begun_ = true;
   // There will be no other attempt.
@@ -416,121 +426,6 @@ void Forward::release_slots() {
   holds_request_slot_ = holds_retry_slot_ = false;
 }
 
-// ---- failures and retries ----
-
-void Forward::on_no_connection(ResetReason reason, std::string_view details) {
-  http::StreamInfo& info = request_.info();
-  info.upstream_failure = request_.arena().copy(details);
-  info.pool_ready_ns = request_.worker().loop().now_ns();
-  if (reason != ResetReason::kOverflow) note_broken();
-  if (reason != ResetReason::kOverflow && (policy_.retry_on & RetryPolicy::kConnectFailure) != 0 &&
-      retry())
-    return;
-  fail(reason, details);
-  request_.worker().loop().flush();
-}
-
-void Forward::on_upstream_reset(ResetReason reason, std::string_view details) {
-  stream_ = nullptr;
-  stats::Shard& stats = cluster_->shard();
-  stats.inc(cluster_->stats().rq_rx_reset);
-  if (reason == ResetReason::kProtocolError) stats.inc(cluster_->stats().cx_protocol_error);
-  if (response_begun_) {
-    note_broken();
-    note_outcome(nullptr);
-    request_.info().flags |= http::kUpstreamConnectionTermination;
-    release_host();
-    release_slots();
-    return request_.on_response_broken(reason);
-  }
-  const bool protocol = reason == ResetReason::kProtocolError;
-  const bool refused = reason == ResetReason::kRefused;
-  // A pooled connection that the upstream closed at the same moment says nothing of the request
-  // (RFC 9112 9.3.1), and what was refused was not looked at (RFC 9113 8.7): once, it is sent again
-  // by itself.
-  const bool harmless =
-      refused || (reused_ && !protocol && http::is_idempotent(request_.head().method));
-  if (harmless && !automatic_retry_used_ && may_replay()) {
-    automatic_retry_used_ = true;
-    release_host();
-    forget_tried();
-    return attempt();
-  }
-  note_broken();
-  uint32_t wanted = RetryPolicy::kReset | RetryPolicy::k5xx;
-  if (refused) wanted |= RetryPolicy::kRefusedStream;
-  if (!protocol && (policy_.retry_on & wanted) != 0 && retry()) return;
-  fail(reason, details);
-}
-
-// For those who judge the host by how it is reached.
-void Forward::note_broken() {
-  if (host_ != nullptr && host_->feedback() != nullptr) host_->feedback()->on_broken();
-}
-
-void Forward::note_late() {
-  if (stream_ != nullptr && !response_begun_ && host_->feedback() != nullptr)
-    host_->feedback()->on_timeout();
-}
-
-bool Forward::may_replay() const {
-  return !body_lost_ && !response_begun_;
-}
-
-// Full jitter under an exponential bound.
-int64_t Forward::back_off_ms() const {
-  const RetryPolicy* policy = action_->retry ? &*action_->retry : nullptr;
-  const int64_t base = policy != nullptr ? policy->back_off_base_ms : 25;
-  const int64_t most = policy != nullptr ? policy->back_off_max_ms : 250;
-  const int64_t bound = std::min(most, base << std::min(retries_done_, 16u));
-  return static_cast<int64_t>(request_.worker().loop().random() % static_cast<uint64_t>(bound + 1));
-}
-
-// Starts another attempt after a pause, the one that the upstream asked for or our own. False: it
-// must not be.
-bool Forward::retry(std::optional<int64_t> asked_wait_ms) {
-  stats::Shard& stats = cluster_->shard();
-  if (!may_replay()) return false;
-  if (retries_left_ == 0) {
-    if (retries_done_ > 0) {
-      stats.inc(cluster_->stats().rq_retry_limit_exceeded);
-      request_.info().flags |= http::kUpstreamRetryLimitExceeded;
-    }
-    return false;
-  }
-  const int64_t wait = asked_wait_ms ? *asked_wait_ms : back_off_ms();
-  const int64_t now = request_.worker().loop().now_ms();
-  // Failing now is kinder than failing at the deadline.
-  if (deadline_ms_ != INT64_MAX && now + wait >= deadline_ms_) return false;
-  if (!holds_retry_slot_ && !cluster_->try_retry(high_)) {
-    stats.inc(cluster_->stats().rq_retry_overflow);
-    request_.info().flags |= http::kUpstreamOverflow;
-    return false;
-  }
-  holds_retry_slot_ = true;
-  note_outcome(nullptr);
-  if (stream_ != nullptr) std::exchange(stream_, nullptr)->reset(ResetReason::kLocal);
-  remember_host();
-  release_host();
-  --retries_left_;
-  ++retries_done_;
-  stats.inc(cluster_->stats().rq_retry);
-  stats.inc(asked_wait_ms ? cluster_->stats().rq_retry_backoff_ratelimited
-                          : cluster_->stats().rq_retry_backoff_exponential);
-  backing_off_ = true;
-  try_deadline_ms_ = INT64_MAX;
-  retry_at_ms_ = now + wait;
-  request_.arm_timer();
-  return true;
-}
-
-void Forward::fail(ResetReason reason, std::string_view details) {
-  upstream::Pool::cancel_waiting(*this);
-  release_host();
-  release_slots();
-  request_.reply(failure_reply(reason, details, request_.arena()));
-}
-
 // ---- deadlines ----
 
 int64_t Forward::next_deadline_ms() const {
@@ -573,7 +468,7 @@ void Forward::timed_out(std::string_view details) {
   late.details = details;
   late.flags = http::kUpstreamRequestTimeout;
   late.grpc_status = static_cast<int>(http::GrpcStatus::kDeadlineExceeded);
-  request_.reply(late);
+  answer_for_upstream(late);
 }
 
 void Forward::cancel() {

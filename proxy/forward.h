@@ -79,6 +79,8 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   void fail(http::ResetReason reason, std::string_view details);
   void timed_out(std::string_view details);
   void note_response(bool end);
+  void count_answer(uint16_t status);
+  void answer_for_upstream(const http::LocalReply& answer);
   void give_feedback();
   void note_broken();
   void note_late();

@@ -85,13 +85,14 @@ void HttpDoor::abandon_stream(http::ServerStreamEvents& events) {
   worker_.take_back(static_cast<Request&>(events));
 }
 
-bool HttpDoor::draining() const {
-  if (draining_ || worker_.draining() || entrance_.ends_connection()) return true;
+http::Draining HttpDoor::draining() const {
+  using http::Draining;
+  if (draining_ || worker_.draining() || entrance_.ends_connection()) return Draining::kDrain;
   const Overload* overload = hcm_->overload;
   if (overload == nullptr || !overload->ended_connections.hits(worker_.loop().random()))
-    return false;
+    return Draining::kNo;
   worker_.stats().inc(hcm_->stats.cx_overload);
-  return true;
+  return Draining::kOverload;
 }
 
 void HttpDoor::count_end(const http::ServerConnection& connection) {
@@ -100,13 +101,13 @@ void HttpDoor::count_end(const http::ServerConnection& connection) {
   stats.inc(names.cx_destroy);
   stats.record(names.cx_length_ms,
                static_cast<uint64_t>(worker_.loop().now_ms() - connection.opened_ms()));
-  using http::Ending;
-  const Ending ending = connection.ending();
-  stats.inc(ending == Ending::kRemote ? names.cx_destroy_remote : names.cx_destroy_local);
-  if (ending == Ending::kIdle) stats.inc(names.cx_idle_timeout);
-  if (ending == Ending::kMaxDuration) stats.inc(names.cx_max_duration_reached);
-  if (ending == Ending::kMaxRequests) stats.inc(names.cx_max_requests_reached);
-  if (ending == Ending::kDrain) stats.inc(names.cx_drain_close);
+  stats.inc(connection.ended_by_peer() ? names.cx_destroy_remote : names.cx_destroy_local);
+  using http::EndCause;
+  const EndCause cause = connection.end_cause();
+  if (cause == EndCause::kIdle) stats.inc(names.cx_idle_timeout);
+  if (cause == EndCause::kMaxDuration) stats.inc(names.cx_max_duration_reached);
+  if (cause == EndCause::kMaxRequests) stats.inc(names.cx_max_requests_reached);
+  if (cause == EndCause::kDrain) stats.inc(names.cx_drain_close);
 }
 
 void HttpDoor::on_closed(http::ServerConnection& connection) {

@@ -33,7 +33,7 @@ class HttpDoor : public http::ServerConnectionOwner {
   http::ServerStreamEvents& begin_stream(http::ServerConnection& connection,
                                          http::ServerStream& stream) override;
   void abandon_stream(http::ServerStreamEvents& events) override;
-  bool draining() const override;
+  http::Draining draining() const override;
   void on_closed(http::ServerConnection& connection) override;
   std::string_view date() override;
   void on_http2_preface(http::ServerConnection& connection, std::string_view bytes) override;

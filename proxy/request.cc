@@ -51,7 +51,7 @@ void Request::recycle() {
   local_reply_body_ = wished_destination_ = {};
   pauses_ = 0;
   request_complete_ = response_started_ = response_sent_ = false;
-  replied_ = forwarding_ = ended_ = counted_ = grpc_ = tunnel_ = false;
+  replied_ = forwarding_ = ended_ = counted_ = grpc_ = upgrade_counted_ = false;
   arena_.reset();
 }
 
@@ -204,7 +204,13 @@ const HcmConfig::Upgrade* Request::allowed_upgrade() const {
 }
 
 bool Request::check_upgrade() {
-  if (!is_upgrade() || allowed_upgrade() != nullptr) return true;
+  if (!is_upgrade()) return true;
+  if (allowed_upgrade() != nullptr) {
+    upgrade_counted_ = true;
+    worker_.stats().inc(hcm_->stats.cx_upgrades.total);
+    worker_.stats().add(hcm_->stats.cx_upgrades.active, 1);
+    return true;
+  }
   worker_.stats().inc(hcm_->stats.rq_ws_on_non_ws_route);
   LocalReply refusal;
   refusal.status = 403;
@@ -378,14 +384,15 @@ void Request::response_head_passed(bool end) {
   if (end) response_over();
 }
 
+// With its head, as Envoy counts; answers to health checks are none of those.
 void Request::count_response() {
+  if (info_.health_check) return;
   stats::Shard& stats = worker_.stats();
+  stats.inc(hcm_->stats.rq_completed);
+  stats.inc(hcm_->stats.listener_rq_completed);
   stats.inc(hcm_->stats.rq_by_class.of(response_.status));
   stats.inc(hcm_->stats.listener_rq_by_class.of(response_.status));
-  tunnel_ = is_upgrade() && !replied_ && (response_.status == 101 || response_.status / 100 == 2);
-  if (!tunnel_) return;
-  stats.inc(hcm_->stats.cx_upgrades.total);
-  stats.add(hcm_->stats.cx_upgrades.active, 1);
+  if (!request_complete_) stats.inc(hcm_->stats.rq_response_before_rq_complete);
 }
 
 void Request::response_body_passed(std::string_view bytes, bool end) {
@@ -501,11 +508,7 @@ void Request::on_downstream_reset(ResetReason reason, std::string_view details) 
 
 void Request::response_over() {
   info_.last_downstream_tx_ns = worker_.loop().now_ns();
-  stats::Shard& stats = worker_.stats();
-  stats.inc(hcm_->stats.rq_completed);
-  stats.inc(hcm_->stats.listener_rq_completed);
-  if (!request_complete_) stats.inc(hcm_->stats.rq_response_before_rq_complete);
-  stats.record(hcm_->stats.rq_time, static_cast<uint64_t>(now_ms() - started_ms_));
+  worker_.stats().record(hcm_->stats.rq_time, static_cast<uint64_t>(now_ms() - started_ms_));
   end();
 }
 
@@ -516,7 +519,7 @@ void Request::end() {
   timer_.cancel();
   info_.end_ns = worker_.loop().now_ns();
   if (counted_) worker_.stats().add(hcm_->stats.rq_active, -1);
-  if (tunnel_) worker_.stats().add(hcm_->stats.cx_upgrades.active, -1);
+  if (upgrade_counted_) worker_.stats().add(hcm_->stats.cx_upgrades.active, -1);
   if (hcm_->access_logs != nullptr && counted_) worker_.log(*hcm_->access_logs, format_input());
   // Somebody further up the stack may still be at work on this object.
   worker_.loop().defer(this, [](void* self) {

@@ -153,7 +153,7 @@ class Request : public http::ServerStreamEvents,
   bool ended_ : 1 = false;
   bool counted_ : 1 = false;
   bool grpc_ : 1 = false;
-  bool tunnel_ : 1 = false;  // its upgrade was accepted
+  bool upgrade_counted_ : 1 = false;  // as one that is allowed
 };
 
 }  // namespace weir

@@ -9,6 +9,8 @@ namespace {
 
 // What the codec reads of an answered request's body before it gives the connection up.
 constexpr int64_t kReadableRestBytes = 256 * 1024;
+// Envoy's details of a request whose body is longer than what may be kept of it.
+constexpr std::string_view kTooLarge = "request_payload_too_large";
 
 }  // namespace
 
@@ -19,7 +21,7 @@ void Request::begin_reply(const LocalReply& answer) {
   // The rest of the request is not wanted; a little of it is read for the connection's sake.
   const bool long_rest = head_.content_length < 0 || head_.content_length > kReadableRestBytes;
   if (!request_complete_ && long_rest) stream_->close_after_response();
-  if (answer.status == 413) worker_.stats().inc(hcm_->stats.rq_too_large);
+  if (answer.details == kTooLarge) worker_.stats().inc(hcm_->stats.rq_too_large);
   replied_ = true;
   response_started_ = true;
   info_.flags |= answer.flags;

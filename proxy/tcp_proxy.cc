@@ -158,7 +158,7 @@ void TcpRelay::connected(int error) {
   }
   worker_.stats().inc(cluster_->stats().cx_connect_fail);
   if (error == ETIMEDOUT) worker_.stats().inc(cluster_->stats().cx_connect_timeout);
-  worker_.stats().add(cluster_->stats().cx_active, -1);
+  count_upstream_end();
   release_host();
   // Else what else is told of this socket would be taken for the upstream's end.
   upstream_->connection.close();
@@ -174,6 +174,14 @@ void TcpRelay::note_connected(int error) {
   if (feedback == nullptr) return;
   if (error == 0) return feedback->on_relay();
   error == ETIMEDOUT ? feedback->on_timeout() : feedback->on_broken();
+}
+
+void TcpRelay::count_upstream_end() {
+  stats::Shard& stats = worker_.stats();
+  stats.inc(cluster_->stats().cx_destroy);
+  stats.add(cluster_->stats().cx_active, -1);
+  stats.record(cluster_->stats().cx_length_ms,
+               static_cast<uint64_t>(worker_.loop().now_ms() - connect_began_ms_));
 }
 
 void TcpRelay::release_host() {
@@ -235,10 +243,7 @@ void TcpRelay::close() {
   client_.connection.close();
   if (upstream_ != nullptr) {
     upstream_->connection.close();
-    worker_.stats().inc(cluster_->stats().cx_destroy);
-    worker_.stats().add(cluster_->stats().cx_active, -1);
-    worker_.stats().record(cluster_->stats().cx_length_ms,
-                           static_cast<uint64_t>(worker_.loop().now_ms() - connect_began_ms_));
+    count_upstream_end();
   }
   release_host();
   if (holds_slot_) cluster_->connections(false).release();

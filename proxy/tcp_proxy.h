@@ -83,6 +83,7 @@ class TcpRelay : private net::Timer::Owner {
   void note_connected(int error);
   void side_ended(End& end);
   void give_up(std::string_view details, uint32_t flags);
+  void count_upstream_end();
   void release_host();
   void touch();
   void log();

@@ -55,7 +55,9 @@ class XdsService : public http::ServerConnectionOwner {
   http::ServerStreamEvents& begin_stream(http::ServerConnection& connection,
                                          http::ServerStream& stream) override;
   void abandon_stream(http::ServerStreamEvents& events) override;
-  bool draining() const override { return draining_; }
+  http::Draining draining() const override {
+    return draining_ ? http::Draining::kDrain : http::Draining::kNo;
+  }
   void on_closed(http::ServerConnection& connection) override { connections_.retire(connection); }
   std::string_view date() override { return {}; }
 

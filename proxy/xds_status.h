@@ -38,7 +38,7 @@ class XdsStatusPage : public http::ServerConnectionOwner, private net::Watch::Ow
   http::ServerStreamEvents& begin_stream(http::ServerConnection& connection,
                                          http::ServerStream& stream) override;
   void abandon_stream(http::ServerStreamEvents& events) override;
-  bool draining() const override { return false; }
+  http::Draining draining() const override { return http::Draining::kNo; }
   void on_closed(http::ServerConnection& connection) override { connections_.retire(connection); }
   std::string_view date() override { return {}; }
 

@@ -343,7 +343,7 @@ void H1Server::fail_stream(ResetReason reason, std::string_view details) {
     refuse(*events, 400, details);
     return;
   }
-  if (rx_ != Rx::kLinger && reason != ResetReason::kProtocolError) ending_ = Ending::kRemote;
+  ended_by_peer_ = rx_ != Rx::kLinger && reason != ResetReason::kProtocolError;
   if (events != nullptr) events->on_downstream_reset(reason, details);
   end_connection();
 }
@@ -385,11 +385,15 @@ h1::HeadStyle H1Server::response_style(const ResponseHead& head, bool end) {
 }
 
 // Whether a response that begins now has to be the connection's last one.
-bool H1Server::ends_connection(h1::BodyFraming framing, bool end) const {
+bool H1Server::ends_connection(h1::BodyFraming framing, bool end) {
   const uint64_t most = options_.max_requests_per_connection;
-  return owner_.draining() || drain_wanted_ || framing == h1::BodyFraming::kUntilClose ||
-         (most > 0 && requests_ >= most) || upgrade_asked_ ||
-         (expects_continue_ && rx_ != Rx::kComplete) || (end && !request_near_end());
+  const bool last = most > 0 && requests_ >= most;
+  const Draining draining = owner_.draining();
+  if (last) note_cause(EndCause::kMaxRequests);
+  if (draining == Draining::kDrain || drain_wanted_) note_cause(EndCause::kDrain);
+  return draining != Draining::kNo || drain_wanted_ || framing == h1::BodyFraming::kUntilClose ||
+         last || upgrade_asked_ || (expects_continue_ && rx_ != Rx::kComplete) ||
+         (end && !request_near_end());
 }
 
 // The request's body has come, or is read to its end because that is near.
@@ -513,28 +517,32 @@ void H1Server::on_timer(net::Timer& /*timer*/) {
   if (rx_ == Rx::kLinger) return end_connection();
   if (events_ != nullptr) return;
   if (partial_ != nullptr) {
+    if (!head_deadline_) note_cause(why_now());
     partial_ = nullptr;
     refuse(owner_.begin_stream(*this, *this), 408, "request_header_timeout");
     connection_.loop().flush();
     return;
   }
-  ending_ = why_now();
+  note_cause(why_now());
   close_gently();
   connection_.loop().flush();
 }
 
 // What the time has come for that ends a connection which carries nothing.
-Ending H1Server::why_now() {
+EndCause H1Server::why_now() {
   const int64_t age = connection_.loop().now_ms() - opened_ms_;
   if (options_.max_connection_duration_ms > 0 && age >= options_.max_connection_duration_ms)
-    return Ending::kMaxDuration;
-  return drain_wanted_ ? Ending::kDrain : Ending::kIdle;
+    return EndCause::kMaxDuration;
+  return drain_wanted_ ? EndCause::kDrain : EndCause::kIdle;
 }
 
 void H1Server::drain(int64_t grace_ms) {
   drain_wanted_ = true;
   if (events_ != nullptr || partial_ != nullptr || closed_) return;
-  if (grace_ms == 0) return close_gently();
+  if (grace_ms == 0) {
+    note_cause(EndCause::kDrain);
+    return close_gently();
+  }
   const int64_t end = connection_.loop().now_ms() + grace_ms;
   if (!timer_.armed() || timer_.deadline_ms() > end) timer_.set(connection_.loop().timers(), end);
 }
@@ -549,9 +557,6 @@ void H1Server::close() {
 void H1Server::end_connection() {
   if (closed_) return;
   closed_ = true;
-  const uint64_t most = options_.max_requests_per_connection;
-  if (ending_ == Ending::kLocal && most > 0 && requests_ >= most) ending_ = Ending::kMaxRequests;
-  if (ending_ == Ending::kLocal && drain_wanted_) ending_ = Ending::kDrain;
   timer_.cancel();
   connection_.close();
   owner_.on_closed(*this);

@@ -91,7 +91,7 @@ class H1Server : public ServerConnection,
   bool drop_spilled(std::string_view data);
   void on_eof();
   void fail_stream(ResetReason reason, std::string_view details);
-  bool ends_connection(h1::BodyFraming framing, bool end) const;
+  bool ends_connection(h1::BodyFraming framing, bool end);
   bool request_near_end() const;
   h1::HeadStyle response_style(const ResponseHead& head, bool end);
   void begin_tunnel();
@@ -100,7 +100,7 @@ class H1Server : public ServerConnection,
   void next_request();
   void close_gently();
   void arm_idle();
-  Ending why_now();
+  EndCause why_now();
   void end_connection();
 
   const H1ServerOptions& options_;

@@ -83,7 +83,7 @@ class Owner : public ServerConnectionOwner {
     most_overflow = std::max(most_overflow, unused->arena.overflow_bytes());
     unused->arena.reset();
   }
-  bool draining() const override { return drains; }
+  Draining draining() const override { return drains ? Draining::kDrain : Draining::kNo; }
   void on_closed(ServerConnection&) override {
     closed = true;
     loop.retire(std::move(server));

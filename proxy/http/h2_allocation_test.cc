@@ -87,7 +87,7 @@ class Recycler : public ServerConnectionOwner {
     return request;
   }
   void abandon_stream(ServerStreamEvents&) override {}
-  bool draining() const override { return false; }
+  Draining draining() const override { return Draining::kNo; }
   void on_closed(ServerConnection&) override { loop.retire(std::move(server)); }
   std::string_view date() override { return "Thu, 01 Jan 1970 00:00:00 GMT"; }
 

@@ -78,7 +78,7 @@ void H2ServerStream::send_head(const ResponseHead& head, bool end) {
     fields.add("date", server_.owner_.date());
   head_bytes_sent_ = static_cast<uint32_t>(fields.bytes());
   server_.submit_response(*this, fields, end);
-  if (server_.owner_.draining()) server_.announce_drain(server_.options_.drain_timeout_ms);
+  server_.follow_drain();
   if (end) events_ = nullptr;
 }
 
@@ -242,25 +242,28 @@ h2::Stream* H2Server::accept_stream(int32_t id) {
   if (stream_count() + held >= options_.max_concurrent_streams) return nullptr;
   ++requests_;
   const uint64_t most = options_.max_requests_per_connection;
-  if (most > 0 && requests_ >= most) announce_drain(options_.drain_timeout_ms);
+  if (most > 0 && requests_ >= most) {
+    note_cause(EndCause::kMaxRequests);
+    announce_drain(options_.drain_timeout_ms);
+  }
   return &add_stream(id);
 }
 
+// Its owner may want to be rid of connections.
+void H2Server::follow_drain() {
+  const Draining draining = owner_.draining();
+  if (draining == Draining::kNo) return;
+  if (draining == Draining::kDrain) note_cause(EndCause::kDrain);
+  announce_drain(options_.drain_timeout_ms);
+}
+
 void H2Server::drain(int64_t grace_ms) {
+  note_cause(EndCause::kDrain);
   if (grace_ms == 0) return finish_drain();
   announce_drain(std::min(grace_ms, options_.drain_timeout_ms));
 }
 
-// Why it was asked to end with what it carried.
-Ending H2Server::why_drained() {
-  if (idle_for_too_long(now_ms())) return Ending::kIdle;
-  if (too_old(now_ms())) return Ending::kMaxDuration;
-  const uint64_t most = options_.max_requests_per_connection;
-  return most > 0 && requests_ >= most ? Ending::kMaxRequests : Ending::kDrain;
-}
-
 void H2Server::on_over() {
-  if (drain_finished()) ending_ = why_drained();
   break_streams(over_reason_, over_details_);
   linger();
 }
@@ -268,7 +271,7 @@ void H2Server::on_over() {
 void H2Server::on_lost(ResetReason reason, std::string_view details) {
   if (stopped()) return;
   const bool by_peer = reason == ResetReason::kPeerReset || reason == ResetReason::kPeerClosed;
-  if (by_peer && !over()) ending_ = Ending::kRemote;
+  ended_by_peer_ = by_peer && !over();
   break_streams(reason, details);
   end_connection();
 }
@@ -278,6 +281,8 @@ void H2Server::close() {
 }
 
 void H2Server::end_connection() {
+  if (idle_for_too_long(now_ms())) note_cause(EndCause::kIdle);
+  if (too_old(now_ms())) note_cause(EndCause::kMaxDuration);
   stop();
   ServerConnection::connection_.close();
   owner_.on_closed(*this);

@@ -82,8 +82,8 @@ class H2Server final : public ServerConnection, private h2::Session {
   void on_over() override;
   void on_lost(ResetReason reason, std::string_view details) override;
 
+  void follow_drain();
   void note_given_up();
-  Ending why_drained();
   void end_connection();
 
   uint64_t requests_ = 0;

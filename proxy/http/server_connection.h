@@ -31,8 +31,10 @@ struct Arrival {
   std::string_view received;
 };
 
-// Who or what ended a client's connection: for statistics.
-enum class Ending : uint8_t { kLocal, kRemote, kIdle, kMaxDuration, kMaxRequests, kDrain };
+// Why a client's connection is asked to end: for statistics.
+enum class EndCause : uint8_t { kNone, kIdle, kMaxDuration, kMaxRequests, kDrain };
+// Whether responses should end their connections, and for whose sake.
+enum class Draining : uint8_t { kNo, kDrain, kOverload };
 
 // Whoever owns client connections: makes the streams, knows whether the proxy drains.
 class ServerConnectionOwner {
@@ -41,8 +43,7 @@ class ServerConnectionOwner {
   virtual ServerStreamEvents& begin_stream(ServerConnection& connection, ServerStream& stream) = 0;
   // The stream that was begun got no request.
   virtual void abandon_stream(ServerStreamEvents& events) = 0;
-  // Responses should end their connections.
-  virtual bool draining() const = 0;
+  virtual Draining draining() const = 0;
   // The connection is closed; the owner retires it.
   virtual void on_closed(ServerConnection& connection) = 0;
   virtual std::string_view date() = 0;  // for the Date line, as of this second
@@ -63,7 +64,9 @@ class ServerConnection {
 
   uint64_t id() const { return id_; }
   int64_t opened_ms() const { return opened_ms_; }
-  Ending ending() const { return ending_; }
+  EndCause end_cause() const { return end_cause_; }
+  // Its peer closed it, asked or not.
+  bool ended_by_peer() const { return ended_by_peer_; }
   const net::Address& peer() const { return peer_; }
   // The socket's other end, which may speak for `peer`.
   const net::Address& direct_peer() const { return relay() ? relay()->direct_peer : peer_; }
@@ -90,6 +93,10 @@ class ServerConnection {
 
  protected:
   void adopt(Arrival& arrival);
+  // The first cause counts.
+  void note_cause(EndCause cause) {
+    if (end_cause_ == EndCause::kNone) end_cause_ = cause;
+  }
 
   net::Connection connection_;
   ServerConnectionOwner& owner_;
@@ -97,7 +104,8 @@ class ServerConnection {
   net::Address peer_;
   uint64_t id_ = 0;
   int64_t opened_ms_ = 0;
-  Ending ending_ = Ending::kLocal;
+  EndCause end_cause_ = EndCause::kNone;
+  bool ended_by_peer_ = false;
 
  private:
   // What few connections have: an own address that is not the listener's, or a relay in front.

@@ -65,8 +65,11 @@ class TagExtractor {
     const std::string_view alphabet = ipv6 ? "_[]0123456789abcdefABCDEF" : "_.0123456789";
     const size_t run = std::min(rest_.find_first_not_of(alphabet), rest_.size());
     const size_t end = ipv6 ? run : rest_.substr(0, run).rfind('.');
-    if (end != std::string_view::npos && end > 0 && end < rest_.size() && rest_[end] == '.')
+    if (end != std::string_view::npos && end > 0 && end < rest_.size() && rest_[end] == '.') {
       take("envoy_listener_address", end);
+    } else if (const size_t http = rest_.find(".http."); http != std::string_view::npos) {
+      keep(http + 1);  // past a stat_prefix, which stays
+    }
     take_worker();
     take_http();
     return true;

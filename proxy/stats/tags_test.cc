@@ -41,6 +41,9 @@ TEST(TagsTest, Listeners) {
   EXPECT_EQ(exported("listener.0.0.0.0_80.worker_3.downstream_cx_total"),
             "envoy_listener_worker_downstream_cx_total envoy_listener_address=0.0.0.0_80 "
             "envoy_worker_id=3");
+  EXPECT_EQ(exported("listener.mine.http.edge.downstream_rq_2xx"),
+            "envoy_listener_mine_http_downstream_rq_xx envoy_response_code_class=2 "
+            "envoy_http_conn_manager_prefix=edge");
   EXPECT_EQ(exported("listener.0.0.0.0_80.http.edge.downstream_rq_2xx"),
             "envoy_listener_http_downstream_rq_xx envoy_response_code_class=2 "
             "envoy_listener_address=0.0.0.0_80 envoy_http_conn_manager_prefix=edge");

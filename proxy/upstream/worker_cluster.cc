@@ -147,11 +147,13 @@ WorkerCluster::WorkerCluster(std::shared_ptr<Cluster> cluster,
   update(std::move(plan), std::move(hosts));
 }
 
-stats::CounterId WorkerCluster::name_code(uint16_t status) {
+stats::CounterId WorkerCluster::name_code(uint16_t status, bool retried) {
   if (status > kMaxStatus) return {};
-  const std::string name =
-      "cluster." + config().stat_name + ".upstream_rq_" + std::to_string(status);
-  return by_code_.emplace_back(CodeCounter{status, cluster_->registry.counter(name)}).counter;
+  const std::string name = "cluster." + config().stat_name + (retried ? ".retry." : ".") +
+                           "upstream_rq_" + std::to_string(status);
+  const stats::CounterId counter = cluster_->registry.counter(name);
+  by_code_.push_back({status, retried, counter});
+  return counter;
 }
 
 // The budget is a share of the requests under way, those that wait for a connection included; it

@@ -129,11 +129,14 @@ class WorkerCluster {
   const Cluster& shared() const { return *cluster_; }
   const ClusterStats& stats() const { return cluster_->stats; }
   stats::Shard& shard() { return stats_; }
-  // A response with that status came: upstream_rq_<code> and upstream_rq_<digit>xx.
+  // A request came to that status: upstream_rq_<code> and upstream_rq_<digit>xx.
   void count_response(uint16_t status) {
     stats_.inc(cluster_->stats.rq_by_class.of(status));
-    stats_.inc(by_code(status));
+    stats_.inc(by_code(status, false));
   }
+  // A response with that status is not passed on, because there is another attempt:
+  // retry.upstream_rq_<code>.
+  void count_retried(uint16_t status) { stats_.inc(by_code(status, true)); }
   // Where connections to its hosts count their bytes.
   const net::ByteCounts& byte_counts() const { return byte_counts_; }
 
@@ -194,14 +197,15 @@ class WorkerCluster {
   // A status gets its counter when it first comes.
   struct CodeCounter {
     uint16_t status;
+    bool retried;
     stats::CounterId counter;
   };
-  stats::CounterId by_code(uint16_t status) {
+  stats::CounterId by_code(uint16_t status, bool retried) {
     for (const CodeCounter& code : by_code_)
-      if (code.status == status) return code.counter;
-    return name_code(status);
+      if (code.status == status && code.retried == retried) return code.counter;
+    return name_code(status, retried);
   }
-  stats::CounterId name_code(uint16_t status);
+  stats::CounterId name_code(uint16_t status, bool retried);
   Host& make_host(uint32_t index);
   void follow_drops();
   Drop decide_drop();

@@ -111,16 +111,67 @@ TEST(Statistics, AHeadThatIsLateIsNoProtocolError) {
   EXPECT_EQ(proxy.stat("http.front.downstream_cx_protocol_error"), 0);
 }
 
-TEST(Statistics, UpgradesThatWereAcceptedAndRefused) {
+TEST(Statistics, UpgradesThatAreAllowedAndRefused) {
   TestUpstream app;
-  Proxy proxy = weir().upstream(app).start();
+  app.on("/").never_respond();
+  Proxy proxy = weir()
+                    .upstream(app)
+                    .route("/", "{cluster: app, upgrade_configs: [{upgrade_type: websocket}]}")
+                    .start();
+  const std::string fields =
+      "Host: a\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
   RawClient refused(proxy);
-  refused.send(
-      "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
-      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  refused.send("GET / HTTP/1.1\r\nUpgrade: something\r\n" + fields + "\r\n");
   EXPECT_EQ(refused.reply().status, 403);
   reaches(proxy, "http.front.downstream_rq_ws_on_non_ws_route", 1);
   EXPECT_EQ(proxy.stat("http.front.downstream_cx_upgrades_total"), 0);
+  {
+    RawClient allowed(proxy);
+    allowed.send("GET / HTTP/1.1\r\nUpgrade: websocket\r\n" + fields + "\r\n");
+    reaches(proxy, "http.front.downstream_cx_upgrades_active", 1);
+  }
+  reaches(proxy, "http.front.downstream_cx_upgrades_active", 0);
+  EXPECT_EQ(proxy.stat("http.front.downstream_cx_upgrades_total"), 1);
+}
+
+TEST(Statistics, ADrainIsACauseOfItsOwn) {
+  Proxy proxy = weir().direct("/", 200, "hi").start();
+  RawClient stays(proxy);
+  stays.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(stays.reply().status, 200);
+  EXPECT_EQ(proxy.admin("/healthcheck/fail", "POST").status, 200);
+  stays.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(stays.closed_within(5s));
+  reaches(proxy, "http.front.downstream_cx_drain_close", 1);
+  reaches(proxy, "http.front.downstream_cx_destroy_local", 1);
+}
+
+// As in Envoy: what is tried again counts by itself, and what we answer for an upstream counts as
+// its own.
+TEST(Statistics, WhatRequestsCameTo) {
+  TestUpstream app;
+  app.on("/broken").respond(503, "");
+  Proxy proxy = weir()
+                    .upstream(app)
+                    .route("/broken",
+                           "{cluster: app, retry_policy: {retry_on: 5xx, num_retries: 2, "
+                           "retry_back_off: {base_interval: 0.001s}}}")
+                    .route("/none", "{cluster: nobody}")
+                    .route("/", "{cluster: app}")
+                    .with("clusters", "- {name: nobody, type: STATIC, connect_timeout: 1s}")
+                    .start();
+  EXPECT_EQ(proxy.get("/broken").status, 503);
+  reaches(proxy, "cluster.app.retry.upstream_rq_503", 2);
+  reaches(proxy, "cluster.app.upstream_rq_503", 1);
+  reaches(proxy, "cluster.app.upstream_rq_5xx", 1);
+  reaches(proxy, "cluster.app.upstream_rq_completed", 1);
+  EXPECT_EQ(proxy.get("/none").status, 503);
+  reaches(proxy, "cluster.nobody.upstream_rq_503", 1);
+  app.stop();
+  EXPECT_EQ(proxy.get("/").status, 503);
+  reaches(proxy, "cluster.app.upstream_rq_503", 2);
+  reaches(proxy, "cluster.app.upstream_rq_completed", 2);
 }
 
 TEST(Statistics, AnAnswerBeforeTheRequestIsWhole) {

@@ -115,7 +115,7 @@ class Owner : public http::ServerConnectionOwner {
     require(requests_.back().get() == &events);
     requests_.pop_back();
   }
-  bool draining() const override { return false; }
+  http::Draining draining() const override { return http::Draining::kNo; }
   void on_closed(http::ServerConnection&) override {
     require(!closed);
     closed = true;

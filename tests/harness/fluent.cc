@@ -46,8 +46,8 @@ Reply exchange_with(uint16_t port, const std::string& bytes, Milliseconds patien
   return reply;
 }
 
-std::string request_for(const std::string& path) {
-  return "GET " + path + " HTTP/1.1\r\nHost: test\r\n\r\n";
+std::string request_for(const std::string& path, const std::string& method = "GET") {
+  return method + " " + path + " HTTP/1.1\r\nHost: test\r\n\r\n";
 }
 
 }  // namespace
@@ -60,8 +60,8 @@ Reply Proxy::send(const std::string& bytes, Milliseconds patience) const {
   return exchange_with(port(), bytes, patience);
 }
 
-Reply Proxy::admin(const std::string& path) const {
-  return exchange_with(weir_->admin_port(), request_for(path), kPatience);
+Reply Proxy::admin(const std::string& path, const std::string& method) const {
+  return exchange_with(weir_->admin_port(), request_for(path, method), kPatience);
 }
 
 long Proxy::stat(const std::string& name) const {

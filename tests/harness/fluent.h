@@ -35,7 +35,7 @@ class Proxy {
   // A request on a connection of its own; waits for the reply or the end of the connection.
   Reply get(const std::string& path, Milliseconds patience = kPatience) const;
   Reply send(const std::string& bytes, Milliseconds patience = kPatience) const;
-  Reply admin(const std::string& path) const;
+  Reply admin(const std::string& path, const std::string& method = "GET") const;
   // A figure of /stats; -1 when there is none of that name.
   long stat(const std::string& name) const;
 

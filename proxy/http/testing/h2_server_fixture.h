@@ -103,7 +103,7 @@ class ServerOwner : public ServerConnectionOwner {
     most_arena = std::max(most_arena, requests.back()->arena.overflow_bytes());
     requests.pop_back();
   }
-  bool draining() const override { return drains; }
+  Draining draining() const override { return drains ? Draining::kDrain : Draining::kNo; }
   void on_closed(ServerConnection&) override {
     closed = true;
     loop.retire(std::move(server));
