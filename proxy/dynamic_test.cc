@@ -301,6 +301,25 @@ TEST_F(Dynamic, AChangedClusterTakesWhatItsSourceSaysAgain) {
   EXPECT_TRUE(changed_to(5000));
 }
 
+TEST_F(Dynamic, UpdatesOfEndpointsAreCounted) {
+  const auto stat = [&](const std::string& name) {
+    return stores_->stats.value("cluster.app." + name);
+  };
+  folder_.write("eds.yaml", "resources:\n" + endpoints("service", {1, 2}));
+  folder_.write("cds.yaml", "resources:\n" + eds_cluster("app", source_yaml("eds.yaml")));
+  subscribe_clusters();
+  ASSERT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "app") == 2; }));
+  EXPECT_EQ(stat("update_success"), 1u);
+  EXPECT_EQ(stat("update_rejected"), 0u);
+  folder_.write("eds.yaml", "resources:\n" + endpoints("service", {70'000}));
+  ASSERT_TRUE(eventually([&](Stores&) { return stat("update_rejected") == 1; }));
+  EXPECT_EQ(t_.run([&] { return endpoints_of(*stores_, "app"); }), 2u) << "what was refused";
+  folder_.write("eds.yaml", "resources:\n" + endpoints("service", {1}));
+  ASSERT_TRUE(eventually([](Stores& s) { return endpoints_of(s, "app") == 1; }));
+  EXPECT_EQ(stat("update_success"), 2u);
+  EXPECT_EQ(stat("update_rejected"), 1u);
+}
+
 TEST_F(Dynamic, EndpointsGoStale) {
   const auto write = [&](const std::string& policy) {
     folder_.write("eds.yaml",

@@ -108,6 +108,7 @@ void HttpDoor::count_end(const http::ServerConnection& connection) {
   if (cause == EndCause::kMaxDuration) stats.inc(names.cx_max_duration_reached);
   if (cause == EndCause::kMaxRequests) stats.inc(names.cx_max_requests_reached);
   if (cause == EndCause::kDrain) stats.inc(names.cx_drain_close);
+  if (cause == EndCause::kLateHead) stats.inc(names.rq_header_timeout);
 }
 
 void HttpDoor::on_closed(http::ServerConnection& connection) {

@@ -91,7 +91,7 @@ class Request : public http::ServerStreamEvents,
   void response_head_passed(bool end) override;
   void response_body_passed(std::string_view bytes, bool end) override;
   void response_trailers_passed(http::HeaderMap& trailers) override;
-  void respond(const http::LocalReply& reply) override { this->reply(reply); }
+  void respond(const http::LocalReply& reply) override;
   void pause_request(bool pause) override { pause_client(pause); }
   void pause_response(bool pause) override { forward_.pause_upstream(pause); }
   std::optional<http::ClusterMembers> cluster_members(std::string_view cluster) override;

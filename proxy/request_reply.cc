@@ -9,8 +9,8 @@ namespace {
 
 // What the codec reads of an answered request's body before it gives the connection up.
 constexpr int64_t kReadableRestBytes = 256 * 1024;
-// Envoy's details of a request whose body is longer than what may be kept of it.
-constexpr std::string_view kTooLarge = "request_payload_too_large";
+// What a filter answers when the body is longer than what it may keep of it.
+constexpr uint16_t kTooLarge = 413;
 
 }  // namespace
 
@@ -21,7 +21,6 @@ void Request::begin_reply(const LocalReply& answer) {
   // The rest of the request is not wanted; a little of it is read for the connection's sake.
   const bool long_rest = head_.content_length < 0 || head_.content_length > kReadableRestBytes;
   if (!request_complete_ && long_rest) stream_->close_after_response();
-  if (answer.details == kTooLarge) worker_.stats().inc(hcm_->stats.rq_too_large);
   replied_ = true;
   response_started_ = true;
   info_.flags |= answer.flags;
@@ -69,6 +68,11 @@ void Request::reply(const LocalReply& answer) {
     chain_.response_head(response_, end);
     if (!end) chain_.response_body(body, true);
   }
+}
+
+void Request::respond(const LocalReply& answer) {
+  if (answer.status == kTooLarge) worker_.stats().inc(hcm_->stats.rq_too_large);
+  reply(answer);
 }
 
 http::FormatInput Request::format_input() const {

@@ -264,6 +264,8 @@ void H2Server::drain(int64_t grace_ms) {
 }
 
 void H2Server::on_over() {
+  // Of what ends a session from within, only a head is waited for.
+  if (over_reason_ == ResetReason::kTimeout) note_cause(EndCause::kLateHead);
   break_streams(over_reason_, over_details_);
   linger();
 }

@@ -223,7 +223,7 @@ TEST_F(H2ServerTest, AClientThatLeaves) {
   peer.socket().close();
   EXPECT_TRACE(0, "head POST /; reset downstream_remote_disconnect");
   EXPECT_TRACE(1, "head GET /; end; reset downstream_remote_disconnect");
-  EXPECT_TRUE(t_.run([&] { return owner_->closed; }));
+  EXPECT_TRUE(t_.run([&] { return owner_->closed && owner_->ended_by_peer; }));
 }
 
 // A filter that answers from within what it hears, flushing on the way.
@@ -434,7 +434,7 @@ TEST_F(H2ServerTest, DrainingSaysSoTwice) {
   EXPECT_TRACE(0, "head POST /; body x; end");
   for (const size_t i : {0, 1}) with(i, [](HeardRequest& heard) { heard.answer("late"); });
   EXPECT_EQ(peer.body(1), "late");
-  EXPECT_TRUE(peer.closes());
+  EXPECT_EQ(ended(peer), EndCause::kDrain);
   EXPECT_EQ(request_count(), 2u);
 }
 
@@ -442,7 +442,7 @@ TEST_F(H2ServerTest, DrainingAtOnce) {
   Peer peer = open();
   t_.run([&] { owner_->server->drain(0); });
   EXPECT_EQ(peer.wait_for(kGoaway).number_at(0), 0u);
-  EXPECT_TRUE(peer.closes());
+  EXPECT_EQ(ended(peer), EndCause::kDrain);
 }
 
 TEST_F(H2ServerTest, AnOwnerThatDrainsIsNoticedWithTheNextResponse) {
@@ -452,7 +452,7 @@ TEST_F(H2ServerTest, AnOwnerThatDrainsIsNoticedWithTheNextResponse) {
   peer.send(request(1, true));
   EXPECT_EQ(peer.wait_for(kGoaway).number_at(0), 0x7fffffffu);
   EXPECT_EQ(peer.wait_for(kGoaway).number_at(0), 1u);
-  EXPECT_TRUE(peer.closes());
+  EXPECT_EQ(ended(peer), EndCause::kDrain);
 }
 
 TEST_F(H2ServerTest, AnIdleConnectionEnds) {
@@ -461,7 +461,7 @@ TEST_F(H2ServerTest, AnIdleConnectionEnds) {
   peer.send(request(1, true));
   EXPECT_EQ(peer.body(1), "/");
   EXPECT_EQ(peer.wait_for(kGoaway).number_at(0), 1u);
-  EXPECT_TRUE(peer.closes());
+  EXPECT_EQ(ended(peer), EndCause::kIdle);
 }
 
 TEST_F(H2ServerTest, ABusyConnectionIsNotIdle) {
@@ -480,7 +480,7 @@ TEST_F(H2ServerTest, AnOldConnectionDrains) {
   Peer peer = open();
   EXPECT_EQ(peer.wait_for(kGoaway).number_at(0), 0x7fffffffu);
   EXPECT_EQ(peer.wait_for(kGoaway).number_at(0), 0u);
-  EXPECT_TRUE(peer.closes());
+  EXPECT_EQ(ended(peer), EndCause::kMaxDuration);
 }
 
 TEST_F(H2ServerTest, SoManyRequestsAndNoMore) {
@@ -491,7 +491,7 @@ TEST_F(H2ServerTest, SoManyRequestsAndNoMore) {
   EXPECT_EQ(peer.body(1), "/");
   peer.send(request(3, true));
   EXPECT_EQ(peer.wait_for(kGoaway).number_at(0), 0x7fffffffu);
-  EXPECT_TRUE(peer.closes());
+  EXPECT_EQ(ended(peer), EndCause::kMaxRequests);
 }
 
 TEST_F(H2ServerTest, AHeadThatDoesNotEnd) {
@@ -499,7 +499,7 @@ TEST_F(H2ServerTest, AHeadThatDoesNotEnd) {
   Peer peer = open();
   peer.send(request(1, true).substr(0, 30));
   EXPECT_EQ(peer.wait_for(kGoaway).error_code(), NGHTTP2_ENHANCE_YOUR_CALM);
-  EXPECT_TRUE(peer.closes());
+  EXPECT_EQ(ended(peer), EndCause::kLateHead);
   t_.run([&] { EXPECT_EQ(owner_->abandoned, 1u); });
 }
 
@@ -509,7 +509,7 @@ TEST_F(H2ServerTest, ASilentClientIsGivenUp) {
   Peer peer = open();
   peer.send(request(1, true));
   EXPECT_EQ(peer.wait_for(kPing).flags, 0);
-  EXPECT_TRUE(peer.closes());
+  EXPECT_EQ(ended(peer), EndCause::kNone);
   EXPECT_TRACE(0, "head GET /; end; reset http2.ping_timeout");
 }
 

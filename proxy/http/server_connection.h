@@ -32,7 +32,7 @@ struct Arrival {
 };
 
 // Why a client's connection is asked to end: for statistics.
-enum class EndCause : uint8_t { kNone, kIdle, kMaxDuration, kMaxRequests, kDrain };
+enum class EndCause : uint8_t { kNone, kIdle, kMaxDuration, kMaxRequests, kDrain, kLateHead };
 // Whether responses should end their connections, and for whose sake.
 enum class Draining : uint8_t { kNo, kDrain, kOverload };
 

@@ -182,6 +182,65 @@ TEST(Statistics, AnAnswerBeforeTheRequestIsWhole) {
   reaches(proxy, "http.front.downstream_rq_response_before_rq_complete", 1);
 }
 
+TEST(Statistics, ABodyThatAFilterCannotKeep) {
+  const std::string type = "type.googleapis.com/weir.filters.http.webhook_hmac.v1.WebhookHmac";
+  Proxy proxy =
+      weir()
+          .with("http_filters",
+                "- name: webhook\n"
+                "  typed_config: {\"@type\": " +
+                    type +
+                    ", preset: github, max_body_bytes: 4, allow_inline_secret_for_test: true,\n"
+                    "    secrets: [{data: {inline_string: a secret of the tests}}]}")
+          .direct("/", 200, "hi")
+          .start();
+  const std::string head =
+      "POST / HTTP/1.1\r\nHost: a\r\nX-Hub-Signature-256: sha256=" + std::string(64, '0') +
+      "\r\nContent-Length: ";
+  EXPECT_EQ(proxy.send(head + "4\r\n\r\nfour").status, 401);
+  EXPECT_EQ(proxy.stat("http.front.downstream_rq_too_large"), 0);
+  EXPECT_EQ(proxy.send(head + "5\r\n\r\nfiver").status, 413);
+  reaches(proxy, "http.front.downstream_rq_too_large", 1);
+}
+
+// An attempt that fails is a connection that has come and gone.
+TEST(Statistics, EachAttemptOfARelay) {
+  TestUpstream app;
+  TestUpstream dead;
+  dead.stop();
+  const auto endpoint = [](const TestUpstream& to) {
+    return "      - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: " +
+           std::to_string(to.port()) + "}}}\n";
+  };
+  Proxy proxy = weir()
+                    .upstream(app)
+                    .with("chain", "filter_chain_match: {source_ports: [1]}")
+                    .with("chains",
+                          "- filters:\n"
+                          "  - name: tcp\n"
+                          "    typed_config: {\"@type\": type.googleapis.com/envoy.extensions."
+                          "filters.network.tcp_proxy.v3.TcpProxy,\n"
+                          "      stat_prefix: tcp, cluster: relayed, max_connect_attempts: 2}")
+                    .with("clusters",
+                          "- name: relayed\n"
+                          "  type: STATIC\n"
+                          "  connect_timeout: 1s\n"
+                          "  load_assignment:\n"
+                          "    cluster_name: relayed\n"
+                          "    endpoints:\n"
+                          "    - lb_endpoints:\n" +
+                              endpoint(dead) + endpoint(app))
+                    .start();
+  const std::string cx = "cluster.relayed.upstream_cx_";
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(proxy.get("/").status, 200);
+  // Each second attempt goes to the dead endpoint first, whatever came before.
+  const long failed = proxy.stat(cx + "connect_fail");
+  EXPECT_GE(failed, 1);
+  reaches(proxy, cx + "active", 0);
+  EXPECT_EQ(proxy.stat(cx + "destroy"), proxy.stat(cx + "total"));
+  EXPECT_EQ(proxy.stat(cx + "total"), app.connections() + failed);
+}
+
 // Each name that is asked for counts at the cluster that has it.
 TEST(Statistics, LookUpsOfNames) {
   Proxy proxy = weir()

@@ -104,8 +104,10 @@ class ServerOwner : public ServerConnectionOwner {
     requests.pop_back();
   }
   Draining draining() const override { return drains ? Draining::kDrain : Draining::kNo; }
-  void on_closed(ServerConnection&) override {
+  void on_closed(ServerConnection& connection) override {
     closed = true;
+    cause = connection.end_cause();
+    ended_by_peer = connection.ended_by_peer();
     loop.retire(std::move(server));
   }
   std::string_view date() override { return "Thu, 01 Jan 1970 00:00:00 GMT"; }
@@ -118,6 +120,8 @@ class ServerOwner : public ServerConnectionOwner {
   size_t most_arena = 0;
   bool drains = false;
   bool closed = false;
+  EndCause cause = EndCause::kNone;
+  bool ended_by_peer = false;
 };
 
 class H2ServerFixture : public ::testing::Test {
@@ -179,6 +183,22 @@ class H2ServerFixture : public ::testing::Test {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return now;
+  }
+  // Why the server ended the connection, which its peer closes too.
+  EndCause ended(Peer& peer) {
+    EXPECT_TRUE(peer.closes());
+    peer.socket().close();
+    EXPECT_TRUE(closed());
+    return t_.run([&] { return owner_->cause; });
+  }
+  // Whether the connection is closed before long.
+  bool closed() {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (std::chrono::steady_clock::now() < limit) {
+      if (t_.run([&] { return owner_->closed; })) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
   }
   size_t request_count() {
     return t_.run([&] { return owner_->requests.size(); });
