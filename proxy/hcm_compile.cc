@@ -258,11 +258,11 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
   auto out = std::make_shared<HcmConfig>();
   AppBuild build = app_build;
   build.used_secrets = &out->secrets;
-  out->stat_prefix = stats::clean_name(in.stat_prefix());
+  const std::string stat_prefix = stats::clean_name(in.stat_prefix());
   out->runtime = build.runtime;
   out->overload = build.overload;
-  out->stats = HcmStats(build.stats, out->stat_prefix, build.listener_stat_prefix);
-  const FilterCompiler filters(build, "http." + out->stat_prefix + ".", in.http_filters());
+  out->stats = HcmStats(build.stats, stat_prefix, build.listener_stat_prefix);
+  const FilterCompiler filters(build, "http." + stat_prefix + ".", in.http_filters());
   envoy::extensions::filters::http::router::v3::Router router;
   FilterCompiler::Chain chain;
   filters.compile_list(in.http_filters(), path.field("http_filters"), chain, router);

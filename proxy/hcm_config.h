@@ -75,7 +75,6 @@ struct HcmConfig {
 
   // First, so that it goes last: tells that this is no more. Null: nobody wants to know.
   std::shared_ptr<void> gone;
-  std::string stat_prefix;
   HcmStats stats;
   enum class Codec : uint8_t { kAuto, kHttp1, kHttp2 };
   Codec codec = Codec::kAuto;

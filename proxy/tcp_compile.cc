@@ -11,7 +11,6 @@ std::shared_ptr<const TcpProxyConfig> compile_tcp_proxy(
     const config::FieldPath& path, const AppBuild& build) {
   const size_t errors_before = build.diagnostics.error_count();
   auto out = std::make_shared<TcpProxyConfig>();
-  out->stat_prefix = in.stat_prefix();
   out->cluster = in.cluster();
   for (const auto& entry : in.weighted_clusters().clusters()) {
     out->weighted.push_back({entry.name(), entry.weight()});

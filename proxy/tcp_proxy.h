@@ -24,7 +24,6 @@ struct TcpProxyConfig {
     std::string cluster;
     uint32_t weight = 0;
   };
-  std::string stat_prefix;
   std::string cluster;  // or weighted
   std::vector<Weighted> weighted;
   uint32_t total_weight = 0;
