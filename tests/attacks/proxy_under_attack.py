@@ -11,6 +11,20 @@ import time
 
 
 GOOD_BODY = "x" * 2048
+CORES = sorted(os.sched_getaffinity(0))
+PROXYS_CORES, OTHER_CORES = ({CORES[0]}, set(CORES[1:])) if len(CORES) > 1 else (CORES, CORES)
+
+
+def stand_back():
+    """This thread gets only what nobody else wants of the cores that are not the proxy's: an
+    attacker elsewhere takes no time from the proxy, or from its other clients."""
+    os.sched_setaffinity(0, OTHER_CORES)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def run_as_usual(cores):
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.sched_setaffinity(0, cores)
 
 
 def free_port():
@@ -83,7 +97,8 @@ class Proxy:
         with open(config, "w") as out:
             json.dump(bootstrap(self.port, upstream_port), out)
         self.process = subprocess.Popen(
-            [program, "-c", config, "--concurrency", "1", "--drain-time-s", "1"])
+            [program, "-c", config, "--concurrency", "1", "--drain-time-s", "1"],
+            preexec_fn=lambda: run_as_usual(PROXYS_CORES))
         for _ in range(500):
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -105,7 +120,8 @@ class Proxy:
 
 
 def ask_until_told(port, told, results):
-    """Asks a hundred times a second; puts what was answered and how long each answer took."""
+    """Asks hundreds of times a second; puts how long each answer took, and whether one failed."""
+    run_as_usual(OTHER_CORES)
     took_s, failed = [], 0
     with socket.create_connection(("127.0.0.1", port), 5) as s:
         while not told.is_set() and not failed:
@@ -117,7 +133,7 @@ def ask_until_told(port, told, results):
                 failed += not piece
                 got += piece
             took_s.append(time.monotonic() - begin)
-            time.sleep(0.01)
+            time.sleep(0.002)
     results.put((took_s, failed))
 
 
@@ -136,5 +152,7 @@ class GoodClient:
         self.process.join()
         return self
 
-    def p99_ms(self):
-        return sorted(self.took_s)[int(len(self.took_s) * 0.99)] * 1000
+
+
+def p99_ms(took_s):
+    return sorted(took_s)[int(len(took_s) * 0.99)] * 1000
