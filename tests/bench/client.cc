@@ -16,7 +16,7 @@ namespace {
 constexpr uint64_t kMaxErrors = 1000;
 constexpr uint64_t kMaxReconnects = 100'000;
 // With one request for each connection, so many of them wait for an answer at a time.
-constexpr size_t kBusyAtOnce = 64;
+constexpr int kBusyAtOnce = 64;
 
 std::string one_request(const LoadOptions& options) {
   std::string request = (options.request_bytes > 0 ? "POST " : "GET ") + options.path +
@@ -172,6 +172,7 @@ Load::Load(EventLoop& loop, LoadOptions options)
 }
 
 void Load::open_connections() {
+  if (options_.once) return;  // each when its turn comes
   for (int i = 0; i < options_.connections; ++i)
     idle_.push_back(new ClientConnection(loop_, *this));  // live as long as the program
 }
@@ -180,8 +181,15 @@ void Load::start() {
   const int64_t now = now_ns();
   next_start_ns_ = static_cast<double>(now);
   if (options_.rate > 0) return;
-  const size_t busy = options_.once ? std::min<size_t>(idle_.size(), kBusyAtOnce) : idle_.size();
-  for (size_t i = 0; i < busy; ++i) send_on_idle(now);
+  while (options_.once && opened_ < std::min(options_.connections, kBusyAtOnce)) send_on_new(now);
+  while (!idle_.empty()) send_on_idle(now);
+}
+
+// So that no more connections begin at a time than there are requests under way.
+void Load::send_on_new(int64_t started_ns) {
+  if (opened_ == options_.connections) return;
+  ++opened_;
+  (new ClientConnection(loop_, *this))->send_batch(started_ns);  // lives as long as the program
 }
 
 void Load::send_on_idle(int64_t started_ns) {
@@ -214,7 +222,7 @@ void Load::answered(ClientConnection& connection, int64_t started_ns) {
   if (connection.busy()) return;
   if (options_.connect_each) connection.reopen();
   if (options_.once) {
-    if (!idle_.empty()) send_on_idle(now);
+    send_on_new(now);
   } else if (options_.rate > 0) {
     idle_.push_back(&connection);
   } else {

@@ -52,6 +52,7 @@ class Load {
   void answered(ClientConnection& connection, int64_t started_ns);
   void failed(ClientConnection& connection);
   void send_on_idle(int64_t started_ns);
+  void send_on_new(int64_t started_ns);
   double next_gap_ns();
 
   EventLoop& loop_;
@@ -59,6 +60,7 @@ class Load {
   ClientTls tls_;
   std::string batch_;  // what one write sends: `pipeline` requests
   std::vector<ClientConnection*> idle_;
+  int opened_ = 0;  // with `once`
   uint64_t requests_ = 0;
   uint64_t errors_ = 0;
   uint64_t reconnects_ = 0;
