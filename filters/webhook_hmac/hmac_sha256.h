@@ -7,7 +7,8 @@
 
 namespace weir::webhook {
 
-using Mac = std::array<uint8_t, SHA256_DIGEST_LENGTH>;
+using Digest = std::array<uint8_t, SHA256_DIGEST_LENGTH>;
+using Mac = Digest;
 
 // A secret, hashed once into the two states that every HMAC-SHA256 with it starts from (RFC 2104),
 // so that checking a request neither allocates nor hashes the secret again. Immutable.

@@ -160,15 +160,18 @@ Mac mac_of(const Scheme& scheme, const HmacKey& key, const Claims& claims, std::
   return running.finish();
 }
 
-Verifier::Verifier(const Scheme& scheme, std::span<const HmacKey> keys, const Claims& claims)
+Verifier::Verifier(const Scheme& scheme, std::span<const HmacKey> keys, const Claims& claims,
+                   bool digests)
     : scheme_(scheme), claims_(claims), key_count_(std::min(keys.size(), kMaxSecrets)) {
   for (size_t i = 0; i < key_count_; ++i) running_[i] = HmacSha256(keys[i]);
+  if (digests) SHA256_Init(&content_.emplace());
   while (scheme_.content[body_part_].kind != Kind::kBody) ++body_part_;
   feed(0, body_part_);
 }
 
 void Verifier::body(std::string_view bytes) {
   for (size_t i = 0; i < key_count_; ++i) running_[i].update(bytes);
+  if (content_) SHA256_Update(&*content_, bytes.data(), bytes.size());
 }
 
 // What is signed before and after the body.
@@ -176,7 +179,7 @@ void Verifier::feed(size_t from, size_t to) {
   for (size_t i = from; i < to; ++i) body(text_of(scheme_.content[i], claims_, {}));
 }
 
-int Verifier::finish(Mac& matched) {
+int Verifier::finish() {
   feed(body_part_ + 1, scheme_.content.size());
   int key = -1;
   for (size_t i = 0; i < key_count_; ++i) {
@@ -184,11 +187,15 @@ int Verifier::finish(Mac& matched) {
     int same = 0;
     for (size_t s = 0; s < claims_.signature_count; ++s)
       same |= CRYPTO_memcmp(mac.data(), claims_.signatures[s].data(), mac.size()) == 0 ? 1 : 0;
-    if (same == 0) continue;
-    key = static_cast<int>(i);
-    matched = mac;
+    if (same != 0) key = static_cast<int>(i);
   }
   return key;
+}
+
+Digest Verifier::digest() {
+  Digest digest;
+  SHA256_Final(digest.data(), &*content_);
+  return digest;
 }
 
 }  // namespace weir::webhook

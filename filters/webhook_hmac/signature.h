@@ -1,7 +1,10 @@
 #pragma once
 
+#include <openssl/sha.h>
+
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -40,13 +43,18 @@ Mac mac_of(const Scheme& scheme, const HmacKey& key, const Claims& claims, std::
 // kMaxSecrets) and what the claims point at must outlive it.
 class Verifier {
  public:
-  Verifier(const Scheme& scheme, std::span<const HmacKey> keys, const Claims& claims);
+  // `digests`: whether digest() is wanted, which costs as much as one more key.
+  Verifier(const Scheme& scheme, std::span<const HmacKey> keys, const Claims& claims,
+           bool digests = false);
 
   void body(std::string_view bytes);
 
   // After the whole body. The index of the key that made one of the claimed signatures, or -1.
   // Takes the same time whichever it is, and wherever signatures differ.
-  int finish(Mac& matched);
+  int finish();
+
+  // After finish(), once: SHA-256 of what is signed, the same whoever signed it and how often.
+  Digest digest();
 
  private:
   void feed(size_t from, size_t to);
@@ -56,6 +64,7 @@ class Verifier {
   size_t key_count_;
   size_t body_part_ = 0;
   std::array<HmacSha256, kMaxSecrets> running_;
+  std::optional<SHA256_CTX> content_;  // where its digest is wanted
 };
 
 }  // namespace weir::webhook

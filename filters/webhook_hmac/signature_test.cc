@@ -45,8 +45,7 @@ Cause judge(const Scheme& scheme, const std::vector<std::string>& secrets, const
   std::vector<HmacKey> keys(secrets.begin(), secrets.end());
   Verifier verifier(scheme, keys, claims);
   for (size_t at = 0; at < body.size(); at += piece) verifier.body(body.substr(at, piece));
-  Mac mac;
-  return verifier.finish(mac) >= 0 ? Cause::kNone : Cause::kMismatch;
+  return verifier.finish() >= 0 ? Cause::kNone : Cause::kMismatch;
 }
 
 TEST(HmacSha256, AgreesWithTheLibraryForEveryKeyLength) {
@@ -116,6 +115,23 @@ TEST(Signature, AcceptsAnyOfSeveralSignaturesAndSecrets) {
   EXPECT_EQ(with("v1=" + now), Cause::kMissingTimestamp);
   EXPECT_EQ(with("t=,v1=" + now), Cause::kMalformedTimestamp);
   EXPECT_EQ(with("t=12,t=13,v1=" + now), Cause::kMalformedSignature);
+}
+
+TEST(Signature, DigestsWhatIsSignedWhoeverSignedIt) {
+  const Scheme scheme = *preset("slack");
+  const std::string text = "v0:12:body";
+  Digest expected;
+  SHA256(reinterpret_cast<const uint8_t*>(text.data()), text.size(), expected.data());
+  for (const char* secret : {"new secret 0123456", "old secret 0123456"}) {
+    const HmacKey key(secret);
+    Claims claims;
+    claims.timestamp = "12";
+    Verifier verifier(scheme, {&key, 1}, claims, /*digests=*/true);
+    verifier.body("bo");
+    verifier.body("dy");
+    verifier.finish();
+    EXPECT_EQ(verifier.digest(), expected);
+  }
 }
 
 TEST(Signature, RefusesEverySingleBitError) {

@@ -110,8 +110,7 @@ bool report_signature(const CliOptions& options, const Claims& claims, const Com
   for (const CliSecret& secret : options.secrets) keys.emplace_back(secret.key);
   Verifier verifier(scheme, keys, claims);
   verifier.body(options.body);
-  Mac matched;
-  const int key = verifier.finish(matched);
+  const int key = verifier.finish();
   if (key >= 0) {
     io.out << "signature: matches, with --" << options.secrets[static_cast<size_t>(key)].place
            << "\n";

@@ -27,7 +27,7 @@ class WebhookFilter : public http::Filter {
  private:
   Cause check_head(http::FilterContext& context);
   http::Verdict decide(http::FilterContext& context);
-  Cause check_replay(http::FilterContext& context, const Mac& mac);
+  Cause check_replay(http::FilterContext& context);
   http::Verdict refuse(http::FilterContext& context, Cause cause);
 
   const WebhookConfig& config_;

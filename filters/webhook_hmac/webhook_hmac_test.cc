@@ -211,7 +211,7 @@ TEST(WebhookHmac, RemembersEventsAcrossAChangeOfConfiguration) {
   EXPECT_EQ(driver.run(standard("a", now, "x")).details, "webhook_hmac_replayed");
 }
 
-TEST(WebhookHmac, KnowsAnEventWithoutIdByItsSignature) {
+TEST(WebhookHmac, KnowsAnEventWithoutIdByWhatIsSigned) {
   FilterDriver driver(kType);
   ASSERT_TRUE(driver.configure("preset: github\nreplay_protection: {remember: 60s}\n" + kInline));
   EXPECT_EQ(driver.run(github({"one"})).status, 200);
@@ -219,6 +219,36 @@ TEST(WebhookHmac, KnowsAnEventWithoutIdByItsSignature) {
   again.headers.emplace_back("x-github-delivery", "another");
   EXPECT_EQ(driver.run(again).details, "webhook_hmac_replayed");
   EXPECT_EQ(driver.run(github({"two"})).status, 200);
+}
+
+// A sender that rotates signs with both secrets: each signature alone is of the same event.
+TEST(WebhookHmac, RefusesAReplayWithAnyOfSeveralSignatures) {
+  const std::string other = "another secret of some length";
+  const std::string secrets = "secrets: [{data: {inline_string: " + kSecret +
+                              "}}, {data: {inline_string: " + other +
+                              "}}]\nallow_inline_secret_for_test: true\n";
+  FilterDriver driver(kType);
+  ASSERT_TRUE(driver.configure("preset: stripe\n" + secrets)) << driver.errors();
+  const std::string time = std::to_string(driver.now_s());
+  const std::string one = ",v1=" + sign(time + ".x");
+  const std::string two = ",v1=" + sign(time + ".x", Encoding::kHex, other);
+  const auto with = [&](const std::string& signatures) {
+    return driver.run({.headers = {{"stripe-signature", "t=" + time + signatures}}, .body = {"x"}});
+  };
+  EXPECT_EQ(with(one + two).status, 200);
+  for (const std::string& signatures : {one + two, one, two, two + one})
+    EXPECT_EQ(with(signatures).details, "webhook_hmac_replayed") << signatures;
+
+  FilterDriver custom(kType);
+  ASSERT_TRUE(
+      custom.configure("custom: {signature_header: x-sig}\n"
+                       "replay_protection: {remember: 60s}\n" +
+                       secrets))
+      << custom.errors();
+  const FakeRequest first{.headers = {{"x-sig", sign("x")}}, .body = {"x"}};
+  const FakeRequest again{.headers = {{"x-sig", sign("x", Encoding::kHex, other)}}, .body = {"x"}};
+  EXPECT_EQ(custom.run(first).status, 200);
+  EXPECT_EQ(custom.run(again).details, "webhook_hmac_replayed");
 }
 
 TEST(WebhookHmac, CapsTheBody) {

@@ -74,13 +74,13 @@ void check_verdict(const Scheme& scheme, const Claims& claims, std::string_view 
   const size_t cut = body.size() / 3;
   verifier.body(body.substr(0, cut));
   verifier.body(body.substr(cut));
-  Mac matched;
-  const int key = verifier.finish(matched);
+  const int key = verifier.finish();
   bool right = false;
   for (const HmacKey& each : keys)
     right |= one_is(claims, weir::webhook::mac_of(scheme, each, claims, body));
   expect((key >= 0) == right);
-  expect(key < 0 || one_is(claims, matched));
+  expect(key < 0 || one_is(claims, weir::webhook::mac_of(scheme, keys[static_cast<size_t>(key)],
+                                                         claims, body)));
 }
 
 }  // namespace
