@@ -63,7 +63,9 @@ Verdict WebhookFilter::on_request_body(http::FilterContext& context, http::BodyP
   return piece.end ? decide(context) : Verdict::kWait;
 }
 
-Verdict WebhookFilter::on_request_trailers(http::FilterContext& context, http::HeaderMap&) {
+Verdict WebhookFilter::on_request_trailers(http::FilterContext& context,
+                                           http::HeaderMap& trailers) {
+  trailers.remove(kVerifiedHeader);
   return verifier_ ? decide(context) : Verdict::kContinue;
 }
 

@@ -281,8 +281,11 @@ TEST(WebhookHmac, TellsTheUpstreamAndNobodyElseCan) {
   ASSERT_TRUE(driver.configure("preset: github\nforward_verified_header: true\n" + kInline));
   FakeRequest request = github({"x"});
   request.headers.emplace_back("x-weir-webhook-verified", "stripe");
+  request.trailers = HeaderLines{{"x-weir-webhook-verified", "stripe"}, {"x-checksum", "1"}};
+  const HeaderLines left = {{"x-checksum", "1"}};
   const Outcome out = driver.run(request);
   EXPECT_EQ(value_of(out.request_headers, "x-weir-webhook-verified"), "github");
+  EXPECT_EQ(out.request_trailers, left);
 
   FilterDriver silent(kType);
   ASSERT_TRUE(silent.configure("preset: github\n" + kInline));
@@ -293,6 +296,7 @@ TEST(WebhookHmac, TellsTheUpstreamAndNobodyElseCan) {
   const Outcome passed = open.run(request);
   EXPECT_EQ(passed.status, 200);
   EXPECT_FALSE(value_of(passed.request_headers, "x-weir-webhook-verified"));
+  EXPECT_EQ(passed.request_trailers, left);
 }
 
 TEST(WebhookHmac, TakesTheMostSpecificConfig) {
