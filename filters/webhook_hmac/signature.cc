@@ -38,34 +38,31 @@ bool cut_prefix(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
-// A text that is no signature is passed over: another one may match.
-bool add_signature(Encoding encoding, std::string_view text, Claims& claims) {
-  if (claims.signature_count == kMaxSignatures) return false;
+// A text that is no signature is passed over: another one may match. So are those beyond the most
+// that are looked at.
+void add_signature(Encoding encoding, std::string_view text, Claims& claims) {
+  if (claims.signature_count == kMaxSignatures) return;
   const auto bytes = decode(encoding, text);
-  if (!bytes || bytes->size() != sizeof(Mac)) return true;
+  if (!bytes || bytes->size() != sizeof(Mac)) return;
   std::memcpy(claims.signatures[claims.signature_count++].data(), bytes->data(), bytes->size());
-  return true;
 }
 
-// One item of a signature header; false ends the reading.
+// What stands between a signature's prefix and the signature.
+std::string_view after_prefix(Layout layout) {
+  if (layout == Layout::kVersions) return ",";
+  return layout == Layout::kParameters ? "=" : "";
+}
+
+// One item of a signature header; false when it cannot be meant.
 bool read_item(const Scheme& scheme, std::string_view item, Claims& claims) {
-  switch (scheme.layout) {
-    case Layout::kOne:
-    case Layout::kList:
-      return !cut_prefix(item, scheme.prefix) || add_signature(scheme.encoding, item, claims);
-    case Layout::kVersions:
-      return !cut_prefix(item, scheme.prefix) || !cut_prefix(item, ",") ||
-             add_signature(scheme.encoding, item, claims);
-    case Layout::kParameters:
-      if (cut_prefix(item, "t=")) {
-        const bool first = claims.timestamp.empty();
-        claims.timestamp = item;
-        return first;
-      }
-      return !cut_prefix(item, scheme.prefix) || !cut_prefix(item, "=") ||
-             add_signature(scheme.encoding, item, claims);
+  if (scheme.layout == Layout::kParameters && cut_prefix(item, "t=")) {
+    const bool first = claims.timestamp.data() == nullptr;
+    claims.timestamp = item;
+    return first;
   }
-  return false;
+  if (cut_prefix(item, scheme.prefix) && cut_prefix(item, after_prefix(scheme.layout)))
+    add_signature(scheme.encoding, item, claims);
+  return true;
 }
 
 Cause read_signatures(const Scheme& scheme, const http::HeaderMap& headers, Claims& claims) {

@@ -115,6 +115,7 @@ TEST(Signature, AcceptsAnyOfSeveralSignaturesAndSecrets) {
   EXPECT_EQ(with("v1=" + now), Cause::kMissingTimestamp);
   EXPECT_EQ(with("t=,v1=" + now), Cause::kMalformedTimestamp);
   EXPECT_EQ(with("t=12,t=13,v1=" + now), Cause::kMalformedSignature);
+  EXPECT_EQ(with("t=,t=12,v1=" + now), Cause::kMalformedSignature);
 }
 
 TEST(Signature, DigestsWhatIsSignedWhoeverSignedIt) {
@@ -177,7 +178,9 @@ TEST(Signature, BoundsTheNumberOfSignatures) {
   for (size_t i = 0; i + 1 < kMaxSignatures; ++i) many += wrong;
   EXPECT_EQ(with(many + good), Cause::kNone);
   EXPECT_EQ(with(many + "v1a,abcd v2,x  " + good), Cause::kNone);
-  EXPECT_EQ(with(many + wrong + good), Cause::kMalformedSignature);
+  EXPECT_EQ(with(good + " " + many + wrong + wrong), Cause::kNone);
+  EXPECT_EQ(with(many + wrong + good), Cause::kMismatch);
+  EXPECT_EQ(with(good + std::string(kMaxSignatureHeaderBytes, ' ')), Cause::kMalformedSignature);
 }
 
 // What is signed is joined text: no field may hold a piece of its neighbour.
