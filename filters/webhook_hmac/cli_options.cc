@@ -1,11 +1,13 @@
 #include "filters/webhook_hmac/cli_options.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <sstream>
 
 #include "filters/webhook_hmac/secret.h"
@@ -105,7 +107,24 @@ Result<Encoding> encoding_of(const std::string& text) {
   return usage("--encoding is hex, base64 or base64url, not '" + text + "'");
 }
 
+// What goes into a request as it is: it must not break the headers.
+Result<void> check_headers(const Values& values) {
+  std::set<std::string> names;
+  for (const char* option : {"signature-header", "timestamp-header", "id-header"}) {
+    const std::string name = value_of(values, option);
+    if (name.empty()) continue;
+    if (!http::valid_header_name(name))
+      return usage("--" + std::string(option) + " is not the name of a header");
+    if (!names.insert(http::lower_case(name)).second)
+      return usage("--" + std::string(option) + " names a header that holds something else");
+  }
+  if (!http::valid_header_value(value_of(values, "prefix")))
+    return usage("--prefix has a control character");
+  return {};
+}
+
 Result<Scheme> custom_scheme(const Values& values) {
+  if (const auto fine = check_headers(values); !fine) return fine.error();
   const auto encoding = encoding_of(value_of(values, "encoding", "hex"));
   if (!encoding) return encoding.error();
   const auto content = parse_content(value_of(values, "signed-content", "{body}"));
@@ -160,19 +179,27 @@ Result<std::vector<CliSecret>> secrets_of(const Values& values, SecretForm form)
   return secrets;
 }
 
-Result<std::string> body_of(const Values& values, std::istream& in) {
-  const std::string path = value_of(values, "body-file");
-  std::ostringstream body;
-  if (path.empty()) {
-    body << in.rdbuf();
-    return std::move(body).str();
-  }
+// Fails for what opens but cannot be read, too, such as a folder.
+Result<std::string> read_body_file(const std::string& path) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file.is_open() || (text.empty() && errno != 0))
+  std::string body;
+  std::array<char, 16 * 1024> piece;
+  while (file) {
+    file.read(piece.data(), piece.size());
+    body.append(piece.data(), static_cast<size_t>(file.gcount()));
+  }
+  if (!file.is_open() || file.bad())
     return usage("cannot read --body-file '" + path + "': " + std::strerror(errno));
-  return text;
+  return body;
+}
+
+Result<std::string> body_of(const Values& values, std::istream& in) {
+  const std::string path = value_of(values, "body-file");
+  if (!path.empty()) return read_body_file(path);
+  std::ostringstream body;
+  body << in.rdbuf();
+  return std::move(body).str();
 }
 
 Result<void> read_headers(const Values& values, CliOptions& out) {

@@ -42,6 +42,33 @@ std::string header_value(const Scheme& scheme, std::string_view timestamp,
   return value;
 }
 
+using Lines = std::vector<std::pair<std::string, std::string>>;
+
+Cause read_lines(const Scheme& scheme, const Lines& lines, http::HeaderMap& headers,
+                 Claims& claims) {
+  for (const auto& [name, value] : lines) headers.add(name, value);
+  return read_claims(scheme, headers, claims);
+}
+
+// Why the filter would refuse what was made; "" when it would not.
+std::string unreadable(const Scheme& scheme, const Lines& lines) {
+  Arena arena;
+  http::HeaderMap headers(arena);
+  Claims claims;
+  switch (read_lines(scheme, lines, headers, claims)) {
+    case Cause::kNone:
+      return {};
+    case Cause::kMalformedId:
+      return "--id must be up to " + std::to_string(kMaxIdBytes) +
+             " visible characters, without the text that follows {id} in what is signed";
+    case Cause::kMalformedTimestamp:
+      return "--timestamp has more digits than a time in seconds";
+    default:
+      return "no signature can be read after this --prefix: it may not begin with a space, hold a "
+             "comma or be very long";
+  }
+}
+
 int sign(const CliOptions& options, const CommandIo& io) {
   const Scheme& scheme = options.scheme;
   if (scheme.layout == Layout::kOne && options.secrets.size() > 1) {
@@ -59,10 +86,15 @@ int sign(const CliOptions& options, const CommandIo& io) {
     const Mac mac = mac_of(scheme, HmacKey(secret.key), claims, options.body);
     signatures.push_back(text_of(mac, scheme.encoding));
   }
-  if (!scheme.id_header.empty()) io.out << scheme.id_header << ": " << id << "\n";
-  if (!scheme.timestamp_header.empty())
-    io.out << scheme.timestamp_header << ": " << timestamp << "\n";
-  io.out << scheme.signature_header << ": " << header_value(scheme, timestamp, signatures) << "\n";
+  Lines lines;
+  if (!scheme.id_header.empty()) lines.emplace_back(scheme.id_header, id);
+  if (!scheme.timestamp_header.empty()) lines.emplace_back(scheme.timestamp_header, timestamp);
+  lines.emplace_back(scheme.signature_header, header_value(scheme, timestamp, signatures));
+  if (const std::string problem = unreadable(scheme, lines); !problem.empty()) {
+    io.err << "weir webhook: " << problem << "\n";
+    return kBadUsage;
+  }
+  for (const auto& [name, value] : lines) io.out << name << ": " << value << "\n";
   return kFine;
 }
 
@@ -132,9 +164,8 @@ bool report_signature(const CliOptions& options, const Claims& claims, const Com
 int verify(const CliOptions& options, const CommandIo& io) {
   Arena arena;
   http::HeaderMap headers(arena);
-  for (const auto& [name, value] : options.headers) headers.add(name, value);
   Claims claims;
-  const Cause cause = read_claims(options.scheme, headers, claims);
+  const Cause cause = read_lines(options.scheme, options.headers, headers, claims);
   if (cause != Cause::kNone) {
     io.out << "headers:   REFUSED, " << cause_text(cause).name << "\n"
            << "  remedy: " << head_remedy(options.scheme, cause) << "\n";

@@ -117,6 +117,54 @@ TEST(WebhookCli, SignsCustomSchemes) {
   EXPECT_EQ(run(headers_of(made, verify), "y").status, 1);
 }
 
+// What could not be verified, or would break the headers, is not made.
+TEST(WebhookCli, SignsNothingThatCannotBeRead) {
+  const std::string secret = file("secret", "0123456789abcdef");
+  const Arguments standard = {"--preset", "standard_webhooks", "--secret-form", "raw"};
+  const Arguments custom = {"--signature-header", "X-Sig",     "--id-header", "X-Id",
+                            "--signed-content",   "{id}{body}"};
+  const struct {
+    Arguments scheme;
+    Arguments more;
+    const char* error;
+  } cases[] = {
+      {standard, {"--id", "a.b"}, "--id must be"},
+      {standard, {"--id", "a\nX: y"}, "--id must be"},
+      {standard, {"--id", std::string(257, 'a')}, "--id must be"},
+      {standard, {"--timestamp", "9999999999999"}, "--timestamp has more digits"},
+      {{"--preset", "stripe"}, {"--timestamp", "9999999999999"}, "--timestamp has more digits"},
+      {custom, {"--id", "a\rb"}, "--id must be"},
+      {custom, {"--prefix", "a\nb"}, "--prefix has a control character"},
+      {custom, {"--prefix", "a,b="}, "after this --prefix"},
+      {custom, {"--prefix", " a="}, "after this --prefix"},
+      {custom, {"--prefix", std::string(5000, 'a')}, "after this --prefix"},
+      {custom, {"--signature-header", "x sig"}, "--signature-header is not the name of a header"},
+      {custom, {"--id-header", "x\r\nid"}, "--id-header is not the name of a header"},
+      {custom, {"--id-header", "x-sig"}, "--id-header names a header that holds something else"},
+  };
+  for (const auto& c : cases) {
+    Arguments arguments = {"sign", "--secret-file", secret};
+    arguments.insert(arguments.end(), c.scheme.begin(), c.scheme.end());
+    EXPECT_EQ(run(arguments, "x").status, 0);
+    arguments.insert(arguments.end(), c.more.begin(), c.more.end());
+    const Ran ran = run(arguments, "x");
+    EXPECT_EQ(ran.status, 2) << c.error;
+    EXPECT_NE(ran.err.find(c.error), std::string::npos) << ran.err;
+    EXPECT_EQ(ran.out, "");
+  }
+}
+
+TEST(WebhookCli, ReadsTheBodyFromAFile) {
+  const std::string body(100'000, 'b');
+  const Arguments sign = {"sign", "--preset", "github", "--secret-file",
+                          file("secret", "0123456789abcdef")};
+  Arguments from_file = sign;
+  from_file.insert(from_file.end(), {"--body-file", file("body", body)});
+  EXPECT_EQ(run(from_file).out, run(sign, body).out);
+  from_file.back() = file("empty", "");
+  EXPECT_EQ(run(from_file).out, run(sign, "").out);
+}
+
 TEST(WebhookCli, JudgesTheTimestampToo) {
   const Arguments verify = {"verify", "--preset", "slack", "--secret-file",
                             file("secret", "0123456789abcdef")};
@@ -225,6 +273,11 @@ TEST(WebhookCli, RefusesBadUsage) {
       {{"verify", "--preset", "github", "--secret-file", secret, "--header", "x"}, "Name: value"},
       {{"sign", "--preset", "github", "--secret-file", secret, "--body-file", "/nonexistent"},
        "--body-file"},
+      // Folders open, but cannot be read.
+      {{"sign", "--preset", "github", "--secret-file", secret, "--body-file", "/"},
+       "cannot read --body-file '/': Is a directory"},
+      {{"verify", "--preset", "github", "--secret-file", "/"},
+       "cannot read the secret file '/': Is a directory"},
   };
   for (const auto& c : cases) {
     const Ran ran = run(c.arguments);
