@@ -48,10 +48,13 @@ class StatsFilter : public http::Filter {
   }
   Verdict on_response(FilterContext&, http::ResponseHead& head, bool end) override {
     if (end) status_ = http::grpc_status_of(nullptr, &head.headers);
+    is_grpc_response_ = head.status == 200 &&
+                        http::is_grpc_content_type(head.headers.get(http::Known::kContentType));
     return Verdict::kContinue;
   }
   Verdict on_response_body(FilterContext& context, BodyPiece& piece) override {
-    uncounted_responses_ += responses_.feed(piece.bytes);
+    // The bytes of an error page are no messages.
+    if (is_grpc_response_) uncounted_responses_ += responses_.feed(piece.bytes);
     count_messages(context);
     return Verdict::kContinue;
   }
@@ -75,6 +78,7 @@ class StatsFilter : public http::Filter {
   const MethodCounters* counters_ = nullptr;
   http::GrpcFrameCounter requests_;
   http::GrpcFrameCounter responses_;
+  bool is_grpc_response_ = false;
   uint64_t uncounted_requests_ = 0;
   uint64_t uncounted_responses_ = 0;
   std::optional<uint32_t> status_;

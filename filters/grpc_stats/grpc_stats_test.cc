@@ -87,6 +87,16 @@ TEST_F(GrpcStatsTest, TrailersOnlyAndCallsWithoutAStatus) {
   EXPECT_EQ(counters("cluster.books.grpc."), "0 1 1 2 0");
 }
 
+TEST_F(GrpcStatsTest, PagesAreNoMessages) {
+  configure("{}");
+  const std::string page(300, '\0');  // sixty messages of no bytes, were it gRPC
+  driver_.run(call("/a.B/C", 1),
+              {.status = 503, .headers = {{"content-type", "text/html"}}, .body = page});
+  driver_.run(call("/a.B/C", 1), {.headers = {{"content-type", "text/html"}}, .body = page});
+  driver_.run(call("/a.B/C", 1), {.status = 503, .headers = kGrpc, .body = page});
+  EXPECT_EQ(counters("cluster.books.grpc."), "0 0 0 3 0");
+}
+
 TEST_F(GrpcStatsTest, OtherRequestsAreNotCounted) {
   configure("{}");
   FakeRequest request = call("/a.B/C", 1);

@@ -93,6 +93,9 @@ Verdict WebFilter::on_request_trailers(FilterContext& context, HeaderMap&) {
 
 Verdict WebFilter::on_response(FilterContext& context, http::ResponseHead& head, bool end) {
   if (!active_) return Verdict::kContinue;
+  // Of a response that broke off before its head was sent; this one is in its place.
+  message_.clear();
+  gathers_message_ = false;
   const std::string_view type = head.headers.get(Known::kContentType);
   // A server behind may speak gRPC-Web itself.
   const bool is_grpc = (head.status == 200 && http::is_grpc_content_type(type)) ||

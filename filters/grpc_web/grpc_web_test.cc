@@ -147,6 +147,19 @@ TEST(GrpcWeb, TrailersOfWhatIsNoGrpcAreDropped) {
   EXPECT_TRUE(out.response_ended);
 }
 
+TEST(GrpcWeb, ABrokenPageIsNoPartOfTheAnswerInItsPlace) {
+  const FakeRequest request = {.headers = {{"content-type", "application/grpc-web"}}};
+  const Outcome out = run(request, {.status = 500,
+                                    .headers = {{"content-type", "text/html"}},
+                                    .body = "half a p",
+                                    .breaks_off = true});
+  EXPECT_EQ(out.status, 502);
+  EXPECT_EQ(value_of(out.response_headers, "grpc-status"), "14");
+  EXPECT_EQ(value_of(out.response_headers, "grpc-message"), "broken off");
+  EXPECT_EQ(out.response_body, "");
+  EXPECT_TRUE(out.response_ended);
+}
+
 TEST(GrpcWeb, AServerThatSpeaksGrpcWebIsLeftAlone) {
   const FakeResponse own = {.headers = {{"content-type", "application/grpc-web+proto"}},
                             .body = frame("a")};

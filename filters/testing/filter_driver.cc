@@ -153,11 +153,14 @@ void FilterDriver::feed_request(const FakeRequest& request) {
 
 void FilterDriver::feed_response(const FakeResponse& response) {
   http::ResponseHead& head = now_->response;
+  head.clear();
   head.status = response.status;
   add_lines(response.headers, head.headers);
   const bool has_trailers = response.trailers.has_value();
-  now_->chain.response_head(head, response.body.empty() && !has_trailers);
+  now_->chain.response_head(head, response.body.empty() && !has_trailers && !response.breaks_off);
   feed_response_body(response);
+  if (response.breaks_off && !now_->outcome.response_ended && !now_->outcome.broken_off)
+    return respond({.status = 502, .body = "broken off", .details = "upstream_broke_off"});
   if (!has_trailers || now_->outcome.response_ended) return;
   http::HeaderMap& trailers = now_->trailers;
   add_lines(*response.trailers, trailers);
@@ -168,7 +171,8 @@ void FilterDriver::feed_response(const FakeResponse& response) {
 void FilterDriver::feed_response_body(const FakeResponse& response) {
   const auto feed = [&](const std::string& piece, bool last) {
     if (now_->outcome.response_ended || now_->outcome.broken_off) return;
-    now_->chain.response_body(piece, last && !response.trailers.has_value());
+    const bool end = last && !response.trailers.has_value() && !response.breaks_off;
+    now_->chain.response_body(piece, end);
   };
   if (!response.body.empty()) feed(response.body, response.more_body.empty());
   for (const std::string& piece : response.more_body)

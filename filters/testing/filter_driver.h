@@ -41,6 +41,7 @@ struct FakeResponse {
   std::string body = {};
   std::optional<HeaderLines> trailers = {};
   std::vector<std::string> more_body = {};
+  bool breaks_off = false;  // after that, without an end: the proxy answers 502 if it still can
 };
 
 // What became of it.
