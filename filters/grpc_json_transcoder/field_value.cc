@@ -98,7 +98,7 @@ std::optional<Integer> to_integer(const Scalar& value) {
       if (value.natural > static_cast<uint64_t>(Limits::max())) return {};
       return static_cast<Integer>(value.natural);
     case Kind::kInt:
-      if (!Limits::is_signed || value.integer < static_cast<int64_t>(Limits::min())) return {};
+      if (value.integer < static_cast<int64_t>(Limits::min())) return {};
       return static_cast<Integer>(value.integer);
     case Kind::kDouble:
       return from_double<Integer>(value.number);
@@ -253,9 +253,13 @@ std::string set_duration(Message& message, const Scalar& value) {
   return {};
 }
 
-// "user.displayName,photo" is the paths user.display_name and photo.
+// "user.displayName,photo" is the paths user.display_name and photo. In a URL, where fields may
+// have either name, the paths may too.
 std::string set_field_mask(Message& message, const Scalar& value) {
-  if (!is_text(value)) return expected("field paths with commas between them", value);
+  const bool is_json_name =
+      value.kind == Kind::kUrlText || value.text.find('_') == std::string_view::npos;
+  if (!is_text(value) || !is_json_name)
+    return expected("field paths in lowerCamelCase with commas between them", value);
   const FieldDescriptor* paths = message.GetDescriptor()->FindFieldByNumber(1);
   std::string path;
   const auto add = [&] {

@@ -24,7 +24,7 @@ struct Scalar {
   enum class Kind : uint8_t { kNull, kBool, kInt, kUint, kDouble, kString, kUrlText };
   Kind kind = Kind::kNull;
   bool boolean = false;
-  int64_t integer = 0;    // kInt: negative numbers
+  int64_t integer = 0;    // kInt: negative numbers, and -0
   uint64_t natural = 0;   // kUint
   double number = 0;      // kDouble
   std::string_view text;  // kString; kUrlText: of any type

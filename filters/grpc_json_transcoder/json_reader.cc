@@ -45,8 +45,9 @@ class SaxBridge : public nlohmann::json_sax<nlohmann::json> {
     // "[json.exception.parse_error.101] parse error at line 1, column 3: syntax error ..."
     std::string_view text = error.what();
     text.remove_prefix(std::min(text.size(), text.find("] ") + 2));
-    if (text.starts_with("parse error")) text.remove_prefix(std::string_view("parse error").size());
-    return to_.fail("not valid JSON" + std::string(text));
+    constexpr std::string_view kWhat = "parse error";
+    if (!text.starts_with(kWhat)) return to_.fail("not valid JSON: " + std::string(text));
+    return to_.fail("not valid JSON" + std::string(text.substr(kWhat.size())));
   }
 
  private:

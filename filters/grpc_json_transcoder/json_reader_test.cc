@@ -72,6 +72,10 @@ TEST(JsonReader, Scalars) {
       {R"({"odd":"x"})", R"(odd: "x")"},
       {R"({"year":0})", "year: 0"},
       {R"({"digit":0})", "digit: 0"},
+      {R"({"letter":null,"digit":1})", "digit: 1"},
+      {R"({"digit":1,"letter":null,"sequel":{"letter":"a"}})",
+       R"(digit: 1 sequel { letter: "a" })"},
+      {R"({"edition":-0,"isbn":-0,"id":-0})", ""},
       {R"({"nothing":null})", ""},
       {R"({"name":null,"pages":null,"author":null,"stock":null,"genre":null})", ""},
       {R"({"name":"\u00e9\ud83d\ude00\n"})", R"(name: "\303\251\360\237\230\200\n")"},
@@ -184,6 +188,15 @@ TEST(JsonReader, ErrorsNameTheField) {
       {R"({"name":"a","name":"b"})", "name: is there twice"},
       {R"({"veryOdd":"a","odd":"b"})", "odd: is there twice"},
       {R"({"stock":{"a":1,"a":2}})", R"(stock["a"]: is there twice)"},
+      {R"({"letter":"a","digit":1})",
+       "digit: another field of the oneof 'shelf_mark' is there already"},
+      {R"({"sequel":{"digit":0,"letter":""}})",
+       "sequel.letter: another field of the oneof 'shelf_mark' is there already"},
+      {R"({"reviewed":"pages,author.first_name"})",
+       "reviewed: expected field paths in lowerCamelCase with commas between them, not "
+       "'pages,author.first_name'"},
+      {R"({"reviewed":7})",
+       "reviewed: expected field paths in lowerCamelCase with commas between them, not 7"},
       {"[]", ": expected a bookstore.Book, not an array"},
       {"7", ": expected an object, not 7"},
   };
@@ -201,6 +214,7 @@ TEST(JsonReader, WhatIsNoJsonSaysWhere) {
       {"{\"name\":\"\xff\"}", "name: not valid JSON at line 1, column 10: "},
       {"{\"name\":\"a\",}", "name: not valid JSON at line 1, column 13: "},
       {"{\"id\":01}", "id: not valid JSON at line 1, column 8: "},
+      {"{\"price\":1e400}", "price: not valid JSON: number overflow parsing '1e400'"},
   };
   for (const Case& c : cases)
     EXPECT_EQ(read(c.json).substr(0, strlen(c.message)), c.message) << c.json;

@@ -88,7 +88,7 @@ bool MessageFiller::take_slot(const Scalar* value, Slot& slot) {
   if (top.kind == Frame::Kind::kList) ++top.index;
   if (top.kind == Frame::Kind::kMessage) {
     slot = {top.message, top.field};
-    return true;
+    return note_oneof(top);
   }
   const FieldDescriptor& element =
       top.kind == Frame::Kind::kList ? *top.field : *top.field->message_type()->map_value();
@@ -134,6 +134,13 @@ bool MessageFiller::on_scalar(const Scalar& value) {
 
 bool MessageFiller::note_seen(Frame& frame, const std::string& name) {
   return frame.seen.insert(name).second || fail("is there twice");
+}
+
+// Of a field that gets a value: null leaves the others of its oneof alone.
+bool MessageFiller::note_oneof(Frame& frame) {
+  const auto* oneof = frame.field->real_containing_oneof();
+  return oneof == nullptr || frame.seen.insert(oneof->name()).second ||
+         fail("another field of the oneof '" + oneof->name() + "' is there already");
 }
 
 bool MessageFiller::on_key(std::string_view key) {

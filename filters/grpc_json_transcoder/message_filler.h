@@ -48,7 +48,8 @@ class MessageFiller : public JsonEvents {
     const google::protobuf::FieldDescriptor* field;  // of kMessage: of the present key
     std::string key;                                 // as written
     int index = -1;                                  // of kList
-    std::set<std::string, std::less<>> seen;         // keys, of kMap; fields' names, of kMessage
+    // Keys, of kMap; names of fields and oneofs, which differ, of kMessage.
+    std::set<std::string, std::less<>> seen;
   };
 
   bool is_null_ignored() const;
@@ -61,6 +62,7 @@ class MessageFiller : public JsonEvents {
   bool push(Frame::Kind kind, google::protobuf::Message& message,
             const google::protobuf::FieldDescriptor* field = nullptr);
   bool note_seen(Frame& frame, const std::string& name);
+  bool note_oneof(Frame& frame);
   bool finish_any();
   std::string path() const;
 

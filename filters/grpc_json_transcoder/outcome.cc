@@ -14,11 +14,12 @@ using http::Known;
 
 constexpr std::string_view kDetailsName = "grpc-status-details-bin";
 
-// `text` when it is UTF-8, which is what messages hold; else what of it is printable.
+// `text` with '?' for each byte that is not UTF-8, which is all that messages hold.
 std::string as_utf8(std::string text) {
-  if (config::utf8_valid_prefix(text) == text.size()) return text;
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  for (size_t at = 0; at < text.size();) {
+    at += config::utf8_valid_prefix(std::string_view(text).substr(at));
+    if (at < text.size()) text[at++] = '?';
+  }
   return text;
 }
 
@@ -41,6 +42,8 @@ Refusal no_method(const http::RequestHead& head) {
 }
 
 Refusal bad_request(Violation violation) {
+  violation.field = as_utf8(std::move(violation.field));
+  violation.description = as_utf8(std::move(violation.description));
   std::string message = violation.field.empty() ? violation.description
                                                 : violation.field + ": " + violation.description;
   return {400, GrpcStatus::kInvalidArgument, std::move(message), std::move(violation)};

@@ -119,6 +119,7 @@ TEST(TranscoderRequest, QueryParameters) {
        "years: 1 years: -2 genres: NOVEL genres: SCIENCE_FICTION"},
       {"since=1970-01-01T00:00:01Z&atMost=5&genre=NOVEL",
        "since { seconds: 1 } genre: NOVEL at_most { value: 5 }"},
+      {"like.reviewed=a.b_c,dE", R"(like { reviewed { paths: "a.b_c" paths: "d_e" } })"},
       {"like.sold_out=true&like.reading_time=1.5s&like.subtitle=x&like.reviewed=a.bC",
        R"(like { reading_time { seconds: 1 nanos: 500000000 } subtitle { value: "x" } )"
        R"(reviewed { paths: "a.b_c" } sold_out: true })"},
@@ -233,6 +234,15 @@ TEST(TranscoderRequest, ErrorsNameTheFieldAndHaveTheRightCode) {
        R"({"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"id",)"
        R"("description":"not valid JSON at line 1, column 7: syntax error while parsing value - )"
        R"(unexpected end of input; expected '[', '{', or a literal"}]}]})"},
+      // A message could not hold the bytes themselves.
+      {{.path = "/shelves", .body = {"{\"theme\":\"\xc3\xa9\xff\"}"}},
+       400,
+       R"({"code":3,"message":"theme: not valid JSON at line 1, column 13: syntax error while )"
+       "parsing value - invalid string: ill-formed UTF-8 byte; last read: '\\\"\xc3\xa9?'"
+       R"(","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[)"
+       R"({"field":"theme","description":"not valid JSON at line 1, column 13: syntax error while )"
+       "parsing value - invalid string: ill-formed UTF-8 byte; last read: '\\\"\xc3\xa9?'"
+       R"("}]}]})"},
       {{.path = "/shelves", .body = {"[]"}},
        400,
        R"({"code":3,"message":"expected a bookstore.Shelf, not an array"})"},
@@ -284,6 +294,12 @@ TEST(TranscoderRequest, Validation) {
        R"({"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[)"
        R"({"field":"like.nope","description":"no field for this query parameter"}]}]})"},
       strict);
+  expect_refused({{.method = "GET", .path = "/search?%ffx=1"},
+                  400,
+                  R"({"code":3,"message":"?x: no field for this query parameter","details":[)"
+                  R"({"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[)"
+                  R"({"field":"?x","description":"no field for this query parameter"}]}]})"},
+                 strict);
   expect_refused(
       {{.path = "/shelves/1/books?book.id=5", .body = {R"({"id":6})"}},
        400,
