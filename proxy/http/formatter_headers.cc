@@ -105,8 +105,42 @@ Result<void> parse_name(std::string_view parameter, Format::Part& part) {
   return {};
 }
 
-// The value as it stands in the path, percent escapes kept.
-FormatValue read_query_parameter(const Format::Part& part, const FormatInput& in, FormatScratch&) {
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// Takes a byte off `text`, or the escape of one (RFC 3986 2.1). Control characters stay escaped:
+// what cannot come in a header cannot come out of a query either. `text` is not empty.
+char next_decoded(std::string_view& text) {
+  size_t used = 1;
+  char c = text[0];
+  if (c == '%' && text.size() > 2 && hex_digit(text[1]) >= 0 && hex_digit(text[2]) >= 0) {
+    const int byte = hex_digit(text[1]) << 4 | hex_digit(text[2]);
+    const bool control = byte < 0x20 || byte == 0x7f;
+    if (!control) c = static_cast<char>(byte);
+    if (!control) used = 3;
+  }
+  text.remove_prefix(used);
+  return c;
+}
+
+bool decodes_to(std::string_view text, std::string_view name) {
+  while (!text.empty() && !name.empty() && next_decoded(text) == name[0]) name.remove_prefix(1);
+  return text.empty() && name.empty();
+}
+
+FormatValue decoded(std::string_view text, FormatScratch& scratch) {
+  if (text.find('%') == std::string_view::npos) return FormatValue::of(text);
+  scratch.long_text.clear();
+  while (!text.empty()) scratch.long_text += next_decoded(text);
+  return FormatValue::of(scratch.long_text);
+}
+
+// As in Envoy, '+' is itself.
+FormatValue read_query_parameter(const Format::Part& part, const FormatInput& in,
+                                 FormatScratch& scratch) {
   if (in.request == nullptr) return FormatValue::missing();
   const std::string_view path = in.request->path;
   const size_t mark = path.find('?');
@@ -116,8 +150,8 @@ FormatValue read_query_parameter(const Format::Part& part, const FormatInput& in
   while (!rest.empty()) {
     const std::string_view pair = rest.substr(0, rest.find('&'));
     const size_t equals = pair.find('=');
-    if (pair.substr(0, equals) == part.text)
-      return FormatValue::of(equals == std::string_view::npos ? "" : pair.substr(equals + 1));
+    if (decodes_to(pair.substr(0, equals), part.text))
+      return decoded(equals == std::string_view::npos ? "" : pair.substr(equals + 1), scratch);
     rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
   }
   return FormatValue::missing();

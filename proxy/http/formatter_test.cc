@@ -123,6 +123,20 @@ TEST_F(FormatterTest, PathAndQuery) {
             "7,,,-");
 }
 
+TEST_F(FormatterTest, QueryParametersAreDecoded) {
+  request_.path = "/?a=x%20%26%2by+z&%62%2E=%C3%a9&c=100%&d=%4&e=%zz&%=p&aa=1&a=2";
+  EXPECT_EQ(text("%QUERY_PARAM(a)%"), "x &+y+z");
+  EXPECT_EQ(text("%QUERY_PARAM(a):3%|%QUERY_PARAM(b.)%|%QUERY_PARAM(b)%"), "x &|\xc3\xa9|-");
+  EXPECT_EQ(text("%QUERY_PARAM(c)%,%QUERY_PARAM(d)%,%QUERY_PARAM(e)%,%QUERY_PARAM(aa)%"),
+            "100%,%4,%zz,1");
+  // No line of a header ends early, whoever writes the query.
+  request_.path = "/?a=1%0d%0AX-Admin:%20yes%00%7f";
+  EXPECT_EQ(text("%QUERY_PARAM(a)%"), "1%0d%0AX-Admin: yes%00%7f");
+  request_.path = arena_.copy("/?a=" + std::string(500, 'v') + "%21&b=%21");
+  EXPECT_EQ(text("%QUERY_PARAM(a)%%QUERY_PARAM(b)%%QUERY_PARAM(c)%"),
+            std::string(500, 'v') + "!!-");
+}
+
 TEST_F(FormatterTest, StreamValues) {
   EXPECT_EQ(text("%PROTOCOL% %RESPONSE_CODE% %BYTES_RECEIVED% %BYTES_SENT%"),
             "HTTP/1.1 503 10 200");
