@@ -50,7 +50,7 @@ Cause read_lines(const Scheme& scheme, const Lines& lines, http::HeaderMap& head
   return read_claims(scheme, headers, claims);
 }
 
-// Why the filter would refuse what was made; "" when it would not.
+// Why the filter could not read what was made; "" when it could.
 std::string unreadable(const Scheme& scheme, const Lines& lines) {
   Arena arena;
   http::HeaderMap headers(arena);
