@@ -31,12 +31,13 @@ void Forward::recycle() {
   new_cookie_ = {};
   tried_count_ = 0;
   deadline_ms_ = try_deadline_ms_ = retry_at_ms_ = INT64_MAX;
-  try_idle_ms_ = started_ms_ = sent_ms_ = activity_ms_ = 0;
+  try_idle_ms_ = started_ms_ = sent_ms_ = complete_ms_ = activity_ms_ = 0;
   policy_ = UpstreamPolicy();
   retries_left_ = retries_done_ = 0;
   high_ = end_seen_ = body_lost_ = keeps_body_ = backing_off_ = response_begun_ = false;
   reused_ = holds_request_slot_ = holds_retry_slot_ = false;
-  pausing_client_ = automatic_retry_used_ = outcome_open_ = false;
+  body_waits_ = upstream_full_ = client_paused_ = false;
+  automatic_retry_used_ = outcome_open_ = false;
 }
 
 // ---- where to ----
@@ -156,7 +157,6 @@ void Forward::attempt() {
   show_host();
   ++request_.info().attempts;
   const int64_t now = request_.worker().loop().now_ms();
-  if (policy_.per_try_timeout_ms > 0) try_deadline_ms_ = now + policy_.per_try_timeout_ms;
   if (retries_done_ > 0) tell_timeout(request_, *action_, policy_, now - started_ms_);
   upstream::Lent lent;
   switch (host_->acquire(*this, high_, lent, wish_of(request_, cluster_->config()))) {
@@ -191,6 +191,9 @@ void Forward::send_request(const upstream::Lent& lent) {
   stream_ = lent.stream;
   reused_ = lent.reused;
   sent_ms_ = activity_ms_ = loop.now_ms();
+  body_waits_ = upstream_full_ = false;
+  if (end_seen_) begin_try_timeout(sent_ms_);
+  if (try_idle_ms_ > 0) request_.arm_timer();
   show_connection(lent);
   if (upstream::HostFeedback* feedback = host_->feedback()) feedback->on_connected();
   if (action_->auto_host_rewrite)
@@ -214,14 +217,21 @@ void Forward::send_request(const upstream::Lent& lent) {
     });
     loop.flush();
     if (stream_ == nullptr) return;
-    if (!keeps_body_) body_.clear();
+    if (!keeps_body_) {
+      body_lost_ = true;
+      body_.clear();
+    }
   }
   if (trailers_ != nullptr) stream_->send_trailers(*trailers_);
   if (end_seen_) info.last_upstream_tx_ns = loop.now_ns();
-  if (pausing_client_) {
-    pausing_client_ = false;
-    request_.pause_client(false);
-  }
+  show_pressure();
+}
+
+// A try has so long for its answer once the whole request has gone out.
+void Forward::begin_try_timeout(int64_t now_ms) {
+  if (policy_.per_try_timeout_ms == 0) return;
+  try_deadline_ms_ = now_ms + policy_.per_try_timeout_ms;
+  request_.arm_timer();
 }
 
 // ---- the request's body ----
@@ -231,7 +241,10 @@ void Forward::send_request(const upstream::Lent& lent) {
 size_t Forward::replay_limit() const {
   constexpr size_t kSmallBytes = 64 * 1024;
   const upstream::ClusterConfig& config = cluster_->config();
-  if (policy_.retry_on != 0) return config.buffer_limit_bytes;
+  const uint64_t of_route = request_.route()->buffer_limit_bytes;
+  if (policy_.retry_on != 0)
+    return of_route > 0 ? std::min<uint64_t>(of_route, config.buffer_limit_bytes)
+                        : config.buffer_limit_bytes;
   if (config.versions == upstream::ClusterConfig::Versions::kHttp1) return 0;
   return std::min<size_t>(kSmallBytes, config.buffer_limit_bytes);
 }
@@ -258,6 +271,7 @@ void Forward::send_body(std::string_view bytes, bool end) {
   if (!shadows_.empty()) shadows_.feed(bytes, end);
   request_.info().upstream_body_bytes_sent += bytes.size();
   if (stream_ != nullptr) {
+    activity_ms_ = request_.worker().loop().now_ms();
     keep_for_replay(bytes);
     if (!keeps_body_ && !bytes.empty()) body_lost_ = true;
     stream_->send_body(bytes, end);
@@ -265,9 +279,9 @@ void Forward::send_body(std::string_view bytes, bool end) {
     return;
   }
   body_.append(bytes);
-  if (body_.size() <= cluster_->config().buffer_limit_bytes || pausing_client_) return;
-  pausing_client_ = true;
-  request_.pause_client(true);
+  if (body_.size() <= cluster_->config().buffer_limit_bytes) return;
+  body_waits_ = true;
+  show_pressure();
 }
 
 void Forward::send_trailers(http::HeaderMap& trailers) {
@@ -280,9 +294,15 @@ void Forward::send_trailers(http::HeaderMap& trailers) {
 }
 
 void Forward::on_upstream_full(bool full) {
-  if (pausing_client_ == full) return;
-  pausing_client_ = full;
-  request_.pause_client(full);
+  upstream_full_ = full;
+  show_pressure();
+}
+
+void Forward::show_pressure() {
+  const bool pause = body_waits_ || upstream_full_;
+  if (client_paused_ == pause) return;
+  client_paused_ = pause;
+  request_.pause_client(pause);
 }
 
 void Forward::pause_upstream(bool pause) {
@@ -360,13 +380,10 @@ void Forward::on_response_head(bool end) {
   // Of one that was held back when it was sent.
   if (stream_ != nullptr) info.upstream_head_bytes_sent += stream_->take_head_bytes_sent();
   note_response(end);
-  if (policy_.retry_on != 0 && wants_retry(policy_.retry_on, request_) &&
-      retry(asked_back_off_ms(request_)))
-    return cluster_->count_retried(status);
+  const bool asks = policy_.retry_on != 0 && wants_retry(policy_, request_);
+  if (asks && retry(asked_back_off_ms(request_))) return cluster_->count_retried(status);
   count_answer(status);
-  const int64_t now_ms = request_.worker().loop().now_ms();
-  cluster_->shard().record(cluster_->stats().rq_time, static_cast<uint64_t>(now_ms - sent_ms_));
-  if (retries_done_ > 0 && status < 500) cluster_->shard().inc(cluster_->stats().rq_retry_success);
+  if (retries_done_ > 0 && !asks) cluster_->shard().inc(cluster_->stats().rq_retry_success);
   response_begun_ = true;
   // There will be no other attempt.
   if (keeps_body_) body_.clear();
@@ -396,6 +413,10 @@ void Forward::on_response_trailers(http::HeaderMap& trailers) {
 
 // The exchange is over on the upstream's side; its connection is already somebody else's.
 void Forward::release_upstream() {
+  if (complete_ms_ != 0)
+    cluster_->shard().record(
+        cluster_->stats().rq_time,
+        static_cast<uint64_t>(request_.worker().loop().now_ms() - complete_ms_));
   request_.info().last_upstream_rx_ns = request_.worker().loop().now_ns();
   stream_ = nullptr;
   deadline_ms_ = try_deadline_ms_ = INT64_MAX;
@@ -435,6 +456,8 @@ int64_t Forward::next_deadline_ms() const {
 }
 
 void Forward::on_request_complete(int64_t now_ms) {
+  complete_ms_ = now_ms;
+  if (stream_ != nullptr && !response_begun_) begin_try_timeout(now_ms);
   if (policy_.timeout_ms > 0 && deadline_ms_ == INT64_MAX)
     deadline_ms_ = now_ms + policy_.timeout_ms;
 }
@@ -442,29 +465,32 @@ void Forward::on_request_complete(int64_t now_ms) {
 void Forward::check_deadlines(int64_t now_ms) {
   if (now_ms >= deadline_ms_) {
     note_late();
+    cluster_->shard().inc(cluster_->stats().rq_timeout);
     return timed_out("response_timeout");
   }
   const bool idle = try_idle_ms_ > 0 && stream_ != nullptr && now_ms >= activity_ms_ + try_idle_ms_;
-  if (now_ms >= try_deadline_ms_ || idle) {
-    if (response_begun_) return timed_out("upstream_per_try_idle_timeout");
-    try_deadline_ms_ = INT64_MAX;
-    note_late();
-    cluster_->shard().inc(cluster_->stats().rq_per_try_timeout);
-    upstream::Pool::cancel_waiting(*this);
-    constexpr uint32_t kWanted =
-        RetryPolicy::k5xx | RetryPolicy::kGatewayError | RetryPolicy::kReset;
-    if ((policy_.retry_on & kWanted) != 0 && retry()) return;
-    return timed_out("upstream_per_try_timeout");
-  }
+  if (now_ms >= try_deadline_ms_ || idle) return try_timed_out(idle);
   if (now_ms >= retry_at_ms_) attempt();
 }
 
+void Forward::try_timed_out(bool idle) {
+  const upstream::ClusterStats& stats = cluster_->stats();
+  const bool sent = stream_ != nullptr;
+  cluster_->shard().inc(idle ? stats.rq_per_try_idle_timeout : stats.rq_per_try_timeout);
+  try_deadline_ms_ = INT64_MAX;
+  if (!response_begun_) {
+    note_late();
+    upstream::Pool::cancel_waiting(*this);
+    if (wants_retry_after(ResetReason::kTimeout, policy_.retry_on, sent) && retry()) return;
+  }
+  timed_out(idle ? "upstream_per_try_idle_timeout" : "upstream_per_try_timeout");
+}
+
 void Forward::timed_out(std::string_view details) {
-  cluster_->shard().inc(cluster_->stats().rq_timeout);
   if (host_ != nullptr) ++host_->counters.rq_timeout;
   LocalReply late;
-  late.status = 504;
-  late.body = "upstream request timeout";
+  late.status = timeout_status(request_);
+  if (late.status == 504) late.body = "upstream request timeout";
   late.details = details;
   late.flags = http::kUpstreamRequestTimeout;
   late.grpc_status = static_cast<int>(http::GrpcStatus::kDeadlineExceeded);

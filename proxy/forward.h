@@ -77,7 +77,10 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   int64_t back_off_ms() const;
   bool may_replay() const;
   void fail(http::ResetReason reason, std::string_view details);
+  void try_timed_out(bool idle);
   void timed_out(std::string_view details);
+  void begin_try_timeout(int64_t now_ms);
+  void show_pressure();
   void note_response(bool end);
   void count_answer(uint16_t status);
   void answer_for_upstream(const http::LocalReply& answer);
@@ -112,7 +115,8 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   int64_t retry_at_ms_ = INT64_MAX;
   int64_t try_idle_ms_ = 0;  // per_try_idle_timeout; 0: none
   int64_t sent_ms_ = 0;
-  int64_t activity_ms_ = 0;  // of the upstream
+  int64_t complete_ms_ = 0;  // the request was; 0: not yet
+  int64_t activity_ms_ = 0;  // of the present attempt
   UpstreamPolicy policy_;
   int64_t started_ms_ = 0;
   size_t replay_limit_ = 0;  // of `body_` once it is sent; 0: it is not kept
@@ -127,7 +131,10 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   bool reused_ : 1 = false;
   bool holds_request_slot_ : 1 = false;
   bool holds_retry_slot_ : 1 = false;
-  bool pausing_client_ : 1 = false;
+  // Why the client is not to send more of the body, and whether it was told.
+  bool body_waits_ : 1 = false;     // much, for a connection
+  bool upstream_full_ : 1 = false;  // its connection
+  bool client_paused_ : 1 = false;
   bool automatic_retry_used_ : 1 = false;
   bool outcome_open_ : 1 = false;  // a gRPC response's trailers will tell whether it succeeded
 };

@@ -19,9 +19,7 @@ void Forward::on_no_connection(ResetReason reason, std::string_view details) {
   info.upstream_failure = request_.arena().copy(details);
   info.pool_ready_ns = request_.worker().loop().now_ns();
   if (reason != ResetReason::kOverflow) note_broken();
-  if (reason != ResetReason::kOverflow && (policy_.retry_on & RetryPolicy::kConnectFailure) != 0 &&
-      retry())
-    return;
+  if (wants_retry_after(reason, policy_.retry_on, /*sent=*/false) && retry()) return;
   fail(reason, details);
   request_.worker().loop().flush();
 }
@@ -34,18 +32,19 @@ void Forward::on_upstream_reset(ResetReason reason, std::string_view details) {
   if (response_begun_) {
     note_broken();
     note_outcome(nullptr);
-    request_.info().flags |= http::kUpstreamConnectionTermination;
+    request_.info().flags |= flag_of(reason);
+    request_.info().details =
+        request_.arena().concat({"upstream_reset_after_response_started{", details, "}"});
     release_host();
     release_slots();
     return request_.on_response_broken(reason);
   }
-  const bool protocol = reason == ResetReason::kProtocolError;
   const bool refused = reason == ResetReason::kRefused;
+  const bool lost = reason == ResetReason::kPeerClosed || reason == ResetReason::kPeerReset;
   // A pooled connection that the upstream closed at the same moment says nothing of the request
   // (RFC 9112 9.3.1), and what was refused was not looked at (RFC 9113 8.7): once, it is sent again
   // by itself.
-  const bool harmless =
-      refused || (reused_ && !protocol && http::is_idempotent(request_.head().method));
+  const bool harmless = refused || (reused_ && lost && http::is_idempotent(request_.head().method));
   if (harmless && !automatic_retry_used_ && may_replay()) {
     automatic_retry_used_ = true;
     release_host();
@@ -53,9 +52,7 @@ void Forward::on_upstream_reset(ResetReason reason, std::string_view details) {
     return attempt();
   }
   note_broken();
-  uint32_t wanted = RetryPolicy::kReset | RetryPolicy::k5xx;
-  if (refused) wanted |= RetryPolicy::kRefusedStream;
-  if (!protocol && (policy_.retry_on & wanted) != 0 && retry()) return;
+  if (wants_retry_after(reason, policy_.retry_on, /*sent=*/true) && retry()) return;
   fail(reason, details);
 }
 

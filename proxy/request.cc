@@ -92,11 +92,13 @@ void Request::on_request_head(bool end) {
   find_route();
   if (!check_upgrade()) return;
   start_filters();
+  in_head_ = true;
   if (chain_.empty()) {
     request_head_passed(end);
   } else {
     chain_.request_head(end);
   }
+  in_head_ = false;
   if (!ended_) arm_timer();
 }
 
@@ -276,6 +278,8 @@ void Request::act(const http::ForwardAction& action, bool end) {
   forwarding_ = true;
   if (head_.expects_continue && !hcm_->proxy_100_continue) send_continue();
   forward_.start(action, end);
+  if (in_head_ || ended_) return;
+  arm_timer();  // a filter let the head go later, and nobody else looks at the deadlines
 }
 
 void Request::act(const http::RedirectAction& action, bool /*end*/) {
@@ -419,7 +423,7 @@ void Request::on_response_broken(ResetReason reason) {
     response_started_ = false;
     LocalReply broken;
     broken.status = 502;
-    broken.details = "upstream_reset_after_response_started";
+    broken.details = info_.details;
     return reply(broken);
   }
   stream_->reset(reason);

@@ -146,6 +146,7 @@ class Request : public http::ServerStreamEvents,
   int64_t last_activity_ms_ = 0;
   uint8_t pauses_ = 0;
   bool request_complete_ : 1 = false;
+  bool in_head_ : 1 = false;           // on_request_head is at work
   bool response_started_ : 1 = false;  // its head was handed to the chain
   bool response_sent_ : 1 = false;     // its head was handed to the codec
   bool replied_ : 1 = false;

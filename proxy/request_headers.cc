@@ -50,27 +50,33 @@ constexpr std::array kHopByHop = {
 constexpr uint64_t kHopByHopBits = std::apply(
     [](auto... names) { return http::known_bits(Known::kConnection, names...); }, kHopByHop);
 
-// Removes what belongs to the client's connection alone (RFC 9110 7.6.1).
+// Takes away what one Connection line names.
+void drop_options(HeaderMap& headers, std::string_view list) {
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    char name[64];
+    const std::string_view token = http::trim(list.substr(0, comma));
+    if (token.size() <= sizeof(name)) {
+      for (size_t i = 0; i < token.size(); ++i)
+        name[i] = token[i] >= 'A' && token[i] <= 'Z' ? static_cast<char>(token[i] + 32) : token[i];
+      const std::string_view lower(name, token.size());
+      if (!is_protected(lower)) headers.remove(lower);
+    }
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+}
+
+// Removes what belongs to the client's connection alone (RFC 9110 7.6.1). Several lines are one
+// list (5.3).
 void drop_hop_by_hop(HeaderMap& headers) {
   if (!headers.may_have(kHopByHopBits)) return;
-  if (const http::Header* line = headers.find(Known::kConnection)) {
-    std::string_view list = line->value;
-    while (!list.empty()) {
-      const size_t comma = list.find(',');
-      char name[64];
-      const std::string_view token = http::trim(list.substr(0, comma));
-      if (token.size() <= sizeof(name)) {
-        for (size_t i = 0; i < token.size(); ++i)
-          name[i] =
-              token[i] >= 'A' && token[i] <= 'Z' ? static_cast<char>(token[i] + 32) : token[i];
-        const std::string_view lower(name, token.size());
-        if (!is_protected(lower)) headers.remove(lower);
-      }
-      if (comma == std::string_view::npos) break;
-      list.remove_prefix(comma + 1);
-    }
-    headers.remove(Known::kConnection);
-  }
+  if (headers.has(Known::kConnection))
+    headers.for_each([&](http::Header& line) {
+      if (line.known != Known::kConnection) return;
+      const std::string_view list = line.value;
+      headers.remove(line);
+      drop_options(headers, list);
+    });
   for (Known known : kHopByHop)
     if (headers.has(known)) headers.remove(known);
 }
@@ -197,7 +203,8 @@ void append_forwarded_for(Request& request, HeaderMap& headers, const net::Addre
               old.empty() ? request.arena().copy(ip) : request.arena().concat({old, ",", ip}));
 }
 
-// Who the client is, and what the headers say of it.
+// Who the client is, and what the headers say of it. True: it is internal, which nobody is who came
+// through other proxies.
 bool note_client(Request& request, RequestHead& head, net::Address& client) {
   const HcmConfig& hcm = request.hcm();
   http::StreamInfo& info = request.info();
@@ -207,21 +214,22 @@ bool note_client(Request& request, RequestHead& head, net::Address& client) {
   const std::string_view scheme = info.tls != nullptr ? "https" : "http";
   const uint32_t hops = hcm.xff_num_trusted_hops;
   bool present = false;
+  const std::string_view came_through = headers.joined("x-forwarded-for", present);
   if (hcm.use_remote_address) {
-    if (hops > 0 && address_in_xff(headers.joined("x-forwarded-for", present), hops - 1, client))
+    if (hops > 0 && address_in_xff(came_through, hops - 1, client))
       info.downstream_remote = &client;
     if (!hcm.skip_xff_append) append_forwarded_for(request, headers, peer);
     if (hcm.append_forwarded_port && (hops == 0 || !headers.has(Known::kForwardedPort)))
       headers.set(Known::kForwardedPort, number(request.arena(), info.downstream_local->port()));
     if (hops == 0 || !headers.has(Known::kForwardedProto))
       headers.set(Known::kForwardedProto, scheme);
-  } else {
-    if (headers.has(Known::kForwardedFor) &&
-        address_in_xff(headers.joined("x-forwarded-for", present), hops, client))
-      info.downstream_remote = &client;
-    if (!headers.has(Known::kForwardedProto)) headers.add(Known::kForwardedProto, scheme);
+    return !present && is_internal(hcm, peer);
   }
-  return is_internal(hcm, *info.downstream_remote);
+  const bool told = present && address_in_xff(came_through, hops, client);
+  if (told) info.downstream_remote = &client;
+  if (!headers.has(Known::kForwardedProto)) headers.add(Known::kForwardedProto, scheme);
+  const bool alone = came_through.find(',') == std::string_view::npos;
+  return told && alone && is_internal(hcm, client);
 }
 
 // As x-forwarded-proto has it by now: what this connection is, or what a proxy in front is trusted
@@ -230,11 +238,32 @@ std::string_view scheme_of(const HeaderMap& headers) {
   return headers.get(Known::kForwardedProto) == "https" ? "https" : "http";
 }
 
-// Headers by which one proxy speaks to another: from outside they are somebody's wishes. A wish for
-// a destination is kept for the clusters that are told to grant it.
-void drop_untrusted(Request& request, HeaderMap& headers) {
+// Wishes of how a request is to be treated.
+constexpr std::string_view kWishes[] = {"x-envoy-expected-rq-timeout-ms",
+                                        "x-envoy-force-trace",
+                                        "x-envoy-hedge-on-per-try-timeout",
+                                        "x-envoy-internal",
+                                        "x-envoy-ip-tags",
+                                        "x-envoy-max-retries",
+                                        "x-envoy-original-url",
+                                        "x-envoy-retriable-header-names",
+                                        "x-envoy-retriable-status-codes",
+                                        "x-envoy-retry-grpc-on",
+                                        "x-envoy-retry-on",
+                                        "x-envoy-upstream-alt-stat-name",
+                                        "x-envoy-upstream-rq-per-try-timeout-ms",
+                                        "x-envoy-upstream-rq-timeout-alt-response",
+                                        "x-envoy-upstream-rq-timeout-ms",
+                                        upstream::kOriginalDstHeader};
+
+// Headers by which one proxy speaks to another: from outside they are somebody's wishes. Behind the
+// edge, what they say of the request's way so far is passed on. A wish for a destination is kept
+// for the clusters that are told to grant it.
+void drop_untrusted(Request& request, HeaderMap& headers, bool edge) {
   headers.for_each([&](http::Header& line) {
     if (!line.name.starts_with("x-envoy-")) return;
+    if (!edge && std::find(std::begin(kWishes), std::end(kWishes), line.name) == std::end(kWishes))
+      return;
     if (line.name == upstream::kOriginalDstHeader) request.wish_for_destination(line.value);
     headers.remove(line);
   });
@@ -279,7 +308,7 @@ bool make_canonical(Request& request, net::Address& client, LocalReply& refusal)
   const bool internal = note_client(request, head, client);
   if (head.scheme.empty()) head.scheme = scheme_of(head.headers);
   const bool edge = hcm.use_remote_address && !internal;
-  if (!internal) drop_untrusted(request, head.headers);
+  if (!internal) drop_untrusted(request, head.headers, edge);
   if (edge && request.info().downstream_remote->is_ip()) {
     char text[net::Address::kMaxTextBytes];
     const size_t n = request.info().downstream_remote->write_ip_text(text);

@@ -50,6 +50,7 @@ void Request::reply(const LocalReply& answer) {
   chain_.stop_request();
   if (response_sent_) {
     info_.flags |= answer.flags;
+    info_.details = answer.details;
     stream_->reset(ResetReason::kLocal);
     return end();
   }

@@ -9,6 +9,7 @@
 #include "proxy/base/hash.h"
 #include "proxy/base/uuid.h"
 #include "proxy/http/grpc.h"
+#include "proxy/http/header_name.h"
 #include "proxy/http/host.h"
 #include "proxy/http/request_match.h"
 #include "proxy/request.h"
@@ -96,6 +97,24 @@ template <class Head>
 bool any_matches(const std::vector<http::HeaderMatch>& matches, const Head& head) {
   return std::any_of(matches.begin(), matches.end(),
                      [&](const http::HeaderMatch& match) { return match.matches(head); });
+}
+
+bool is_listed(uint16_t status, std::string_view list) {
+  char text[8];
+  const size_t size =
+      static_cast<size_t>(std::to_chars(text, text + sizeof(text), status).ptr - text);
+  return !list.empty() && http::list_has_token(list, {text, size});
+}
+
+// Whether the response has one of the headers by name.
+bool any_listed(std::string_view list, const http::ResponseHead& response) {
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    const std::string name = http::lower_case(http::trim(list.substr(0, comma)));
+    if (!name.empty() && response.headers.find(name) != nullptr) return true;
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return false;
 }
 
 // Which retry condition a grpc-status meets; 0: none.
@@ -251,10 +270,27 @@ std::optional<uint64_t> hash_by(Request& request, const HashPolicy& policy,
 namespace {
 
 // What read_policy looks for in a request.
-constexpr uint64_t kPolicyHeaders =
-    http::known_bits(Known::kGrpcTimeout, Known::kEnvoyExpectedRqTimeoutMs,
-                     Known::kEnvoyUpstreamRqTimeoutMs, Known::kEnvoyUpstreamRqPerTryTimeoutMs,
-                     Known::kEnvoyRetryOn, Known::kEnvoyRetryGrpcOn, Known::kEnvoyMaxRetries);
+constexpr uint64_t kPolicyHeaders = http::known_bits(
+    Known::kGrpcTimeout, Known::kEnvoyExpectedRqTimeoutMs, Known::kEnvoyUpstreamRqTimeoutMs,
+    Known::kEnvoyUpstreamRqPerTryTimeoutMs, Known::kEnvoyRetryOn, Known::kEnvoyRetryGrpcOn,
+    Known::kEnvoyMaxRetries, Known::kEnvoyInternal);
+
+// Takes the header off; its value stays where it is.
+std::string_view take_text(http::HeaderMap& headers, std::string_view name) {
+  const http::Header* line = headers.find(name);
+  if (line == nullptr) return {};
+  const std::string_view text = line->value;
+  headers.remove(name);
+  return text;
+}
+
+// What else a trusted client may say of what is to be tried again.
+void read_retriable(http::HeaderMap& headers, UpstreamPolicy& policy) {
+  if ((policy.retry_on & RetryPolicy::kRetriableStatusCodes) != 0)
+    policy.retriable_codes = take_text(headers, "x-envoy-retriable-status-codes");
+  if ((policy.retry_on & RetryPolicy::kRetriableHeaders) != 0)
+    policy.retriable_headers = take_text(headers, "x-envoy-retriable-header-names");
+}
 
 void read_headers(Request& request, UpstreamPolicy& policy) {
   http::HeaderMap& headers = request.head().headers;
@@ -265,6 +301,7 @@ void read_headers(Request& request, UpstreamPolicy& policy) {
   read_retry_header(headers, Known::kEnvoyRetryGrpcOn, kGrpcOnNames, policy);
   if (const auto count = take_number(headers, Known::kEnvoyMaxRetries, kMostRetries))
     policy.num_retries = static_cast<uint32_t>(*count);
+  if (headers.has(Known::kEnvoyInternal)) read_retriable(headers, policy);
 }
 
 }  // namespace
@@ -288,7 +325,8 @@ UpstreamPolicy read_policy(Request& request, const http::ForwardAction& action) 
   return policy;
 }
 
-bool wants_retry(uint32_t retry_on, Request& request) {
+bool wants_retry(const UpstreamPolicy& wishes, Request& request) {
+  const uint32_t retry_on = wishes.retry_on;
   const http::ResponseHead& response = request.response();
   const uint16_t status = response.status;
   const bool ratelimited = response.headers.has(Known::kEnvoyRatelimited);
@@ -300,6 +338,8 @@ bool wants_retry(uint32_t retry_on, Request& request) {
     if (const auto code = http::grpc_status_of(nullptr, &response.headers);
         code && (retry_on & grpc_retry_bit(*code)) != 0)
       return true;
+  if (is_listed(status, wishes.retriable_codes) || any_listed(wishes.retriable_headers, response))
+    return true;
   const RetryPolicy* policy = retry_policy(request);
   if (policy == nullptr) return false;
   if ((retry_on & RetryPolicy::kRetriableHeaders) != 0 &&
@@ -308,6 +348,16 @@ bool wants_retry(uint32_t retry_on, Request& request) {
   if ((retry_on & RetryPolicy::kRetriableStatusCodes) == 0) return false;
   const auto& codes = policy->status_codes;
   return std::find(codes.begin(), codes.end(), status) != codes.end();
+}
+
+bool wants_retry_after(ResetReason reason, uint32_t retry_on, bool sent) {
+  if (reason == ResetReason::kOverflow) return false;
+  constexpr uint32_t kAnyEnd = RetryPolicy::k5xx | RetryPolicy::kGatewayError | RetryPolicy::kReset;
+  uint32_t wanted = sent ? kAnyEnd : kAnyEnd | RetryPolicy::kResetBeforeRequest;
+  if (reason == ResetReason::kRefused) wanted |= RetryPolicy::kRefusedStream;
+  if (reason == ResetReason::kConnectFailure || reason == ResetReason::kConnectTimeout)
+    wanted |= RetryPolicy::kConnectFailure;
+  return (retry_on & wanted) != 0;
 }
 
 std::optional<int64_t> asked_back_off_ms(Request& request) {
@@ -353,45 +403,67 @@ LocalReply drop_reply(const Request& request, upstream::Drop drop) {
   return reply;
 }
 
-LocalReply failure_reply(ResetReason reason, std::string_view details, Arena& arena) {
-  LocalReply reply;
-  reply.status = 503;
-  std::string_view why;
+namespace {
+
+// Envoy's words for why there is no response.
+std::string_view words_of(ResetReason reason) {
   switch (reason) {
     case ResetReason::kOverflow:
-      reply.flags = http::kUpstreamOverflow;
-      reply.headers = {{"x-envoy-overloaded", "true"}};
-      why = "overflow";
-      break;
+      return "overflow";
     case ResetReason::kConnectFailure:
     case ResetReason::kConnectTimeout:
-      reply.flags = http::kUpstreamConnectionFailure;
-      why = "remote connection failure";
-      break;
+      return "remote connection failure";
     case ResetReason::kPeerClosed:
-      reply.flags = http::kUpstreamConnectionTermination;
-      why = "connection termination";
-      break;
     case ResetReason::kPeerReset:
-      reply.flags = http::kUpstreamConnectionTermination;
-      why = "connection termination";
-      break;
+      return "connection termination";
+    case ResetReason::kStreamReset:
+      return "remote reset";
     case ResetReason::kRefused:
-      reply.flags = http::kUpstreamRemoteReset;
-      why = "remote refused stream reset";
-      break;
+      return "remote refused stream reset";
     case ResetReason::kProtocolError:
-      reply.status = 502;
-      reply.flags = http::kUpstreamProtocolError;
-      why = "protocol error";
-      break;
+      return "protocol error";
     default:
-      reply.flags = http::kLocalReset;
-      why = "local reset";
-      break;
+      return "local reset";
   }
-  reply.body = arena.concat(
-      {"upstream connect error or disconnect/reset before headers. reset reason: ", why});
+}
+
+}  // namespace
+
+uint32_t flag_of(ResetReason reason) {
+  switch (reason) {
+    case ResetReason::kOverflow:
+      return http::kUpstreamOverflow;
+    case ResetReason::kConnectFailure:
+    case ResetReason::kConnectTimeout:
+      return http::kUpstreamConnectionFailure;
+    case ResetReason::kPeerClosed:
+    case ResetReason::kPeerReset:
+      return http::kUpstreamConnectionTermination;
+    case ResetReason::kStreamReset:
+    case ResetReason::kRefused:
+      return http::kUpstreamRemoteReset;
+    case ResetReason::kProtocolError:
+      return http::kUpstreamProtocolError;
+    default:
+      return http::kLocalReset;
+  }
+}
+
+uint16_t timeout_status(Request& request) {
+  const http::HeaderMap& headers = request.head().headers;
+  const bool quiet = headers.has(Known::kEnvoyInternal) &&
+                     headers.find("x-envoy-upstream-rq-timeout-alt-response") != nullptr;
+  return quiet ? 204 : 504;
+}
+
+LocalReply failure_reply(ResetReason reason, std::string_view details, Arena& arena) {
+  LocalReply reply;
+  reply.status = reason == ResetReason::kProtocolError ? 502 : 503;
+  reply.flags = flag_of(reason);
+  if (reason == ResetReason::kOverflow) reply.headers = {{"x-envoy-overloaded", "true"}};
+  reply.body =
+      arena.concat({"upstream connect error or disconnect/reset before headers. reset reason: ",
+                    words_of(reason)});
   reply.details = arena.concat({"upstream_reset_before_response_started{", details, "}"});
   return reply;
 }

@@ -26,11 +26,21 @@ struct UpstreamPolicy {
   bool expected_timeout_stays = false;
   uint32_t retry_on = 0;  // RetryPolicy::On bits
   uint32_t num_retries = 0;
+  // x-envoy-retriable-status-codes and -header-names: lists, in the request's arena.
+  std::string_view retriable_codes;
+  std::string_view retriable_headers;
 };
 UpstreamPolicy read_policy(Request& request, const http::ForwardAction& action);
 
 // Whether the response that has just come asks for another attempt.
-bool wants_retry(uint32_t retry_on, Request& request);
+bool wants_retry(const UpstreamPolicy& policy, Request& request);
+
+// Whether an attempt that ended so, before any response, asks for another one. `sent`: some of the
+// request went out.
+bool wants_retry_after(http::ResetReason reason, uint32_t retry_on, bool sent);
+
+// The response flag of an exchange that ended so.
+uint32_t flag_of(http::ResetReason reason);
 
 // How long the response that has just come asks to wait, where the policy listens to that
 // (rate_limited_retry_back_off). With jitter, in milliseconds.
@@ -41,6 +51,10 @@ upstream::Wish wish_of(Request& request, const upstream::ClusterConfig& cluster)
 
 // What the client is told when drop_overloads of the cluster's endpoints drop its request.
 http::LocalReply drop_reply(const Request& request, upstream::Drop drop);
+
+// What the client is told when no response came in time: 504, or 204 where a trusted client asked
+// for that by x-envoy-upstream-rq-timeout-alt-response.
+uint16_t timeout_status(Request& request);
 
 // What the client is told when no response could be had.
 http::LocalReply failure_reply(http::ResetReason reason, std::string_view details, Arena& arena);

@@ -223,7 +223,7 @@ void H2ClientStream::on_closed(uint32_t error_code) {
   // Also what a GOAWAY says was not processed (RFC 9113 8.7).
   if (error_code == NGHTTP2_REFUSED_STREAM)
     return break_off(ResetReason::kRefused, "http2.remote_refuse");
-  if (reset_by_peer_) return break_off(ResetReason::kPeerReset, "http2.remote_reset");
+  if (reset_by_peer_) return break_off(ResetReason::kStreamReset, "http2.remote_reset");
   break_off(ResetReason::kProtocolError, "http2.protocol_error");
 }
 

@@ -176,9 +176,9 @@ TEST_F(H2ClientTest, SoManyRequestsAndNoMore) {
 TEST_F(H2ClientTest, ResetsAndWhatTheyMean) {
   const std::vector<std::pair<uint32_t, ResetReason>> cases = {
       {NGHTTP2_REFUSED_STREAM, ResetReason::kRefused},
-      {NGHTTP2_INTERNAL_ERROR, ResetReason::kPeerReset},
-      {NGHTTP2_CANCEL, ResetReason::kPeerReset},
-      {NGHTTP2_NO_ERROR, ResetReason::kPeerReset},
+      {NGHTTP2_INTERNAL_ERROR, ResetReason::kStreamReset},
+      {NGHTTP2_CANCEL, ResetReason::kStreamReset},
+      {NGHTTP2_NO_ERROR, ResetReason::kStreamReset},
   };
   Peer peer = open();
   for (const auto& [code, reason] : cases) {

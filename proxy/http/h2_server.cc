@@ -203,7 +203,7 @@ void H2ServerStream::break_off(ResetReason reason, std::string_view details) {
 void H2ServerStream::on_closed(uint32_t error_code) {
   if (events_ == nullptr) return;
   if (reset_by_peer_) {
-    break_off(ResetReason::kPeerReset,
+    break_off(ResetReason::kStreamReset,
               error_code == NGHTTP2_REFUSED_STREAM ? "http2.remote_refuse" : "http2.remote_reset");
   } else {
     break_off(ResetReason::kProtocolError, "http2.protocol_error");

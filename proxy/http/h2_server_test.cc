@@ -211,7 +211,7 @@ TEST_F(H2ServerTest, AClientsResetIsTold) {
   EXPECT_TRACE(0, "head POST /");
   peer.send(rst(1, NGHTTP2_CANCEL));
   EXPECT_TRACE(0, "head POST /; reset http2.remote_reset");
-  with(0, [](HeardRequest& heard) { EXPECT_EQ(heard.reason, ResetReason::kPeerReset); });
+  with(0, [](HeardRequest& heard) { EXPECT_EQ(heard.reason, ResetReason::kStreamReset); });
   EXPECT_EQ(counter("rx_reset"), 1u);
 }
 

@@ -15,7 +15,8 @@ namespace weir::http {
 
 enum class ResetReason : uint8_t {
   kPeerClosed,      // the connection ended
-  kPeerReset,       // RST, or a stream reset by the peer
+  kPeerReset,       // the connection ended by a RST
+  kStreamReset,     // by the peer, whose connection goes on
   kConnectFailure,  // no connection could be made
   kConnectTimeout,
   kProtocolError,  // what arrived is not HTTP

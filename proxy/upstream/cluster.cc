@@ -29,6 +29,7 @@ ClusterStats::ClusterStats(stats::Registry& r, const std::string& stat_name)
   rq_pending_failure_eject = counter("upstream_rq_pending_failure_eject");
   rq_timeout = counter("upstream_rq_timeout");
   rq_per_try_timeout = counter("upstream_rq_per_try_timeout");
+  rq_per_try_idle_timeout = counter("upstream_rq_per_try_idle_timeout");
   rq_cancelled = counter("upstream_rq_cancelled");
   rq_rx_reset = counter("upstream_rq_rx_reset");
   rq_tx_reset = counter("upstream_rq_tx_reset");

@@ -21,9 +21,10 @@ struct ClusterStats {
       cx_max_duration_reached, rx_bytes, tx_bytes;
   stats::GaugeId cx_active;
   stats::CounterId rq_total, rq_completed, rq_pending_total, rq_pending_overflow,
-      rq_pending_failure_eject, rq_timeout, rq_per_try_timeout, rq_cancelled, rq_rx_reset,
-      rq_tx_reset, rq_retry, rq_retry_success, rq_retry_overflow, rq_retry_limit_exceeded,
-      rq_retry_backoff_exponential, rq_retry_backoff_ratelimited, rq_drop_overload;
+      rq_pending_failure_eject, rq_timeout, rq_per_try_timeout, rq_per_try_idle_timeout,
+      rq_cancelled, rq_rx_reset, rq_tx_reset, rq_retry, rq_retry_success, rq_retry_overflow,
+      rq_retry_limit_exceeded, rq_retry_backoff_exponential, rq_retry_backoff_ratelimited,
+      rq_drop_overload;
   stats::StatusClasses rq_by_class;
   stats::GaugeId rq_active, rq_pending_active;
   stats::HistogramId rq_time, cx_connect_ms, cx_length_ms;
