@@ -16,7 +16,10 @@ MOST_BYTES = 64 << 20
 MOST_STREAMS = 100
 ROUNDS = 4           # of peace, and of a flood
 ROUND_SECONDS = 0.4
-EXTRA_MS = 1.0       # the judge's own machine may be busy
+EXTRA_MS = 1.0
+# On a machine where the proxy's core is somebody else's for so much of the time, the latter counts.
+BUSY_SHARE = 0.02
+BUSY_EXTRA_MS = 25.0
 
 
 def headers(stream, section, end=True):
@@ -183,24 +186,28 @@ def check_flood(program, attack):
     proxy = Proxy(program, upstream.port)
     try:
         peace, under_attack = Watched(proxy.port), Watched(proxy.port)
-        times = []
+        times, waited_s = [], 0.0
         peace.while_doing(lambda: time.sleep(0.1))
         before = proxy.resident_mib()
         # In turns, so that what else happens on the machine hits all alike.
         for _ in range(ROUNDS):
             peace.while_doing(lambda: time.sleep(0.1))
+            waited_s -= proxy.waited_s()
             under_attack.while_doing(lambda: times.append(under(attack, proxy.port)))
+            waited_s += proxy.waited_s()
             assert all(took is not None for took in times), "the flood was never stopped"
         worst, grown = max(times), proxy.resident_mib() - before
         assert worst <= MOST_SECONDS, f"it took {worst:.2f} s to stop it"
         assert grown <= MOST_MIB, f"{grown:.1f} MiB more"
         assert upstream.most <= MOST_STREAMS + 1, f"{upstream.most} requests at a time"
         assert under_attack.failed == 0, "another client was turned away"
-        assert under_attack.p99_ms() <= 2 * peace.p99_ms() + EXTRA_MS, (
+        busy = waited_s > BUSY_SHARE * ROUNDS * ROUND_SECONDS
+        extra_ms = BUSY_EXTRA_MS if busy else EXTRA_MS
+        assert under_attack.p99_ms() <= 2 * peace.p99_ms() + extra_ms, (
             f"p99 {peace.p99_ms():.2f} ms became {under_attack.p99_ms():.2f} ms")
         assert proxy.alive()
         return (f"{worst * 1000:.0f} ms, {grown:+.1f} MiB, p99 {under_attack.p99_ms():.2f} ms"
-                f" (in peace {peace.p99_ms():.2f})")
+                f" (in peace {peace.p99_ms():.2f}{', on a busy machine' if busy else ''})")
     finally:
         proxy.end()
 

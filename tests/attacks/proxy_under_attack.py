@@ -111,6 +111,15 @@ class Proxy:
         with open(f"/proc/{self.process.pid}/statm") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
+    def waited_s(self):
+        """How long it was ready to run and had no core, because somebody else had it."""
+        tasks = f"/proc/{self.process.pid}/task"
+        waited_ns = 0
+        for task in os.listdir(tasks):
+            with open(f"{tasks}/{task}/schedstat") as schedstat:
+                waited_ns += int(schedstat.read().split()[1])
+        return waited_ns / 1e9
+
     def alive(self):
         return self.process.poll() is None
 
