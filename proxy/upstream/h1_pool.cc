@@ -71,8 +71,10 @@ void H1Pool::on_established(PoolConnection& connection) {
   serve_waiters();
 }
 
+// One whose host answered before it read the request: what still waits to be written would hold up
+// the next request, and nobody would tell that one when to stop.
 void H1Pool::give_back(Member& member) {
-  if (worn_out(member)) return member.client.close();
+  if (member.connection().bytes_waiting() > 0 || worn_out(member)) return member.client.close();
   push_idle(member);
   if (first_waiter_ != nullptr || draining_) serve_waiters();
 }

@@ -200,6 +200,37 @@ TEST_F(WorkerClusterTest, ConnectionsEndAfterTheirLastRequest) {
   EXPECT_EQ(counter("upstream_cx_max_requests"), 1u);
 }
 
+// A request whose body is more than the sockets take.
+class Uploader : public Asker {
+ public:
+  void on_connection(const Lent& given) override {
+    lent = given;
+    http::RequestHead request(arena);
+    request.method_text = "POST";
+    request.method = http::Method::kPost;
+    request.path = "/";
+    request.authority = "a";
+    request.content_length = static_cast<int64_t>(body_.size());
+    lent.stream->send_head(request, false);
+    lent.stream->send_body(body_, true);
+  }
+
+ private:
+  const std::string body_ = std::string(32 << 20, 'u');
+};
+
+TEST_F(WorkerClusterTest, AConnectionThatDidNotTakeTheWholeRequestIsNotUsedAgain) {
+  open({0});
+  askers_.push_back(std::make_unique<Uploader>());
+  Asker& first = *askers_.back();
+  EXPECT_EQ(ask(first), Outcome::kWaiting);
+  RawSocket upstream = listeners_[0].accept();
+  answer(upstream);
+  EXPECT_TRUE(until([&] { return first.done; }));
+  EXPECT_EQ(t_.run([&] { return host(0).connections(); }), 0u);
+  EXPECT_EQ(ask(asker()), Outcome::kWaiting) << "a new connection";
+}
+
 TEST_F(WorkerClusterTest, IdleConnectionsEnd) {
   config_.idle_timeout_ms = 30;
   open({0});
