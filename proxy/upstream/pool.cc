@@ -52,10 +52,7 @@ Pool::Outcome Pool::acquire(ConnectionWaiter& waiter, bool high_priority, Lent& 
     return Outcome::kOverflow;
   }
   // Beyond the limit a waiter has to wait for a connection that is given back.
-  if (wants_connection(waiters_ + 1) && !open_connection(high_priority) && connections_.empty()) {
-    cluster.pending(high_priority).release();
-    return Outcome::kOverflow;
-  }
+  if (wants_connection(waiters_ + 1)) open_connection(high_priority);
   enqueue(waiter, high_priority);
   return Outcome::kWaiting;
 }
@@ -133,13 +130,22 @@ void Pool::fail_waiters(uint32_t most, http::ResetReason reason, std::string_vie
 
 // ---- connections ----
 
+// A pool without any connection always may have one, as in Envoy: where others use up the limit,
+// those who wait here would wait for nothing.
+bool Pool::take_slot(bool high_priority) {
+  WorkerCluster& cluster = host_.cluster();
+  Lease& limit = cluster.connections(high_priority);
+  if (limit.try_acquire()) return true;
+  cluster.shard().inc(cluster.stats().cx_overflow);
+  if (!connections_.empty()) return false;
+  limit.acquire_beyond();
+  return true;
+}
+
 bool Pool::open_connection(bool high_priority) {
   WorkerCluster& cluster = host_.cluster();
   stats::Shard& stats = cluster.shard();
-  if (!cluster.connections(high_priority).try_acquire()) {
-    stats.inc(cluster.stats().cx_overflow);
-    return false;
-  }
+  if (!take_slot(high_priority)) return false;
   PoolConnection& connection = put_in(make_connection());
   connection.counted_ = true;
   connection.high_priority_ = high_priority;
@@ -156,7 +162,9 @@ bool Pool::open_connection(bool high_priority) {
   const int error =
       connection.connect(host_.endpoint().address, from, config.buffer_limit_bytes, new_session());
   if (error != 0) {
-    // The waiter is not in the queue yet: it is told in the same way, a moment later.
+    // The waiter is not in the queue yet: it is told in the same way, a moment later. Until then
+    // the connection stays where it is: it is neither idle nor established, no timer of it runs,
+    // and as long as it has its place in the pool neither that nor the host goes.
     loop_.post([this, &connection, error] { connected(connection, error); });
     return true;
   }
@@ -222,6 +230,10 @@ void Pool::closed(PoolConnection& connection) {
   if (first_waiter_ != nullptr && wants_connection(waiters_)) open_for_waiters();
 }
 
+void Pool::open_for_waiters() {
+  open_connection(first_waiter_->high_priority_);
+}
+
 PoolConnection& Pool::put_in(std::unique_ptr<PoolConnection> connection) {
   connection->slot_ = static_cast<uint32_t>(connections_.size());
   return *connections_.emplace_back(std::move(connection));
@@ -246,11 +258,6 @@ void Pool::inherit(PoolConnection& to, PoolConnection& from) {
   to.counted_ = std::exchange(from.counted_, false);
   to.established_ = true;
   to.connection().count_bytes(to.pool_.host_.cluster().byte_counts());
-}
-
-void Pool::open_for_waiters() {
-  if (!open_connection(first_waiter_->high_priority_) && connections_.empty())
-    fail_waiters(UINT32_MAX, http::ResetReason::kOverflow, "overflow");
 }
 
 bool Pool::worn_out(const PoolConnection& connection) {

@@ -83,8 +83,8 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // A stream at once, or later by the waiter's calls; kOverflow: a limit was reached and the
-  // waiter will not be called.
+  // A stream at once, or later by the waiter's calls; kOverflow: too many wait, and this one will
+  // not be called.
   enum class Outcome : uint8_t { kLent, kWaiting, kOverflow };
   Outcome acquire(ConnectionWaiter& waiter, bool high_priority, Lent& lent);
   void cancel(ConnectionWaiter& waiter);
@@ -120,7 +120,7 @@ class Pool {
   void closed(PoolConnection& connection);
   // A connection stands or has room again.
   void serve_waiters();
-  // One more for those who are left; they fail when there is none and may be none.
+  // One more for those who are left, if the limit allows it.
   void open_for_waiters();
   // Whether it has carried as much, or lived as long, as it may.
   bool worn_out(const PoolConnection& connection);
@@ -146,6 +146,8 @@ class Pool {
   std::vector<std::unique_ptr<PoolConnection>> connections_;
 
  private:
+  bool take_slot(bool high_priority);
+  // False: the limit is reached, and there are connections to wait for.
   bool open_connection(bool high_priority);
   void enqueue(ConnectionWaiter& waiter, bool high_priority);
   void link(ConnectionWaiter& waiter);
