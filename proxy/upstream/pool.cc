@@ -1,5 +1,6 @@
 #include "proxy/upstream/pool.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -151,6 +152,8 @@ bool Pool::open_connection(bool high_priority) {
   connection.high_priority_ = high_priority;
   connection.id_ = cluster.next_connection_id();
   connection.started_ms_ = loop_.now_ms();
+  if (const int64_t most = cluster.config().max_connection_duration_ms; most > 0)
+    connection.old_at_ms_ = connection.started_ms_ + most;
   ++host_.counters.cx_total;
   ++connecting_;
   stats.inc(cluster.stats().cx_total);
@@ -254,6 +257,7 @@ void Pool::inherit(PoolConnection& to, PoolConnection& from) {
   to.id_ = from.id_;
   to.local_ = from.local_;
   to.started_ms_ = from.started_ms_;
+  to.old_at_ms_ = from.old_at_ms_;
   to.high_priority_ = from.high_priority_;
   to.counted_ = std::exchange(from.counted_, false);
   to.established_ = true;
@@ -268,10 +272,15 @@ bool Pool::worn_out(const PoolConnection& connection) {
     cluster.shard().inc(cluster.stats().cx_max_requests);
     return true;
   }
-  const int64_t max_age = config.max_connection_duration_ms;
-  const bool too_old = max_age > 0 && loop_.now_ms() - connection.started_ms_ >= max_age;
-  if (too_old) cluster.shard().inc(cluster.stats().cx_max_duration_reached);
-  return too_old;
+  if (!too_old(connection)) return false;
+  cluster.shard().inc(cluster.stats().cx_max_duration_reached);
+  return true;
+}
+
+void Pool::count_idle_end(const PoolConnection& connection) {
+  WorkerCluster& cluster = host_.cluster();
+  cluster.shard().inc(too_old(connection) ? cluster.stats().cx_max_duration_reached
+                                          : cluster.stats().cx_idle_timeout);
 }
 
 void Pool::fill(PoolConnection& connection, http::ClientStream& stream, http::Protocol protocol,
@@ -283,7 +292,14 @@ void Pool::fill(PoolConnection& connection, http::ClientStream& stream, http::Pr
 
 void Pool::arm_idle(PoolConnection& connection) {
   const int64_t idle = host_.cluster().config().idle_timeout_ms;
-  if (idle > 0) connection.timer_.set(loop_.timers(), loop_.now_ms() + idle);
+  int64_t at = connection.old_at_ms_;
+  if (idle > 0) at = std::min(at, loop_.now_ms() + idle);
+  if (at != INT64_MAX) connection.timer_.set(loop_.timers(), at);
+}
+
+void Pool::arm_age(PoolConnection& connection) {
+  if (connection.old_at_ms_ != INT64_MAX)
+    connection.timer_.set(loop_.timers(), connection.old_at_ms_);
 }
 
 void Pool::drain() {
