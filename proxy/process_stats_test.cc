@@ -73,6 +73,18 @@ TEST_F(ProcessStatsTest, BreakersOpenAndClose) {
   EXPECT_EQ(breaker("default.rq_open"), 0);
 }
 
+TEST_F(ProcessStatsTest, AtRestAllOfALimitRemains) {
+  upstream::Cluster cluster(config(1024), registry_, 1);
+  upstream::Lease lease(cluster.limits[0].requests);
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(lease.try_acquire());
+  stats_.look_at({&cluster});
+  EXPECT_EQ(breaker("default.remaining_rq"), 924);
+  for (int i = 0; i < 100; ++i) lease.release();
+  ASSERT_GT(cluster.limits[0].requests.held(), 0u) << "nothing is kept: this shows nothing";
+  stats_.look_at({&cluster});
+  EXPECT_EQ(breaker("default.remaining_rq"), 1024);
+}
+
 TEST_F(ProcessStatsTest, OtherVersionsBeginAnew) {
   upstream::Cluster cluster(config(0), registry_, 1);
   stats_.look_at({&cluster});

@@ -61,7 +61,7 @@ void H1Server::on_readable() {
       feed(scratch - kept, kept + static_cast<size_t>(read.bytes));
     }
     loop.flush(read.more);
-    if (closed_ || connection_.reading_paused()) return;
+    if (closed_ || connection_.reading_paused() || resume_partial_) return;
     if (!read.more && !awaits_more()) return;
   }
   // Others have their turn; this one is not forgotten.
@@ -85,7 +85,7 @@ bool H1Server::feed_partial() {
   const size_t kept = take_partial(scratch);
   feed(scratch - kept, kept);
   connection_.loop().flush();
-  return !closed_ && !connection_.reading_paused();
+  return !closed_ && !connection_.reading_paused() && !resume_partial_;
 }
 
 // Puts what was kept in front of the scratch, so that a head is always contiguous.
@@ -111,6 +111,7 @@ bool H1Server::awaits_more() const {
 
 void H1Server::feed(char* data, size_t size) {
   feeding_ = true;
+  bool waits = false;
   size_t used = 0;
   while (used < size && !closed_) {
     size_t n = 0;
@@ -118,7 +119,8 @@ void H1Server::feed(char* data, size_t size) {
     const size_t left = size - used;
     switch (rx_) {
       case Rx::kHead:
-        n = feed_head(at, left);
+        waits = lacks_room(used > 0);
+        if (!waits) n = feed_head(at, left);
         break;
       case Rx::kLength:
         n = feed_length({at, left});
@@ -147,7 +149,15 @@ void H1Server::feed(char* data, size_t size) {
   if (closed_ || used == size) return;
   keep_partial({data + used, size - used});
   // A pipeline that runs ahead of its responses is not read any further.
-  if (rx_ == Rx::kComplete) connection_.pause_reading(true);
+  if (rx_ == Rx::kComplete || (waits && full_)) connection_.pause_reading(true);
+  // What was gathered may still find room in the socket, at the end of this call.
+  if (waits && !full_) resume_with_partial();
+}
+
+// Whether the responses that nobody reads are too much for one more. What this call gathered is
+// counted only for a further request of a pipeline: each call may begin one.
+bool H1Server::lacks_room(bool further) const {
+  return full_ || (further && connection_.bytes_waiting() > connection_.limit());
 }
 
 bool H1Server::drop_spilled(std::string_view data) {
@@ -351,6 +361,8 @@ void H1Server::fail_stream(ResetReason reason, std::string_view details) {
 void H1Server::pause_reading(bool pause) {
   if (closed_) return;
   connection_.pause_reading(pause);
+  // What was to be taken up when the pause began.
+  if (!pause && resume_partial_) connection_.request_resume();
 }
 
 // ---- writing ----
@@ -476,9 +488,9 @@ void H1Server::next_request() {
   rx_ = Rx::kHead;
   events_ = nullptr;
   arm_idle();
-  connection_.pause_reading(false);
+  connection_.pause_reading(full_);
   if (drain_wanted_ && partial_ == nullptr && !feeding_) return close_gently();
-  resume_with_partial();
+  if (!full_) resume_with_partial();
 }
 
 void H1Server::close_gently() {
@@ -504,8 +516,16 @@ void H1Server::reset(ResetReason /*reason*/) {
   end_connection();
 }
 
+// Between requests the next one waits for room, because its response would only be kept, too. The
+// client's time to send it does not run meanwhile, but the idle time does.
 void H1Server::on_full(bool full) {
-  if (events_ != nullptr) events_->on_downstream_full(full);
+  full_ = full;
+  if (events_ != nullptr) return events_->on_downstream_full(full);
+  if (rx_ != Rx::kHead || closed_) return;
+  head_deadline_ = false;
+  arm_idle();
+  connection_.pause_reading(full);
+  if (!full) resume_with_partial();
 }
 
 void H1Server::on_write_error(int /*error*/) {
@@ -516,7 +536,7 @@ void H1Server::on_timer(net::Timer& /*timer*/) {
   if (closed_) return;
   if (rx_ == Rx::kLinger) return end_connection();
   if (events_ != nullptr) return;
-  if (partial_ != nullptr) {
+  if (partial_ != nullptr && !full_) {
     if (!head_deadline_) note_cause(why_now());
     partial_ = nullptr;
     refuse(owner_.begin_stream(*this, *this), 408, "request_header_timeout");

@@ -34,7 +34,7 @@ struct H1ServerOptions {
 };
 
 // The client's side of one HTTP/1 connection. Requests of a pipeline are served one after the
-// other. Idle, it holds no buffer. One loop.
+// other, as long as the client reads its responses. Idle, it holds no buffer. One loop.
 class H1Server : public ServerConnection,
                  public ServerStream,
                  private net::Connection::Owner,
@@ -79,6 +79,7 @@ class H1Server : public ServerConnection,
   void keep_partial(std::string_view bytes);
   bool awaits_more() const;
   void feed(char* data, size_t size);
+  bool lacks_room(bool further) const;
   size_t feed_head(char* data, size_t size);
   h1::Parsed parse_head(char* data, size_t size, RequestHead& head, h1::Framing& framing);
   bool hand_over_http2(char* data, size_t size);
@@ -126,6 +127,7 @@ class H1Server : public ServerConnection,
   bool feeding_ : 1 = false;
   bool closed_ : 1 = false;
   bool expects_continue_ : 1 = false;
+  bool full_ : 1 = false;  // more waits for the client than it may; until half of that is left
 };
 
 // An idle connection is this, the kernel's socket and a place in libevent's tables. The allocator's

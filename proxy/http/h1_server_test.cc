@@ -130,6 +130,7 @@ class H1ServerTest : public testing::Test {
       arrival.id = 1;
       arrival.peer = peer;
       arrival.local = &peer_address_;
+      arrival.buffer_limit = buffer_limit_;
       owner_->server->start(std::move(arrival));
     });
     return client;
@@ -151,6 +152,7 @@ class H1ServerTest : public testing::Test {
 
   net::LoopThread t_;
   H1ServerOptions options_;
+  size_t buffer_limit_ = 1 << 20;
   net::Address peer_address_ = net::Address::ip("127.0.0.1", 80).take();
   std::unique_ptr<Owner> owner_;
 };
@@ -168,6 +170,25 @@ void echo_path(Stream& stream, ServerStream& server) {
     if (stream.head.content_length == 0) answer();
   };
   stream.when_end = answer;
+}
+
+// Answers each request at once, and at length.
+constexpr size_t kLongBody = 8192;
+void answer_long(Stream& stream, ServerStream& server) {
+  stream.when_head = [&] {
+    static const std::string body(kLongBody, 'l');
+    ResponseHead response(stream.arena);
+    response.status = 200;
+    response.content_length = kLongBody;
+    server.send_head(response, false);
+    server.send_body(body, true);
+  };
+}
+
+std::string many_requests(int count) {
+  std::string out;
+  for (int i = 0; i < count; ++i) out += "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  return out;
 }
 
 void refuse(Stream& stream, ServerStream& server) {
@@ -220,6 +241,101 @@ TEST_F(H1ServerTest, ThePipelineWaitsForTheResponse) {
     owner_->server->send_head(response, true);
   });
   EXPECT_TRACE(1, "head GET /2; end");
+}
+
+// A client that pipelines and does not read its responses: `buffer_limit_` and what the socket
+// takes bound what is begun for it.
+class UnreadPipelineTest : public H1ServerTest {
+ protected:
+  static constexpr int kRequests = 1000;  // 8 MB of responses
+
+  RawSocket fill() {
+    buffer_limit_ = 32 * 1024;
+    RawSocket client = open(answer_long);
+    client.send(many_requests(kRequests));
+    wait_until_nothing_begins();
+    return client;
+  }
+  size_t begun() {
+    return t_.run([&] { return owner_->streams.size(); });
+  }
+  void wait_until_nothing_begins() {
+    size_t before = 0;
+    do {
+      before = begun();
+      std::this_thread::sleep_for(milliseconds(20));
+    } while (before == 0 || before != begun());
+  }
+  bool closed_in_time() {
+    const auto limit = steady_clock::now() + milliseconds(RawSocket::kPatienceMs);
+    while (steady_clock::now() < limit && !t_.run([&] { return owner_->closed; }))
+      std::this_thread::sleep_for(milliseconds(1));
+    return t_.run([&] { return owner_->closed; });
+  }
+};
+
+TEST_F(UnreadPipelineTest, WaitsForRoomAndGoesOn) {
+  RawSocket client = fill();
+  EXPECT_LT(begun(), 200u);
+  EXPECT_LT(t_.run([&] { return owner_->server->connection().bytes_waiting(); }),
+            buffer_limit_ + 2 * kLongBody);
+  const std::string one = ok(std::string(kLongBody, 'l'));
+  const std::string all = client.receive(one.size() * kRequests);
+  ASSERT_EQ(all.size(), one.size() * kRequests);
+  EXPECT_TRUE(all.ends_with(one));
+  EXPECT_EQ(begun(), static_cast<size_t>(kRequests));
+  client.send(many_requests(1));
+  EXPECT_EQ(client.receive(one.size()), one) << "the connection serves on";
+}
+
+TEST_F(UnreadPipelineTest, EndsWithItsClient) {
+  RawSocket client = fill();
+  client.close();
+  EXPECT_TRUE(closed_in_time());
+  EXPECT_LT(begun(), 200u);
+}
+
+TEST_F(UnreadPipelineTest, EndsByTheIdleTimeAndIsNotTheClientsLateRequest) {
+  options_.idle_timeout_ms = 200;
+  options_.delayed_close_timeout_ms = 20;
+  RawSocket client = fill();
+  EXPECT_TRUE(closed_in_time());
+  t_.run([&] {
+    EXPECT_EQ(owner_->streams.back()->trace, "head GET /; end");
+    EXPECT_LT(owner_->streams.size(), 200u);
+  });
+}
+
+TEST_F(UnreadPipelineTest, IsClosedGentlyByADrain) {
+  RawSocket client = fill();
+  t_.run([&] {
+    owner_->drains = true;
+    owner_->server->drain(0);
+  });
+  EXPECT_NE(client.receive_all().find("connection: close"), std::string::npos);
+  client.close();
+  EXPECT_TRUE(closed_in_time());
+}
+
+// What came with an upgrade request is not lost when the tunnel begins with a pause.
+TEST_F(H1ServerTest, ATunnelsFirstBytesOutliveAPause) {
+  RawSocket client = open();
+  client.send("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\nfirst");
+  EXPECT_TRACE(0, "head CONNECT ");
+  t_.run([&] {
+    ResponseHead response(owner_->streams[0]->arena);
+    response.status = 200;
+    owner_->server->send_head(response, false);
+    owner_->server->pause_reading(true);
+  });
+  t_.run([&] {
+    EXPECT_EQ(owner_->streams[0]->body, "");
+    owner_->server->pause_reading(false);
+  });
+  const auto limit = steady_clock::now() + milliseconds(RawSocket::kPatienceMs);
+  const auto got = [&] { return t_.run([&] { return owner_->streams[0]->body; }); };
+  while (got().empty() && steady_clock::now() < limit) std::this_thread::sleep_for(milliseconds(1));
+  EXPECT_EQ(got(), "first");
 }
 
 // Each byte in a read of its own must not cost memory for each byte.

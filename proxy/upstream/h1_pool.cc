@@ -33,9 +33,8 @@ class H1Pool::Member : public PoolConnection, private http::H1ClientOwner {
     h1_pool_.closed(*this);
   }
   void on_idle() override {
-    if (!idle) return;
-    WorkerCluster& cluster = h1_pool_.host_.cluster();
-    cluster.shard().inc(cluster.stats().cx_idle_timeout);
+    if (!idle) return;  // give_back() looks at its age
+    h1_pool_.count_idle_end(*this);
     client.close();
   }
 
@@ -57,6 +56,10 @@ void H1Pool::count_new() {
 }
 
 bool H1Pool::lend_now(ConnectionWaiter& waiter, Lent& lent) {
+  while (first_idle_ != nullptr && too_old(*first_idle_)) {
+    count_idle_end(*first_idle_);
+    first_idle_->client.close();
+  }
   if (first_idle_ == nullptr) return false;
   Member& member = *first_idle_;
   unlink_idle(member);
@@ -71,8 +74,10 @@ void H1Pool::on_established(PoolConnection& connection) {
   serve_waiters();
 }
 
+// One whose host answered before it read the request: what still waits to be written would hold up
+// the next request, and nobody would tell that one when to stop.
 void H1Pool::give_back(Member& member) {
-  if (worn_out(member)) return member.client.close();
+  if (member.connection().bytes_waiting() > 0 || worn_out(member)) return member.client.close();
   push_idle(member);
   if (first_waiter_ != nullptr || draining_) serve_waiters();
 }

@@ -30,10 +30,11 @@ class H2Pool::Member : public PoolConnection, private http::H2ClientOwner {
   void on_stream_capacity(http::H2Client& /*client*/) override { h2_pool_.has_room(*this); }
   void on_closed(http::H2Client& /*client*/) override { h2_pool_.closed(*this); }
   void on_idle() override {
-    if (!quiet()) return;
-    WorkerCluster& cluster = h2_pool_.host_.cluster();
-    cluster.shard().inc(cluster.stats().cx_idle_timeout);
-    client.close();
+    if (client.draining()) return;
+    const bool old = h2_pool_.too_old(*this);
+    if (!old && !quiet()) return h2_pool_.arm_age(*this);
+    h2_pool_.count_idle_end(*this);
+    old ? client.drain() : client.close();
   }
 
   H2Pool& h2_pool_;
@@ -57,7 +58,8 @@ void H2Pool::count_new() {
 bool H2Pool::lend_now(ConnectionWaiter& waiter, Lent& lent) {
   for (const auto& connection : connections_) {
     auto& member = static_cast<Member&>(*connection);
-    if (!member.ready()) continue;
+    // Its timer is about to drain one that is too old.
+    if (!member.ready() || too_old(member)) continue;
     http::ClientStream* stream = member.client.open_stream(waiter.stream_events());
     if (stream == nullptr) continue;
     fill(member, *stream, http::Protocol::kHttp2, lent);
@@ -74,6 +76,7 @@ void H2Pool::take_over(PoolConnection& connection, H1Pool& from) {
   inherit(member, *old);
   member.client.adopt(old->connection().release(), host_.cluster().config().buffer_limit_bytes);
   loop_.retire(std::move(old));
+  arm_idle(member);
   take_waiters(from);
 }
 

@@ -136,6 +136,45 @@ TEST_F(H2PoolTest, IdleConnectionsEnd) {
   EXPECT_TRUE(until([&] { return host(0).unused(); }));
 }
 
+TEST_F(H2PoolTest, AConnectionThatIsOldTakesNoMoreAndEndsWithWhatItCarries) {
+  config_.max_connection_duration_ms = 60;
+  open({0});
+  Asker& first = asker();
+  Peer peer = accept_with_limit(first, 100);
+  EXPECT_TRUE(
+      until([&] { return registry_.value("cluster.c.upstream_cx_max_duration_reached") == 1; }));
+  Asker& second = asker();
+  EXPECT_EQ(ask(second), Outcome::kWaiting) << "a connection of its own";
+  Peer other = accept();
+  peer.send(response(1, true, "204"));
+  EXPECT_TRUE(until([&] { return first.done; }));
+  EXPECT_TRUE(peer.closes());
+}
+
+TEST_F(H2PoolTest, AnIdleConnectionEndsWhenItIsOld) {
+  config_.max_connection_duration_ms = 60;
+  config_.idle_timeout_ms = 3'600'000;
+  open({0});
+  Asker& first = asker();
+  Peer peer = accept_with_limit(first, 100);
+  peer.send(response(1, true, "204"));
+  EXPECT_TRUE(peer.closes());
+  EXPECT_EQ(counter("upstream_cx_max_duration_reached"), 1u);
+  EXPECT_EQ(counter("upstream_cx_idle_timeout"), 0u);
+}
+
+TEST_F(H2PoolTest, AnOldConnectionIsNotLentBeforeItsTimerComes) {
+  config_.max_connection_duration_ms = 200;
+  open({0});
+  Asker& first = asker();
+  Peer peer = accept_with_limit(first, 100);
+  Asker& second = asker();
+  t_.run([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(220));
+    EXPECT_EQ(second.ask(host(0)), Outcome::kWaiting);
+  });
+}
+
 TEST_F(H2PoolTest, DrainLeavesAConnectionThatIsBeingMadeToThoseWhoWait) {
   open({0});
   Asker& first = asker();

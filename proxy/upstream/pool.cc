@@ -1,5 +1,6 @@
 #include "proxy/upstream/pool.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -52,10 +53,7 @@ Pool::Outcome Pool::acquire(ConnectionWaiter& waiter, bool high_priority, Lent& 
     return Outcome::kOverflow;
   }
   // Beyond the limit a waiter has to wait for a connection that is given back.
-  if (wants_connection(waiters_ + 1) && !open_connection(high_priority) && connections_.empty()) {
-    cluster.pending(high_priority).release();
-    return Outcome::kOverflow;
-  }
+  if (wants_connection(waiters_ + 1)) open_connection(high_priority);
   enqueue(waiter, high_priority);
   return Outcome::kWaiting;
 }
@@ -133,18 +131,29 @@ void Pool::fail_waiters(uint32_t most, http::ResetReason reason, std::string_vie
 
 // ---- connections ----
 
+// A pool without any connection always may have one, as in Envoy: where others use up the limit,
+// those who wait here would wait for nothing.
+bool Pool::take_slot(bool high_priority) {
+  WorkerCluster& cluster = host_.cluster();
+  Lease& limit = cluster.connections(high_priority);
+  if (limit.try_acquire()) return true;
+  cluster.shard().inc(cluster.stats().cx_overflow);
+  if (!connections_.empty()) return false;
+  limit.acquire_beyond();
+  return true;
+}
+
 bool Pool::open_connection(bool high_priority) {
   WorkerCluster& cluster = host_.cluster();
   stats::Shard& stats = cluster.shard();
-  if (!cluster.connections(high_priority).try_acquire()) {
-    stats.inc(cluster.stats().cx_overflow);
-    return false;
-  }
+  if (!take_slot(high_priority)) return false;
   PoolConnection& connection = put_in(make_connection());
   connection.counted_ = true;
   connection.high_priority_ = high_priority;
   connection.id_ = cluster.next_connection_id();
   connection.started_ms_ = loop_.now_ms();
+  if (const int64_t most = cluster.config().max_connection_duration_ms; most > 0)
+    connection.old_at_ms_ = connection.started_ms_ + most;
   ++host_.counters.cx_total;
   ++connecting_;
   stats.inc(cluster.stats().cx_total);
@@ -156,7 +165,9 @@ bool Pool::open_connection(bool high_priority) {
   const int error =
       connection.connect(host_.endpoint().address, from, config.buffer_limit_bytes, new_session());
   if (error != 0) {
-    // The waiter is not in the queue yet: it is told in the same way, a moment later.
+    // The waiter is not in the queue yet: it is told in the same way, a moment later. Until then
+    // the connection stays where it is: it is neither idle nor established, no timer of it runs,
+    // and as long as it has its place in the pool neither that nor the host goes.
     loop_.post([this, &connection, error] { connected(connection, error); });
     return true;
   }
@@ -222,6 +233,10 @@ void Pool::closed(PoolConnection& connection) {
   if (first_waiter_ != nullptr && wants_connection(waiters_)) open_for_waiters();
 }
 
+void Pool::open_for_waiters() {
+  open_connection(first_waiter_->high_priority_);
+}
+
 PoolConnection& Pool::put_in(std::unique_ptr<PoolConnection> connection) {
   connection->slot_ = static_cast<uint32_t>(connections_.size());
   return *connections_.emplace_back(std::move(connection));
@@ -242,15 +257,11 @@ void Pool::inherit(PoolConnection& to, PoolConnection& from) {
   to.id_ = from.id_;
   to.local_ = from.local_;
   to.started_ms_ = from.started_ms_;
+  to.old_at_ms_ = from.old_at_ms_;
   to.high_priority_ = from.high_priority_;
   to.counted_ = std::exchange(from.counted_, false);
   to.established_ = true;
   to.connection().count_bytes(to.pool_.host_.cluster().byte_counts());
-}
-
-void Pool::open_for_waiters() {
-  if (!open_connection(first_waiter_->high_priority_) && connections_.empty())
-    fail_waiters(UINT32_MAX, http::ResetReason::kOverflow, "overflow");
 }
 
 bool Pool::worn_out(const PoolConnection& connection) {
@@ -261,10 +272,15 @@ bool Pool::worn_out(const PoolConnection& connection) {
     cluster.shard().inc(cluster.stats().cx_max_requests);
     return true;
   }
-  const int64_t max_age = config.max_connection_duration_ms;
-  const bool too_old = max_age > 0 && loop_.now_ms() - connection.started_ms_ >= max_age;
-  if (too_old) cluster.shard().inc(cluster.stats().cx_max_duration_reached);
-  return too_old;
+  if (!too_old(connection)) return false;
+  cluster.shard().inc(cluster.stats().cx_max_duration_reached);
+  return true;
+}
+
+void Pool::count_idle_end(const PoolConnection& connection) {
+  WorkerCluster& cluster = host_.cluster();
+  cluster.shard().inc(too_old(connection) ? cluster.stats().cx_max_duration_reached
+                                          : cluster.stats().cx_idle_timeout);
 }
 
 void Pool::fill(PoolConnection& connection, http::ClientStream& stream, http::Protocol protocol,
@@ -276,7 +292,14 @@ void Pool::fill(PoolConnection& connection, http::ClientStream& stream, http::Pr
 
 void Pool::arm_idle(PoolConnection& connection) {
   const int64_t idle = host_.cluster().config().idle_timeout_ms;
-  if (idle > 0) connection.timer_.set(loop_.timers(), loop_.now_ms() + idle);
+  int64_t at = connection.old_at_ms_;
+  if (idle > 0) at = std::min(at, loop_.now_ms() + idle);
+  if (at != INT64_MAX) connection.timer_.set(loop_.timers(), at);
+}
+
+void Pool::arm_age(PoolConnection& connection) {
+  if (connection.old_at_ms_ != INT64_MAX)
+    connection.timer_.set(loop_.timers(), connection.old_at_ms_);
 }
 
 void Pool::drain() {

@@ -60,7 +60,7 @@ class PoolConnection : protected net::Timer::Owner {
  protected:
   friend class Pool;
   void on_timer(net::Timer& timer) override;
-  // The idle time is over.
+  // The idle time is over, or the connection has lived as long as it may.
   virtual void on_idle() = 0;
 
   Pool& pool_;
@@ -69,6 +69,7 @@ class PoolConnection : protected net::Timer::Owner {
   uint64_t id_ = 0;
   uint64_t uses_ = 0;
   int64_t started_ms_ = 0;
+  int64_t old_at_ms_ = INT64_MAX;  // when it has lived as long as it may
   uint32_t slot_ = 0;
   bool high_priority_ = false;
   bool established_ = false;
@@ -83,8 +84,8 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // A stream at once, or later by the waiter's calls; kOverflow: a limit was reached and the
-  // waiter will not be called.
+  // A stream at once, or later by the waiter's calls; kOverflow: too many wait, and this one will
+  // not be called.
   enum class Outcome : uint8_t { kLent, kWaiting, kOverflow };
   Outcome acquire(ConnectionWaiter& waiter, bool high_priority, Lent& lent);
   void cancel(ConnectionWaiter& waiter);
@@ -120,13 +121,20 @@ class Pool {
   void closed(PoolConnection& connection);
   // A connection stands or has room again.
   void serve_waiters();
-  // One more for those who are left; they fail when there is none and may be none.
+  // One more for those who are left, if the limit allows it.
   void open_for_waiters();
-  // Whether it has carried as much, or lived as long, as it may.
+  // Whether it has carried as much, or lived as long, as it may: then that is counted.
   bool worn_out(const PoolConnection& connection);
+  bool too_old(const PoolConnection& connection) const {
+    return connection.old_at_ms_ != INT64_MAX && loop_.now_ms() >= connection.old_at_ms_;
+  }
+  // Why on_idle() came.
+  void count_idle_end(const PoolConnection& connection);
   void fill(PoolConnection& connection, http::ClientStream& stream, http::Protocol protocol,
             Lent& lent);
+  // For one that carries nothing, and for one that goes on carrying something.
   void arm_idle(PoolConnection& connection);
+  void arm_age(PoolConnection& connection);
   // Out of the list and into it, as when a connection goes from one pool to another.
   std::unique_ptr<PoolConnection> take_out(PoolConnection& connection);
   static std::unique_ptr<PoolConnection> take_from(Pool& other, PoolConnection& connection) {
@@ -146,6 +154,8 @@ class Pool {
   std::vector<std::unique_ptr<PoolConnection>> connections_;
 
  private:
+  bool take_slot(bool high_priority);
+  // False: the limit is reached, and there are connections to wait for.
   bool open_connection(bool high_priority);
   void enqueue(ConnectionWaiter& waiter, bool high_priority);
   void link(ConnectionWaiter& waiter);

@@ -91,17 +91,49 @@ TEST_F(WorkerClusterTest, AWaiterGetsTheSlotOfAConnectionThatEnds) {
   EXPECT_FALSE(second.lent.reused);
 }
 
-TEST_F(WorkerClusterTest, AnotherHostsConnectionsCount) {
+TEST_F(WorkerClusterTest, AHostMayHaveOneConnectionWhateverOthersHave) {
   config_.thresholds[0].max_connections = 1;
   open({0, 1});
   Asker& first = asker();
   Asker& second = asker();
+  Asker& third = asker();
   t_.run([&] {
     EXPECT_EQ(first.ask(host(0)), Outcome::kWaiting);
-    EXPECT_EQ(second.ask(host(1)), Outcome::kOverflow) << "nothing there that it could wait for";
-    EXPECT_FALSE(second.waiting());
-    EXPECT_EQ(cluster_->pending(false).in_use(), 1u);
+    EXPECT_EQ(second.ask(host(1)), Outcome::kWaiting);
+    EXPECT_EQ(third.ask(host(1)), Outcome::kWaiting);
+    EXPECT_EQ(host(1).connections(), 1u) << "one, and no more";
+    EXPECT_EQ(cluster_->connections(false).in_use(), 2u);
   });
+  RawSocket one = listeners_[0].accept();
+  RawSocket other = listeners_[1].accept();
+  answer(other);
+  EXPECT_TRUE(until([&] { return second.done && third.lent.stream != nullptr; }));
+  EXPECT_EQ(counter("upstream_cx_overflow"), 2u);
+  // The slot beyond the limit is given back as well, and is nobody else's.
+  answer(other, "Connection: close\r\n");
+  EXPECT_TRUE(until([&] { return host(1).connections() == 0; }));
+  t_.run([&] {
+    EXPECT_EQ(cluster_->connections(false).in_use(), 1u);
+    EXPECT_FALSE(cluster_->connections(false).try_acquire());
+  });
+}
+
+TEST_F(WorkerClusterTest, AHostWhoseLastConnectionEndsMayHaveAnother) {
+  config_.thresholds[0].max_connections = 1;
+  open({0, 1});
+  Asker& elsewhere = asker();
+  Asker& first = asker();
+  Asker& second = asker();
+  t_.run([&] {
+    for (Asker* one : {&first, &second}) one->ask(host(1));
+    elsewhere.ask(host(0));
+  });
+  RawSocket upstream = listeners_[1].accept();
+  answer(upstream, "Connection: close\r\n");
+  RawSocket another = listeners_[1].accept();
+  answer(another);
+  EXPECT_TRUE(until([&] { return second.done; }));
+  EXPECT_EQ(second.failure, "");
 }
 
 TEST_F(WorkerClusterTest, PendingOverflow) {
@@ -198,6 +230,37 @@ TEST_F(WorkerClusterTest, ConnectionsEndAfterTheirLastRequest) {
   answer(upstream);
   EXPECT_EQ(upstream.receive_some(), "") << "closed";
   EXPECT_EQ(counter("upstream_cx_max_requests"), 1u);
+}
+
+// A request whose body is more than the sockets take.
+class Uploader : public Asker {
+ public:
+  void on_connection(const Lent& given) override {
+    lent = given;
+    http::RequestHead request(arena);
+    request.method_text = "POST";
+    request.method = http::Method::kPost;
+    request.path = "/";
+    request.authority = "a";
+    request.content_length = static_cast<int64_t>(body_.size());
+    lent.stream->send_head(request, false);
+    lent.stream->send_body(body_, true);
+  }
+
+ private:
+  const std::string body_ = std::string(32 << 20, 'u');
+};
+
+TEST_F(WorkerClusterTest, AConnectionThatDidNotTakeTheWholeRequestIsNotUsedAgain) {
+  open({0});
+  askers_.push_back(std::make_unique<Uploader>());
+  Asker& first = *askers_.back();
+  EXPECT_EQ(ask(first), Outcome::kWaiting);
+  RawSocket upstream = listeners_[0].accept();
+  answer(upstream);
+  EXPECT_TRUE(until([&] { return first.done; }));
+  EXPECT_EQ(t_.run([&] { return host(0).connections(); }), 0u);
+  EXPECT_EQ(ask(asker()), Outcome::kWaiting) << "a new connection";
 }
 
 TEST_F(WorkerClusterTest, IdleConnectionsEnd) {

@@ -1,5 +1,6 @@
 // Peers that read or write slowly cost their buffers and no more, and nobody else notices.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <fstream>
 
@@ -56,6 +57,27 @@ TEST(SlowReaders, CostAtMostTheirBuffers) {
   ASSERT_TRUE(eventually([&] { return app.requests() == kClients + 1; }));
   wait_until_nothing_moves(app);
   EXPECT_LT((proxy.memory_kib() - before) / kClients, 110);
+  EXPECT_EQ(proxy.get("/").status, 200);
+}
+
+// Responses that were whole before anything was full are kept, too.
+TEST(SlowReaders, OfAPipelineCostAtMostTheirBuffer) {
+  Proxy proxy = weir().with("listener", kLimit).direct("/", 200, std::string(4000, 'x')).start();
+  ASSERT_EQ(proxy.get("/").status, 200);
+  const long before = proxy.memory_kib();
+  const Fd client = connect_to_loopback(proxy.port());
+  std::string requests;
+  for (size_t i = 0; i < (kernel_buffer_bytes() + (64 << 20)) / 4000; ++i)
+    requests += "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  std::string_view left = requests;
+  const auto send_some = [&] {
+    const ssize_t sent = ::send(client.get(), left.data(), left.size(), MSG_NOSIGNAL);
+    if (sent > 0) left.remove_prefix(static_cast<size_t>(sent));
+    return left.empty();
+  };
+  eventually(send_some, 1s);
+  std::this_thread::sleep_for(200ms);
+  EXPECT_LT(proxy.memory_kib() - before, 4096);
   EXPECT_EQ(proxy.get("/").status, 200);
 }
 
