@@ -522,8 +522,8 @@ void H1Server::on_full(bool full) {
   full_ = full;
   if (events_ != nullptr) return events_->on_downstream_full(full);
   if (rx_ != Rx::kHead || closed_) return;
+  if (head_deadline_) arm_idle();
   head_deadline_ = false;
-  arm_idle();
   connection_.pause_reading(full);
   if (!full) resume_with_partial();
 }

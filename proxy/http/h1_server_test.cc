@@ -317,6 +317,21 @@ TEST_F(UnreadPipelineTest, IsClosedGentlyByADrain) {
   EXPECT_TRUE(closed_in_time());
 }
 
+TEST_F(UnreadPipelineTest, HasTheGraceOfADrainAndNoMore) {
+  buffer_limit_ = 32 * 1024;
+  RawSocket client = open(answer_long);
+  const auto waiting = [&] {
+    return t_.run([&] { return owner_->server->connection().bytes_waiting(); });
+  };
+  for (size_t sent = 1; waiting() <= buffer_limit_; ++sent) {
+    client.send(many_requests(1));
+    while (begun() < sent) std::this_thread::sleep_for(milliseconds(1));
+  }
+  t_.run([&] { owner_->server->drain(100); });
+  client.receive_all();
+  EXPECT_TRUE(closed_in_time());
+}
+
 // What came with an upgrade request is not lost when the tunnel begins with a pause.
 TEST_F(H1ServerTest, ATunnelsFirstBytesOutliveAPause) {
   RawSocket client = open();
