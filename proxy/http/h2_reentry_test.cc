@@ -29,6 +29,17 @@ class H2ReentryTest : public H2ClientFixture {
       }
     });
   }
+  // On the loop's thread.
+  Exchange& start_upgrade_here() {
+    auto made = std::make_unique<Exchange>();
+    Exchange& one = *made;
+    exchanges_.push_back(std::move(made));
+    RequestHead& head = one.prepare("GET", "/chat");
+    head.upgrade = "websocket";
+    one.stream = owner_->client->open_stream(one);
+    one.stream->send_head(head, false);
+    return one;
+  }
 };
 
 TEST_F(H2ReentryTest, OthersBeginWhileStreamsAreGivenUp) {
@@ -70,6 +81,46 @@ TEST_F(H2ReentryTest, TheConnectionEndsWhileStreamsAreGivenUp) {
   EXPECT_EQ(given_up, 1);
   EXPECT_EQ(broken, kStuck - 1);
   EXPECT_EQ(counter("tx_flush_timeout"), 1u);
+}
+
+// More of them than the connection keeps to be used again.
+TEST_F(H2ReentryTest, AStreamThatIsFullGivesUpAllOthers) {
+  constexpr int kMany = 150;
+  options_.max_concurrent_streams = 2 * kMany;
+  Peer peer = open(setting(3, 2 * kMany));
+  t_.run([&] {
+    const std::string much(200'000, 'x');
+    Exchange& first = exchange(start_here("PUT", "/", false));
+    Exchange& second = start_upgrade_here();
+    for (int i = 0; i < kMany; ++i) start_upgrade_here();
+    first.when_full = [&] {
+      for (size_t i = exchanges_.size() - 1; i > 0; --i)
+        exchanges_[i]->stream->reset(ResetReason::kLocal);
+    };
+    first.stream->send_body(much, false);
+    second.stream->send_body(much, false);
+    t_.loop().flush();
+  });
+  EXPECT_HEARD(0, "full");
+  EXPECT_HEARD(1, "");
+  EXPECT_EQ(t_.run([&] { return owner_->client->active_streams(); }), 1u);
+}
+
+// Its head waits for the server's SETTINGS, and nothing of it for windows.
+TEST_F(H2ReentryTest, AnUpgradeThatIsHeldBackIsNotOverdue) {
+  options_.stream_flush_timeout_ms = 50;
+  Peer peer = open_raw();
+  t_.run([&] {
+    start_upgrade_here().stream->send_body("early", true);
+    exchange(start_here("PUT", "/stuck", false)).stream->send_body(std::string(100'000, 'x'), true);
+  });
+  EXPECT_HEARD(1, "reset http2.flush_timeout");
+  EXPECT_HEARD(0, "");
+  peer.send(settings(setting(8, 1)) + window_update(0, 1'000));
+  const auto upgrade = [](const Frame& at) { return at.get(":protocol") == "websocket"; };
+  const Frame head = peer.wait_for(upgrade);
+  EXPECT_EQ(head.type, kHeaders);
+  EXPECT_EQ(peer.body(head.stream), "early");
 }
 
 }  // namespace

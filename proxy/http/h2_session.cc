@@ -401,7 +401,8 @@ Stream& Session::add_stream(int32_t id) {
   return added;
 }
 
-// Takes the stream out of every list; it is used again for another one.
+// Takes the stream out of every list; it is used again for another one. Somebody further up the
+// stack may still be about to look at it: it stays until the turn is over.
 void Session::drop_stream(Stream& stream) {
   if (section_stream_ == &stream) {
     section_.abandon();
@@ -420,7 +421,11 @@ void Session::drop_stream(Stream& stream) {
   }
   streams_.pop_back();
   gone->recycle();
-  if (spare_.size() < kMaxSpareStreams) spare_.push_back(std::move(gone));
+  if (spare_.size() < kMaxSpareStreams) {
+    spare_.push_back(std::move(gone));
+  } else {
+    loop().retire(std::move(gone));
+  }
   if (!streams_.empty()) return;
   idle_since_ms_ = now_ms();
   arm();
