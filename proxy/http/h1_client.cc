@@ -60,6 +60,7 @@ void H1Client::send_head(const RequestHead& head, bool end) {
   tx_framing_ = style.framing;
   rx_ = Rx::kHead;
   sent_all_ = end;
+  tunnel_ended_ = end && upgrade_asked_ && head.protocol == Protocol::kHttp2;
   keep_alive_ = true;
   response_begun_ = false;
   informational_ = 0;
@@ -69,6 +70,7 @@ void H1Client::send_head(const RequestHead& head, bool end) {
 
 void H1Client::send_body(std::string_view bytes, bool end) {
   if (closed_) return;
+  if (sends_to_tunnel() && rx_ != Rx::kTunnel) return hold(bytes, end);
   connection_.expect_more(!end);
   if (tx_framing_ == h1::BodyFraming::kChunked) {
     h1::write_chunk(connection_, bytes);
@@ -83,12 +85,45 @@ void H1Client::send_body(std::string_view bytes, bool end) {
 }
 
 void H1Client::send_trailers(const HeaderMap& trailers) {
+  if (tx_framing_ != h1::BodyFraming::kChunked) return send_body({}, true);
   if (closed_) return;
   connection_.expect_more(false);
-  if (tx_framing_ == h1::BodyFraming::kChunked)
-    h1::write_last_chunk(connection_, options_.pass_trailers ? &trailers : nullptr);
+  h1::write_last_chunk(connection_, options_.pass_trailers ? &trailers : nullptr);
   sent_all_ = true;
   finish_if_done();
+}
+
+// ---- a tunnel ----
+
+// An upstream that does not agree takes what follows the head for the next request (RFC 9110 7.8):
+// it gets nothing before it agreed, and never anything after it declined.
+void H1Client::hold(std::string_view bytes, bool end) {
+  if (rx_ == Rx::kHead && !bytes.empty()) {
+    if (held_ == nullptr) held_ = connection_.loop().take_buffer();
+    held_->append(bytes);
+    held_full_ = held_->size() > connection_.limit();
+    if (held_full_ && events_ != nullptr) events_->on_upstream_full(true);
+  }
+  if (!end) return;
+  sent_all_ = tunnel_ended_ = true;
+  finish_if_done();
+}
+
+void H1Client::drop_held() {
+  if (held_ != nullptr) connection_.loop().give_buffer(std::move(held_));
+  const bool was_full = held_full_;
+  held_full_ = false;
+  if (was_full && !socket_full_ && events_ != nullptr) events_->on_upstream_full(false);
+}
+
+void H1Client::begin_tunnel() {
+  rx_ = Rx::kTunnel;
+  // What a body was framed by ended with it.
+  tx_framing_ = h1::BodyFraming::kNone;
+  if (held_ != nullptr)
+    held_->for_each([this](std::string_view run) { connection_.write_copy(run); });
+  if (tunnel_ended_) connection_.shutdown_when_sent();
+  drop_held();
 }
 
 void H1Client::reset(ResetReason /*reason*/) {
@@ -228,8 +263,10 @@ void H1Client::begin_response(const ResponseHead& head, const h1::Framing& frami
                               bool bytes_follow) {
   keep_alive_ = framing.keep_alive && !upgrade_asked_;
   bool end = false;
-  if (head.status == 101 || (is_connect_ && head.status < 300)) {
-    rx_ = Rx::kTunnel;
+  const bool tunnel = head.status == 101 || (is_connect_ && head.status < 300);
+  if (upgrade_asked_ && !tunnel) drop_held();
+  if (tunnel) {
+    begin_tunnel();
   } else if (is_head_ || has_no_body(head.status)) {
     end = true;
   } else if (framing.chunked) {
@@ -356,7 +393,8 @@ void H1Client::on_eof() {
 }
 
 void H1Client::on_full(bool full) {
-  if (events_ != nullptr) events_->on_upstream_full(full);
+  socket_full_ = full;
+  if (events_ != nullptr && !held_full_) events_->on_upstream_full(full);
 }
 
 void H1Client::on_write_error(int /*error*/) {
@@ -375,6 +413,7 @@ void H1Client::fail(ResetReason reason, std::string_view details) {
 void H1Client::close() {
   if (closed_) return;
   closed_ = true;
+  if (held_ != nullptr) connection_.loop().give_buffer(std::move(held_));
   connection_.close();
   owner_.on_closed(*this);
 }

@@ -69,6 +69,12 @@ class H1Client : public ClientStream, private net::Connection::Owner {
   void on_full(bool full) override;
   void on_write_error(int error) override;
 
+  // What is sent after the head belongs to a tunnel, not to a body of the request's own.
+  bool sends_to_tunnel() const { return tx_framing_ == h1::BodyFraming::kNone; }
+  void hold(std::string_view bytes, bool end);
+  void drop_held();
+  void begin_tunnel();
+
   bool keep_drip(const char* data, size_t size);
   bool awaits_more() const;
   void feed(char* data, size_t size);
@@ -87,7 +93,8 @@ class H1Client : public ClientStream, private net::Connection::Owner {
   H1ClientOwner& owner_;
   const H1ClientOptions& options_;
   ClientStreamEvents* events_ = nullptr;
-  Buffer partial_;  // an unfinished head
+  Buffer partial_;                // an unfinished head
+  std::unique_ptr<Buffer> held_;  // for a tunnel that is not there yet; null: nothing
   int64_t body_left_ = 0;
   h1::ChunkDecoder chunks_;
   uint8_t informational_ = 0;  // heads so far
@@ -97,6 +104,9 @@ class H1Client : public ClientStream, private net::Connection::Owner {
   bool is_connect_ : 1 = false;
   bool upgrade_asked_ : 1 = false;
   bool sent_all_ : 1 = true;
+  bool tunnel_ended_ : 1 = false;  // the client ended it before it was there
+  bool held_full_ : 1 = false;     // more is held than the connection's limit allows
+  bool socket_full_ : 1 = false;
   bool keep_alive_ : 1 = true;
   bool response_begun_ : 1 = false;
   bool write_failed_ : 1 = false;

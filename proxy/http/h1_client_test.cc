@@ -269,6 +269,133 @@ TEST_F(H1ClientTest, ASwitchThatNobodyAskedFor) {
                "closed; reset http1.unexpected_101");
 }
 
+// ---- tunnels ----
+
+constexpr std::string_view kSwitch =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+// Requests from an HTTP/2 client, which may send before it has an answer.
+class H1TunnelTest : public H1ClientTest {
+ protected:
+  // Sends a request to upgrade, or to connect, and `early` in the same event. Says what of it the
+  // upstream has before it answers.
+  std::string ask(std::string_view method, std::string_view early, bool end) {
+    open("");
+    t_.run([&] {
+      RequestHead& head = x_->request;
+      head.method_text = method;
+      head.method = method_of(method);
+      head.protocol = Protocol::kHttp2;
+      head.path = "/";
+      head.authority = "a";
+      if (head.method != Method::kConnect) head.upgrade = "websocket";
+      head.content_length = kUnknownLength;
+      x_->client->send_head(head, false);
+      x_->client->send_body(early, end);
+      x_->client->connection().loop().flush();
+    });
+    const std::string all = upstream_.receive_some();
+    return all.substr(std::min(all.find("\r\n\r\n"), all.size() - 4) + 4);
+  }
+  // Whether the connection is at its end, all of it being read.
+  bool ended() {
+    char next = 0;
+    return recv(upstream_.fd(), &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+  }
+  // All that comes until the end.
+  std::string rest() {
+    const std::string all = upstream_.receive_all();
+    return all + (ended() ? "|" : " and no end");
+  }
+};
+
+TEST_F(H1TunnelTest, EarlyBytesWaitUntilTheUpstreamAgrees) {
+  EXPECT_EQ(ask("GET", "GET /admin HTTP/1.1\r\n\r\n", false), "");
+  EXPECT_AFTER("HTTP/1.1 103 Early Hints\r\n\r\n", "103");
+  t_.run([&] { x_->client->send_body("more", false); });
+  EXPECT_AFTER(kSwitch, "103; 101");
+  t_.run([&] {
+    x_->client->send_body(" and last", true);
+    t_.loop().flush();
+  });
+  EXPECT_EQ(rest(), "GET /admin HTTP/1.1\r\n\r\nmore and last|");
+  EXPECT_AFTER_CLOSE("bye", "103; 101; closed; body bye");
+
+  EXPECT_EQ(ask("CONNECT", "\x16\x03\x01", false), "");
+  EXPECT_AFTER("HTTP/1.1 200 OK\r\n\r\n", "200");
+  EXPECT_EQ(upstream_.receive_some(), "\x16\x03\x01");
+}
+
+TEST_F(H1TunnelTest, WhoDeclinesGetsNoneOfThem) {
+  for (const char* method : {"GET", "CONNECT"}) {
+    EXPECT_EQ(ask(method, "GET /admin HTTP/1.1\r\n\r\n", false), "");
+    EXPECT_AFTER("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n", "403");
+    t_.run([&] { x_->client->send_body("GET /more HTTP/1.1\r\n\r\n", false); });
+    EXPECT_AFTER("no", "403; closed; body no");
+    EXPECT_EQ(rest(), "|");
+  }
+  EXPECT_EQ(ask("GET", "GET /admin HTTP/1.1\r\n\r\n", true), "");
+  EXPECT_AFTER("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno", "200; over; closed; body no");
+  EXPECT_EQ(rest(), "|");
+}
+
+TEST_F(H1TunnelTest, AnEarlyEndWaitsToo) {
+  EXPECT_EQ(ask("GET", "all", true), "");
+  EXPECT_FALSE(ended());
+  EXPECT_AFTER(kSwitch, "101");
+  EXPECT_EQ(rest(), "all|");
+  EXPECT_AFTER_CLOSE("bye", "101; closed; body bye");
+}
+
+TEST_F(H1TunnelTest, TrailersEndATunnel) {
+  EXPECT_EQ(ask("GET", "all", false), "");
+  t_.run([&] { x_->client->send_trailers(HeaderMap(x_->arena)); });
+  EXPECT_AFTER(kSwitch, "101");
+  EXPECT_EQ(rest(), "all|");
+}
+
+TEST_F(H1TunnelTest, AnEndTogetherWithTheHead) {
+  open("");
+  x_->request.protocol = Protocol::kHttp2;
+  request("CONNECT", true);
+  EXPECT_AFTER("HTTP/1.1 200 OK\r\n\r\n", "200");
+  EXPECT_EQ(rest(), "|");
+  EXPECT_AFTER_CLOSE("bye", "200; closed; body bye");
+}
+
+TEST_F(H1TunnelTest, TooManyEarlyBytesStopTheClient) {
+  const std::string much((1 << 20) + 1, 'x');
+  EXPECT_EQ(ask("GET", much, false), "");
+  EXPECT_EQ(t_.run([&] { return x_->trace; }), "full");
+  EXPECT_AFTER(kSwitch, "full; not full; 101");
+  t_.run([&] {
+    x_->client->send_body({}, true);
+    t_.loop().flush();
+  });
+  EXPECT_EQ(rest(), much + "|");
+
+  EXPECT_EQ(ask("GET", much, false), "");
+  EXPECT_AFTER("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n", "full; not full; 403");
+}
+
+// What comes after a body of the request's own is the tunnel's, and in no chunks.
+TEST_F(H1ClientTest, ATunnelAfterAChunkedBody) {
+  open("");
+  x_->request.upgrade = "websocket";
+  request("POST", false, kUnknownLength);
+  t_.run([&] {
+    x_->client->send_body("hello", true);
+    t_.loop().flush();
+  });
+  EXPECT_EQ(upstream_.receive_some(), "5\r\nhello\r\n0\r\n\r\n");
+  EXPECT_AFTER(kSwitch, "101");
+  t_.run([&] {
+    x_->client->send_body("frames", false);
+    t_.loop().flush();
+  });
+  EXPECT_EQ(upstream_.receive_some(), "frames");
+}
+
 TEST_F(H1ClientTest, AnAnswerToHalfARequestEndsTheConnection) {
   open("");
   request("POST", false, 100);

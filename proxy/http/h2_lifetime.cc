@@ -98,9 +98,9 @@ void Session::on_timer(net::Timer& /*timer*/) {
     if (!check_ping(now)) return;
     check_flush_timeouts(now);
     if (now >= stop_at_ms_) check_stops(now);
-    if (!check_age(now) && now >= drain_final_ms_) finish_drain();
+    if (!stopped_ && !check_age(now) && now >= drain_final_ms_) finish_drain();
   }
-  arm();
+  if (!stopped_) arm();
   loop().flush();
 }
 
@@ -131,13 +131,13 @@ bool Session::check_age(int64_t now) {
 
 // A peer that does not take its answer holds a stream that nobody watches any more.
 void Session::check_flush_timeouts(int64_t now) {
-  for (const auto& stream : streams_) {
-    if (!stream->flush_overdue(now)) continue;
+  each_stream([&](Stream& stream) {
+    if (stopped_ || !stream.flush_overdue(now)) return;
     shard_.inc(options_.stats.tx_flush_timeout);
-    stream->reset_by_us_ = true;
-    stream->reset_with(NGHTTP2_CANCEL);
-    if (stream->listened_to()) stream->break_off(ResetReason::kTimeout, "http2.flush_timeout");
-  }
+    stream.reset_by_us_ = true;
+    stream.reset_with(NGHTTP2_CANCEL);
+    if (stream.listened_to()) stream.break_off(ResetReason::kTimeout, "http2.flush_timeout");
+  });
 }
 
 void Session::stop_streams_at(int64_t at_ms) {
@@ -148,15 +148,15 @@ void Session::stop_streams_at(int64_t at_ms) {
 
 void Session::check_stops(int64_t now) {
   stop_at_ms_ = INT64_MAX;
-  for (const auto& stream : streams_) {
-    if (stream->stop_at_ms_ > now) {
-      stop_at_ms_ = std::min(stop_at_ms_, stream->stop_at_ms_);
+  each_stream([&](Stream& stream) {
+    if (stream.stop_at_ms_ > now) {
+      stop_at_ms_ = std::min(stop_at_ms_, stream.stop_at_ms_);
     } else {
-      stream->stop_at_ms_ = INT64_MAX;
-      stream->reset_by_us_ = true;
-      stream->reset_with(NGHTTP2_NO_ERROR);
+      stream.stop_at_ms_ = INT64_MAX;
+      stream.reset_by_us_ = true;
+      stream.reset_with(NGHTTP2_NO_ERROR);
     }
-  }
+  });
 }
 
 void Session::trim() {

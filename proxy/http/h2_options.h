@@ -74,7 +74,7 @@ struct H2Options {
   uint32_t premature_reset_total_stream_count = 500;
   int64_t premature_reset_min_stream_lifetime_ms = 1'000;
 
-  // A stream that has its whole answer and does not take it.
+  // A stream whose peer does not take the rest of a message that is whole. Clusters have none.
   int64_t stream_flush_timeout_ms = 300'000;
   int64_t delayed_close_timeout_ms = 1'000;
   int64_t idle_timeout_ms = 3'600'000;

@@ -267,7 +267,7 @@ void H2Server::on_over() {
   // Of what ends a session from within, only a head is waited for.
   if (over_reason_ == ResetReason::kTimeout) note_cause(EndCause::kLateHead);
   break_streams(over_reason_, over_details_);
-  linger();
+  if (!stopped()) linger();
 }
 
 void H2Server::on_lost(ResetReason reason, std::string_view details) {
@@ -275,7 +275,8 @@ void H2Server::on_lost(ResetReason reason, std::string_view details) {
   const bool by_peer = reason == ResetReason::kPeerReset || reason == ResetReason::kPeerClosed;
   ended_by_peer_ = by_peer && !over();
   break_streams(reason, details);
-  end_connection();
+  // Whoever heard of it may have closed the connection.
+  if (!stopped()) end_connection();
 }
 
 void H2Server::close() {

@@ -415,6 +415,22 @@ TEST_F(H2ServerTest, WhatWaitsForWindowsIsCounted) {
 
 // ---- ends ----
 
+TEST_F(H2ServerTest, WhoHearsOfItsEndMayCloseIt) {
+  const auto close = [this] {
+    if (owner_->server != nullptr) owner_->server->close();
+  };
+  const auto prepare = [&](HeardRequest& request) { request.when_gone = close; };
+  for (const std::string& last : {std::string(), data(0, "", false)}) {
+    Peer peer = open(prepare);
+    peer.send(request(1, true) + request(3, true));
+    EXPECT_TRUE(peer.sync());
+    if (last.empty()) peer.socket().close();
+    peer.send(last);
+    EXPECT_TRUE(closed());
+    EXPECT_EQ(t_.run([&] { return owner_->closed_calls; }), 1);
+  }
+}
+
 TEST_F(H2ServerTest, DrainingSaysSoTwice) {
   options_.drain_timeout_ms = 60;
   Peer peer = open();

@@ -104,16 +104,11 @@ void Session::deliver_kept_soon() {
 // False: the session is no more.
 bool Session::deliver_kept() {
   delivery_wanted_ = false;
-  for (size_t i = 0; i < streams_.size(); ++i) {
-    streams_[i]->deliver_kept();
-    if (stopped_) return false;
-  }
-  loop().flush();
-  if (stopped_) return false;
-  // A stream that ended on the way left its place to one that was passed over.
-  const auto waits = [](const auto& stream) { return stream->may_deliver(); };
-  if (std::any_of(streams_.begin(), streams_.end(), waits)) deliver_kept_soon();
-  return true;
+  each_stream([this](Stream& stream) {
+    if (!stopped_) stream.deliver_kept();
+  });
+  if (!stopped_) loop().flush();
+  return !stopped_;
 }
 
 void Session::call_back_later() {
@@ -406,7 +401,8 @@ Stream& Session::add_stream(int32_t id) {
   return added;
 }
 
-// Takes the stream out of every list; it is used again for another one.
+// Takes the stream out of every list; it is used again for another one. Somebody further up the
+// stack may still be about to look at it: it stays until the turn is over.
 void Session::drop_stream(Stream& stream) {
   if (section_stream_ == &stream) {
     section_.abandon();
@@ -425,7 +421,11 @@ void Session::drop_stream(Stream& stream) {
   }
   streams_.pop_back();
   gone->recycle();
-  if (spare_.size() < kMaxSpareStreams) spare_.push_back(std::move(gone));
+  if (spare_.size() < kMaxSpareStreams) {
+    spare_.push_back(std::move(gone));
+  } else {
+    loop().retire(std::move(gone));
+  }
   if (!streams_.empty()) return;
   idle_since_ms_ = now_ms();
   arm();
@@ -494,10 +494,10 @@ void Session::refuse_message(Stream& stream, std::string_view details, bool too_
 }
 
 void Session::break_streams(ResetReason reason, std::string_view details) {
-  for (const auto& stream : streams_) {
-    if (keeps_answer(*stream)) stream->deliver_kept(/*all=*/true);
-    if (stream->listened_to()) stream->break_off(reason, details);
-  }
+  each_stream([&](Stream& stream) {
+    if (keeps_answer(stream)) stream.deliver_kept(/*all=*/true);
+    if (stream.listened_to()) stream.break_off(reason, details);
+  });
 }
 
 }  // namespace weir::http::h2

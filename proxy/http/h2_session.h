@@ -108,6 +108,14 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   void take_kept();
   bool deliver_kept();
   void deliver_kept_soon();
+  // Calls `visit(Stream&)` for each stream. Whoever is told something by it may open streams, end
+  // them, or stop the session: all that were there and still are get their visit, new ones may.
+  template <class Visit>
+  void each_stream(Visit visit) {
+    // From the end, because a stream that goes is replaced by the last one.
+    for (size_t i = streams_.size(); i > 0; --i)
+      if (i <= streams_.size()) visit(*streams_[i - 1]);
+  }
   void feed(std::string_view bytes);
   bool receive(std::string_view bytes);
   void on_receive_error(ssize_t error);

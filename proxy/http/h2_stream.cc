@@ -217,7 +217,9 @@ void Stream::stop_soon(int64_t after_ms) {
 
 bool Stream::flush_overdue(int64_t now_ms) const {
   const int64_t most = session_.options_.stream_flush_timeout_ms;
-  return most > 0 && end_queued_ && !end_sent_ && !reset_by_us_ && now_ms >= progress_ms_ + most;
+  // One that nghttp2 does not know yet waits for SETTINGS, and not for windows.
+  return most > 0 && id_ != 0 && end_queued_ && !end_sent_ && !reset_by_us_ &&
+         now_ms >= progress_ms_ + most;
 }
 
 // ---- receiving ----

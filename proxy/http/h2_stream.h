@@ -124,7 +124,6 @@ class Stream {
   // What came while paused. `all`: paused or not, because the stream ends on the wire with its end
   // kept here; a stream's window bounds how much that is.
   void deliver_kept(bool all = false);
-  bool may_deliver() const { return !paused_ && listened_to() && (inbox_ != nullptr || end_kept_); }
   void give_window(size_t bytes);
 
   Outbox outbox_;

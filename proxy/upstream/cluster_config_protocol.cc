@@ -63,6 +63,8 @@ void finish_http2(ClusterConfig& out) {
   out.http2.max_header_count = out.max_response_headers_count;
   out.http2.max_header_bytes = size_t{out.max_response_headers_kb} * 1024;
   out.http2.idle_timeout_ms = 0;  // the pool's own
+  // How long an upstream may take is the route's to say.
+  out.http2.stream_flush_timeout_ms = 0;
 }
 
 void check_filters(ClusterBuild& build, const HttpProtocolOptions& options, const FieldPath& path) {

@@ -436,6 +436,9 @@ TEST(ClusterProtocol, Http2Options) {
   EXPECT_EQ(c->http2.custom_settings[0].id, 100);
   // Without a word of it, as many streams as the peer allows.
   EXPECT_EQ(Compiled("http2_protocol_options { }")->http2.max_concurrent_streams, 2147483647u);
+  // A request that an upstream does not take is the route's to give up.
+  EXPECT_EQ(c->http2.stream_flush_timeout_ms, 0);
+  EXPECT_EQ(Compiled("http2_protocol_options { }")->http2.stream_flush_timeout_ms, 0);
   expect_problem(options("explicit_http_config { http2_protocol_options { "
                          "custom_settings_parameters { identifier { value: 3 } value { } } } }"),
                  "invalid-value",

@@ -47,7 +47,10 @@ class Exchange : public ClientStreamEvents {
     note("reset " + std::string(details));
     if (when_reset) when_reset();
   }
-  void on_upstream_full(bool full) override { note(full ? "full" : "not full"); }
+  void on_upstream_full(bool full) override {
+    note(full ? "full" : "not full");
+    if (when_full) when_full();
+  }
 
   RequestHead& prepare(std::string_view method, std::string_view path) {
     head.method_text = method;
@@ -64,6 +67,7 @@ class Exchange : public ClientStreamEvents {
   HeaderMap* trailers = nullptr;
   ResetReason reason = ResetReason::kLocal;
   std::function<void()> when_reset;
+  std::function<void()> when_full;  // or not full any more
   Arena arena;
   RequestHead head{arena};
   ResponseHead response{arena};

@@ -51,6 +51,7 @@ class HeardRequest : public ServerStreamEvents {
     reason = why;
     note("reset " + std::string(details));
     gone = true;
+    if (when_gone) when_gone();
   }
   void on_downstream_full(bool is_full) override {
     full = is_full;
@@ -82,6 +83,7 @@ class HeardRequest : public ServerStreamEvents {
   bool gone = false;
   std::function<void(HeardRequest&)> when_head;
   std::function<void(HeardRequest&)> when_end;
+  std::function<void()> when_gone;
   Arena arena;
   RequestHead head{arena};
 
@@ -106,6 +108,7 @@ class ServerOwner : public ServerConnectionOwner {
   Draining draining() const override { return drains ? Draining::kDrain : Draining::kNo; }
   void on_closed(ServerConnection& connection) override {
     closed = true;
+    ++closed_calls;
     cause = connection.end_cause();
     ended_by_peer = connection.ended_by_peer();
     loop.retire(std::move(server));
@@ -120,6 +123,7 @@ class ServerOwner : public ServerConnectionOwner {
   size_t most_arena = 0;
   bool drains = false;
   bool closed = false;
+  int closed_calls = 0;
   EndCause cause = EndCause::kNone;
   bool ended_by_peer = false;
 };
