@@ -132,6 +132,13 @@ bool Listeners::warm() const {
   });
 }
 
+bool Listeners::old_static_serve() const {
+  return std::any_of(entries_.begin(), entries_.end(), [](const auto& item) {
+    const Entry& entry = item.second;
+    return !entry.dynamic && entry.active != nullptr && entry.next != nullptr;
+  });
+}
+
 // On an error the version before goes on.
 Result<void> Listeners::activate(Entry& entry) {
   const bool moved = entry.active == nullptr || !entry.next->same_sockets(*entry.active);

@@ -58,6 +58,8 @@ class Listeners {
   bool warm() const;
   // Called when warm() may have become true.
   void on_warm(std::function<void()> told) { told_warm_ = std::move(told); }
+  // Whether some of the bootstrap's serve as they were before, until what they need has come.
+  bool old_static_serve() const;
   // Looks again whether those that wait have what they need.
   void activate_ready();
 

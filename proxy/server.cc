@@ -342,45 +342,4 @@ void Server::end_when_drained(int64_t time_ms, std::function<bool()> awaits) {
                                               [this] { loop_.stop(); });
 }
 
-// ---- applying configuration ----
-
-bool Server::reload() {
-  if (handed_over_ || drain_watch_ != nullptr) {
-    log_.warning(Component::kConfig, "this process is about to end; the configuration stays");
-    return false;
-  }
-  log_.info(Component::kConfig, "reading the configuration again");
-  Loaded loaded = load();
-  if (loaded.plan == nullptr) {
-    secrets_.drop_static();
-    log_.error(Component::kConfig, "the configuration is refused; the last good one stays");
-    return false;
-  }
-  if (Result<void> applied = apply(std::move(loaded)); !applied) {
-    secrets_.drop_static();
-    log_.error(Component::kConfig, applied.error().message, "; the last good one stays");
-    return false;
-  }
-  secrets_.reload();
-  advance();
-  log_.info(Component::kConfig, "the new configuration is in force");
-  return true;
-}
-
-// What may fail comes first, so that nothing is half applied.
-Result<void> Server::apply(Loaded loaded) {
-  Result<Listeners::OpenedSockets> opened = listeners_.open_static(loaded.plan->listeners);
-  if (!opened) return opened.error();
-  plan_ = std::move(loaded.plan);
-  bootstrap_ = std::move(loaded.bootstrap);
-  secrets_.commit_static();
-  runtime_.set(*bootstrap_);
-  overload_watch_.set(plan_->overload);
-  clusters_.set_zone(plan_->node_locality, plan_->local_cluster);
-  clusters_.set_static(plan_->clusters, plan_->resolvers);
-  listeners_.set_static(plan_->listeners, *opened);
-  config_updated_s_ = loop_.wall_us() / 1'000'000;
-  return {};
-}
-
 }  // namespace weir

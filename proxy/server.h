@@ -27,6 +27,7 @@
 #include "proxy/resource_reader.h"
 #include "proxy/runtime_layers.h"
 #include "proxy/secret_feed.h"
+#include "proxy/server_reload.h"
 #include "proxy/stats/log_writers.h"
 #include "proxy/stats/registry.h"
 #include "proxy/tls/secrets.h"
@@ -118,6 +119,8 @@ class Server {
   ProcessStats process_stats_{stats_};
   HcmResources resources_;
   Listeners listeners_;
+  LeavingClusters leaving_clusters_{
+      {loop_, workers_, clusters_, listeners_, options_.drain_time_s * 1000}};
   SecretFeed secret_feed_;
   ControlPlanes planes_;  // after the clusters that its streams use
   LoadReports load_reports_;

@@ -127,6 +127,95 @@ TEST(Reload, FailsNoRequestUnderTraffic) {
   EXPECT_GT(sent, 20);
 }
 
+// ---- a cluster that the new file has no more, or under another name ----
+
+std::string cluster_at(const std::string& name, const TestUpstream& upstream) {
+  const std::string address =
+      "{socket_address: {address: 127.0.0.1, port_value: " + std::to_string(upstream.port()) + "}}";
+  return "- name: " + name + "\n  load_assignment:\n    cluster_name: " + name +
+         "\n    endpoints: [{lb_endpoints: [{endpoint: {address: " + address + "}}]}]";
+}
+
+ProxyBuilder to_cluster(const std::string& name, const TestUpstream& upstream) {
+  return weir()
+      .upstream(upstream)
+      .with("clusters", cluster_at(name, upstream))
+      .direct("/version", 200, name)
+      .route("/", "{cluster: " + name + "}");
+}
+
+bool has_cluster(const Proxy& proxy, const std::string& name) {
+  return proxy.admin("/clusters").body.find("\n" + name + "::") != std::string::npos;
+}
+
+bool version_is(const Proxy& proxy, const std::string& name) {
+  return eventually([&] { return proxy.get("/version").body == name; });
+}
+
+constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+// `changed`: what makes it another listener, and not another chain alone.
+void expect_old_connections_find_their_cluster(const std::string& changed) {
+  TestUpstream before;
+  TestUpstream after;
+  before.on("/").respond(200, "before");
+  after.on("/").respond(200, "after");
+  Proxy proxy = to_cluster("one", before).start();
+  RawClient kept(proxy);
+  kept.send(kGet);
+  ASSERT_EQ(kept.reply().body, "before");
+  reload_with(proxy, to_cluster("two", after).with("listener", changed));
+  ASSERT_TRUE(version_is(proxy, "two"));
+  EXPECT_EQ(proxy.get("/").body, "after");
+  // Longer than the first looks whether anybody is left.
+  std::this_thread::sleep_for(1200ms);
+  EXPECT_TRUE(has_cluster(proxy, "one"));
+  kept.send(kGet);
+  const Reply reply = kept.reply();
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body, "before");
+  EXPECT_TRUE(kept.closed_within(2s)) << "it does not drain";
+  EXPECT_TRUE(eventually([&] { return !has_cluster(proxy, "one"); }));
+  EXPECT_EQ(proxy.get("/").body, "after");
+}
+
+TEST(Reload, OldConnectionsOfAReplacedChainFindTheirCluster) {
+  expect_old_connections_find_their_cluster("");
+}
+
+TEST(Reload, OldConnectionsOfAReplacedListenerFindTheirCluster) {
+  expect_old_connections_find_their_cluster("per_connection_buffer_limit_bytes: 65536");
+}
+
+TEST(Reload, AClusterThatIsGoneLeavesWhenItsConnectionsHadTheirTime) {
+  TestUpstream app;
+  Proxy proxy = to_cluster("one", app).argument("--drain-time-s").argument("1").start();
+  RawClient kept(proxy);
+  kept.send(kGet);
+  ASSERT_EQ(kept.reply().status, 200);
+  reload_with(proxy, to_cluster("two", app));
+  ASSERT_TRUE(version_is(proxy, "two"));
+  EXPECT_TRUE(eventually([&] { return !has_cluster(proxy, "one"); }));
+  EXPECT_TRUE(kept.closed_within(2s));
+}
+
+TEST(Reload, AClusterMayComeBackBeforeItHasLeft) {
+  TestUpstream app;
+  Proxy proxy = to_cluster("one", app).start();
+  RawClient kept(proxy);
+  kept.send(kGet);
+  ASSERT_EQ(kept.reply().status, 200);
+  reload_with(proxy, to_cluster("two", app));
+  ASSERT_TRUE(version_is(proxy, "two"));
+  reload_with(proxy, to_cluster("one", app));
+  ASSERT_TRUE(version_is(proxy, "one"));
+  EXPECT_TRUE(kept.send(kGet).reply().status == 200);
+  EXPECT_TRUE(eventually([&] { return !has_cluster(proxy, "two"); }));
+  std::this_thread::sleep_for(600ms);
+  EXPECT_TRUE(has_cluster(proxy, "one"));
+  EXPECT_EQ(proxy.get("/").status, 200);
+}
+
 // The configuration is the same: what it names is not.
 void expect_body_follows(const std::string& file, const std::string& local_reply_config) {
   write_file(file, "old");
