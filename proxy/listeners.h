@@ -24,11 +24,13 @@ class ControlPlanes;
 
 // The listeners of the process: those of the bootstrap, and those that a control plane sends (LDS).
 // A listener is opened, or replaced, when its routes, filters and secrets are there; until then the
-// version before it serves. Its sockets stay open while its addresses stay. Main thread.
+// version before it serves. Sockets stay open while their addresses stay, also when it is another
+// listener that has the address then. Main thread.
 class Listeners {
  public:
   using Configs = std::vector<std::shared_ptr<const ListenerConfig>>;
   struct Needs {
+    net::Loop& loop;
     Logger& log;
     stats::Registry& stats;
     Workers& workers;
@@ -38,9 +40,12 @@ class Listeners {
     tls::Secrets& secrets;
     ControlPlanes& planes;
     std::function<AppParts()> parts;  // for compiling
-    InheritedSockets inherited;
+    OpenSockets inherited;
   };
   explicit Listeners(const Needs& needs);
+  ~Listeners();
+  Listeners(const Listeners&) = delete;
+  Listeners& operator=(const Listeners&) = delete;
 
   using OpenedSockets = std::map<std::string, WorkerSockets>;
   // Opens what the listeners of a bootstrap need and is not open yet; on an error, nothing.
@@ -90,12 +95,26 @@ class Listeners {
     xds::Resource next_resource;
     std::vector<int> sockets;  // that the workers have
   };
+  // What a listener of a control plane accepted on until now, in copies: the workers close theirs
+  // at some time. Its config is not kept, so that what that asks for ends.
+  struct Left {
+    std::string name;
+    std::vector<SocketOption> options;
+    std::vector<int> sockets;
+    bool closed = false;  // by all workers
+  };
 
   bool put(const ConfigPtr& config, bool dynamic, xds::Resource resource);
   void use_resources(const ListenerConfig& config);
   static bool ready(const ListenerConfig& config);
   void retire(ConfigPtr config);
   Result<void> activate(Entry& entry);
+  Result<WorkerSockets> open_sockets(const ListenerConfig& config, bool dynamic);
+  std::vector<int> own_sockets(const ListenerConfig& config, bool dynamic,
+                               const net::Address& address) const;
+  void leave_sockets(const Entry& entry);
+  void close_left();
+  void drop_left();
   void hand_over(Entry& entry, const WorkerSockets* sockets);
   void remove(const std::string& name);
   std::vector<xds::Rejection> apply(xds::Source& source, const xds::Update& update);
@@ -107,6 +126,7 @@ class Listeners {
   Needs needs_;
   std::map<std::string, Entry> entries_;
   ListenerSockets sockets_;
+  std::vector<std::shared_ptr<Left>> left_;
   bool stopped_ = false;
   SourceHandlers handlers_;
   std::function<void()> told_warm_;

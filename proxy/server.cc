@@ -116,8 +116,8 @@ Server::Server(Options options)
       runtime_(loop_, workers_, reader_, planes_),
       clusters_({loop_, stats_, workers_, last_owner_, reader_, secrets_, logs_, planes_}),
       resources_(workers_, last_owner_, reader_, planes_, stats_),
-      listeners_({log_, stats_, workers_, last_owner_, reader_, resources_, secrets_, planes_,
-                  [this] { return app_parts(); },
+      listeners_({loop_, log_, stats_, workers_, last_owner_, reader_, resources_, secrets_,
+                  planes_, [this] { return app_parts(); },
                   [this](const std::string& listener, const net::Address& address) {
                     return hot_restart_.inherited(listener, address);
                   }}),

@@ -1,7 +1,12 @@
 // What an operator does to a running proxy: drain, reload, reopen.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstddef>
 #include <filesystem>
 #include <thread>
 
@@ -15,6 +20,13 @@ using namespace std::chrono_literals;
 void reload_with(Proxy& proxy, const ProxyBuilder& builder) {
   write_file(proxy.weir().config_path(), proxy.weir().substitute(builder.config()));
   proxy.signal(SIGHUP);
+}
+
+size_t times_said(const Proxy& proxy, const std::string& text) {
+  const std::string output = proxy.weir().output();
+  size_t count = 0;
+  for (size_t at = 0; (at = output.find(text, at)) != std::string::npos; ++at) ++count;
+  return count;
 }
 
 bool answers(const Proxy& proxy, const std::string& body) {
@@ -214,6 +226,85 @@ TEST(Reload, AClusterMayComeBackBeforeItHasLeft) {
   std::this_thread::sleep_for(600ms);
   EXPECT_TRUE(has_cluster(proxy, "one"));
   EXPECT_EQ(proxy.get("/").status, 200);
+}
+
+// ---- an address that another listener has in the new file ----
+
+ProxyBuilder with_listener(const std::string& yaml, const std::string& version) {
+  return weir().with("listener", yaml).direct("/", 200, version);
+}
+
+void reload_as(Proxy& proxy, const std::string& listener, const ProxyBuilder& builder) {
+  std::string text = builder.config();
+  text.replace(text.find("- name: front"), 13, "- name: " + listener);
+  write_file(proxy.weir().config_path(), proxy.weir().substitute(text));
+  proxy.signal(SIGHUP);
+}
+
+// What an abstract socket of the proxy's answers; empty: nobody does.
+std::string ask_at(const Proxy& proxy, const std::string& name) {
+  const Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  const std::string path = name + "-" + std::to_string(proxy.port());
+  path.copy(to.sun_path + 1, sizeof(to.sun_path) - 1);
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + path.size());
+  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&to), length) != 0) return {};
+  const std::string request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+  if (write(fd.get(), request.data(), request.size()) < 0) return {};
+  std::string out;
+  char bytes[4096];
+  for (ssize_t n; (n = read(fd.get(), bytes, sizeof(bytes))) > 0;)
+    out.append(bytes, static_cast<size_t>(n));
+  const size_t end = out.find("\r\n\r\n");
+  return end == out.npos ? "" : out.substr(end + 4);
+}
+
+constexpr char kPrivate[] = "enable_reuse_port: false\nadditional_addresses:\n";
+constexpr char kPipe[] = "- {address: {pipe: {path: \"@one-@LISTEN@\"}}}\n";
+constexpr char kSecondPipe[] = "- {address: {pipe: {path: \"@two-@LISTEN@\"}}}\n";
+
+TEST(Reload, AListenerOfAnotherNameTakesTheSocketsOver) {
+  const std::string before = std::string(kPrivate) + kPipe;
+  Proxy proxy = with_listener(before, "0").argument("--concurrency").argument("2").start();
+  ASSERT_EQ(ask_at(proxy, "one"), "0");
+  std::atomic<bool> done{false};
+  std::atomic<int> failed{0};
+  std::thread traffic([&] {
+    while (!done)
+      if (proxy.get("/").status != 200 || ask_at(proxy, "one").empty()) ++failed;
+  });
+  for (int i = 1; i <= 6; ++i) {
+    // The last ones keep the name, and their sockets are made anew.
+    const std::string yaml = i == 6 ? before + kSecondPipe : before;
+    const std::string version = std::to_string(i);
+    reload_as(proxy, i < 5 ? "listener" + version : "listener5", with_listener(yaml, version));
+    EXPECT_TRUE(answers(proxy, version));
+    EXPECT_TRUE(eventually([&] { return ask_at(proxy, "one") == version; }));
+  }
+  EXPECT_EQ(ask_at(proxy, "two"), "6");
+  done = true;
+  traffic.join();
+  EXPECT_EQ(failed, 0);
+}
+
+TEST(Reload, TakesNothingOverWhenItIsRefused) {
+  const Fd foreign = listen_on_loopback();
+  const std::string before = std::string(kPrivate) + kPipe;
+  const std::string taken = "- {address: {socket_address: {address: 127.0.0.1, port_value: " +
+                            std::to_string(local_port(foreign)) + "}}}";
+  Proxy proxy = with_listener(before, "before").start();
+  ASSERT_TRUE(answers(proxy, "before"));
+  ASSERT_EQ(ask_at(proxy, "one"), "before");
+  const size_t files = proxy.open_files();
+  for (size_t i = 1; i <= 5; ++i) {
+    reload_as(proxy, "other", with_listener(before + taken, "after"));
+    const std::string refused = "Address already in use; the last good one stays";
+    ASSERT_TRUE(eventually([&] { return times_said(proxy, refused) == i; }));
+  }
+  EXPECT_EQ(proxy.get("/").body, "before");
+  EXPECT_EQ(ask_at(proxy, "one"), "before");
+  EXPECT_TRUE(eventually([&] { return proxy.open_files() <= files; })) << "copies stay open";
 }
 
 // The configuration is the same: what it names is not.
