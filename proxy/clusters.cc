@@ -255,9 +255,18 @@ bool Clusters::primary_warm() const {
   });
 }
 
+bool Clusters::static_warm(bool enough) const {
+  return std::none_of(entries_.begin(), entries_.end(), [enough](const auto& item) {
+    const Entry& entry = item.second;
+    if (entry.dynamic || entry.next == nullptr) return false;
+    const bool is_checked = entry.next_health != nullptr && entry.next_health->started();
+    return !enough || (entry.cluster == nullptr && is_checked);
+  });
+}
+
 void Clusters::publish_primary() {
   for (auto& [name, entry] : entries_) {
-    if (entry.next == nullptr || entry.cluster != nullptr ||
+    if (entry.dynamic || entry.next == nullptr || entry.cluster != nullptr ||
         entry.next->discovery == ClusterConfig::Discovery::kEds)
       continue;
     // Checks have time limits of their own.

@@ -77,6 +77,10 @@ class Clusters {
   // Whether every cluster is warm; those that no control plane is needed for.
   bool warm() const { return warming_ == 0; }
   bool primary_warm() const;
+  // Whether the bootstrap's are. When `enough` was waited, those that the workers have in an older
+  // version are too, and those that were published without endpoints: first health checks alone
+  // are waited for, which have time limits of their own.
+  bool static_warm(bool enough) const;
   // Called when warm() may have become true, but not from within set_static.
   void on_warm(std::function<void()> told) { told_warm_ = std::move(told); }
   // Called when a cluster, or another version of it, is in force; with null when it is no more.
@@ -84,7 +88,8 @@ class Clusters {
   void on_published(Published told) { told_published_ = std::move(told); }
   // Some secrets may have come.
   void secrets_settled();
-  // Enough waited for names: what has never been published is, with the endpoints that it has.
+  // Enough waited for names: what the bootstrap has and has never been published is, with the
+  // endpoints that it has.
   void publish_primary();
 
   struct State {

@@ -46,27 +46,35 @@ Listeners::Listeners(const Needs& needs)
 }
 
 Listeners::~Listeners() {
+  drop_prepared();
   drop_left();
 }
 
 // ---- what there is to be ----
 
-Result<Listeners::OpenedSockets> Listeners::open_static(const Configs& configs) {
-  OpenedSockets opened;
+Result<void> Listeners::prepare_static(const Configs& configs) {
+  std::vector<Prepared> prepared;
   for (const ConfigPtr& config : configs) {
     const ListenerConfig* old = find(config->name);
     if (old != nullptr && config->same_sockets(*old)) continue;
     Result<WorkerSockets> sockets = open_sockets(*config, false);
     if (!sockets) {
-      for (const auto& [name, some] : opened) close_sockets(some);
+      for (const Prepared& one : prepared) close_sockets(one.sockets);
       return sockets.error();
     }
-    opened[config->name] = sockets.take();
+    prepared.push_back({config, sockets.take()});
   }
-  return opened;
+  drop_prepared();
+  prepared_ = std::move(prepared);
+  return {};
 }
 
-void Listeners::set_static(const Configs& configs, const OpenedSockets& opened) {
+void Listeners::drop_prepared() {
+  for (const Prepared& one : std::exchange(prepared_, {})) close_sockets(one.sockets);
+}
+
+void Listeners::set_static(const Configs& configs) {
+  const std::vector<Prepared> prepared = std::exchange(prepared_, {});
   std::vector<std::string> gone;
   for (const auto& [name, entry] : entries_) {
     const auto same = [&name = name](const ConfigPtr& config) { return config->name == name; };
@@ -74,8 +82,10 @@ void Listeners::set_static(const Configs& configs, const OpenedSockets& opened) 
   }
   for (const std::string& name : gone) remove(name);
   for (const ConfigPtr& config : configs) {
-    const auto sockets = opened.find(config->name);
-    if (sockets == opened.end()) {
+    const auto opened = std::find_if(prepared.begin(), prepared.end(), [&](const Prepared& one) {
+      return one.config->name == config->name;
+    });
+    if (opened == prepared.end()) {
       put(config, false, {});
       continue;
     }
@@ -85,7 +95,7 @@ void Listeners::set_static(const Configs& configs, const OpenedSockets& opened) 
     retire(std::move(entry.active));
     entry = Entry{.active = config, .updated_s = std::time(nullptr)};
     use_resources(*config);
-    hand_over(entry, &sockets->second);
+    hand_over(entry, &opened->sockets);
   }
   activate_ready();
   needs_.resources.sweep();
@@ -219,6 +229,10 @@ std::vector<int> Listeners::sockets_at(const std::string& listener,
   for (const auto& [name, entry] : entries_)
     for (int fd : entry.sockets)
       if (socket_fits(fd, name, listener, address)) fitting.push_back(fd);
+  for (const Prepared& one : prepared_)
+    for (const auto& some : one.sockets)
+      for (int fd : some)
+        if (socket_fits(fd, one.config->name, listener, address)) fitting.push_back(fd);
   return distinct_sockets(fitting);
 }
 
@@ -241,6 +255,9 @@ std::vector<int> Listeners::own_sockets(const ListenerConfig& config, bool dynam
   for (const auto& [name, entry] : entries_)
     if (entry.active != nullptr && (entry.dynamic == dynamic || name == config.name))
       look_at(name, entry.active->socket_options, entry.sockets);
+  for (const Prepared& one : prepared_)
+    for (const auto& some : one.sockets)
+      if (!dynamic) look_at(one.config->name, one.config->socket_options, some);
   for (const auto& left : left_)
     if (dynamic) look_at(left->name, left->options, left->sockets);
   return copies_of(distinct_sockets(found));
@@ -248,7 +265,7 @@ std::vector<int> Listeners::own_sockets(const ListenerConfig& config, bool dynam
 
 // Before the workers are told: they close their sockets at some time, and until then, or until a
 // listener that waits has opened, another one at the address needs them. Where the kernel shares
-// the address it needs none; those of the bootstrap have theirs already (open_static).
+// the address it needs none; those of the bootstrap have theirs already (prepare_static).
 void Listeners::leave_sockets(const Entry& entry) {
   if (!entry.dynamic || entry.active == nullptr) return;
   std::vector<int> needed = distinct_sockets(entry.sockets);
@@ -301,6 +318,7 @@ void Listeners::forget_sockets(bool inbound_only) {
 
 void Listeners::stop() {
   stopped_ = true;
+  drop_prepared();
   forget_sockets(false);
 }
 

@@ -47,12 +47,12 @@ class Listeners {
   Listeners(const Listeners&) = delete;
   Listeners& operator=(const Listeners&) = delete;
 
-  using OpenedSockets = std::map<std::string, WorkerSockets>;
-  // Opens what the listeners of a bootstrap need and is not open yet; on an error, nothing.
-  Result<OpenedSockets> open_static(const Configs& configs);
-  // The listeners of the bootstrap, in place of those that it had before; with what open_static
-  // returned for them.
-  void set_static(const Configs& configs, const OpenedSockets& opened);
+  // Opens what the listeners of a bootstrap need and is not open yet, for a set_static to come; in
+  // place of what was prepared before. On an error nothing is changed.
+  Result<void> prepare_static(const Configs& configs);
+  // The listeners of the bootstrap, those that were prepared last, in place of those that it had
+  // before.
+  void set_static(const Configs& configs);
   // Asks for further ones. `loaded` is called once, when something has come or will not.
   void subscribe(xds::Source& source, int64_t initial_fetch_timeout_ms,
                  std::function<void()> loaded);
@@ -104,6 +104,12 @@ class Listeners {
     bool closed = false;  // by all workers
   };
 
+  struct Prepared {
+    ConfigPtr config;
+    WorkerSockets sockets;
+  };
+
+  void drop_prepared();
   bool put(const ConfigPtr& config, bool dynamic, xds::Resource resource);
   void use_resources(const ListenerConfig& config);
   static bool ready(const ListenerConfig& config);
@@ -126,6 +132,7 @@ class Listeners {
   Needs needs_;
   std::map<std::string, Entry> entries_;
   ListenerSockets sockets_;
+  std::vector<Prepared> prepared_;
   std::vector<std::shared_ptr<Left>> left_;
   bool stopped_ = false;
   SourceHandlers handlers_;

@@ -90,7 +90,6 @@ class Server::ReadyTimer : private net::Timer::Owner {
   }
 
  private:
-  static constexpr int64_t kMaxWaitMs = 5'000;
   void on_timer(net::Timer& /*timer*/) override {
     if (server_.stage_ != Stage::kPrimaryClusters) return;
     server_.clusters_.publish_primary();
@@ -245,12 +244,13 @@ int Server::run() {
   if (ready) ready = hot_restart_.begin();
   if (hot_restart_.has_parent()) listeners_.sockets().hold_back();
   if (ready) ready = open_admin(*loaded.plan);
-  if (ready) ready = apply(std::move(loaded));
+  if (ready) ready = prepare(loaded);
   if (!ready) {
     fail(ready.error().message);
     logs_.stop();
     return 1;
   }
+  put_into_force(std::move(loaded));
   ready_timer_ = std::make_unique<ReadyTimer>(*this);
   advance();
   secrets_.watch(loop_);
@@ -274,6 +274,7 @@ void Server::fail(const std::string& why) {
 
 // Called whenever something came that a stage may wait for.
 void Server::advance() {
+  if (stage_ == Stage::kServing) return finish_reload();
   // Clusters may be there before the listeners of the bootstrap are known.
   if (stage_ == Stage::kPrimaryClusters && ready_timer_ == nullptr) return;
   if (stage_ == Stage::kPrimaryClusters && clusters_.primary_warm()) ask_for_clusters();
@@ -331,6 +332,7 @@ void Server::begin_drain() {
   if (drain_watch_ != nullptr) return drain_watch_->hurry();
   log_.info(Component::kMain, "draining");
   if (stage_ != Stage::kServing) return loop_.stop();
+  cancel_reload();
   hot_restart_.withdraw();
   listeners_.stop();
   workers_.each([](Worker& worker) { worker.drain(); });

@@ -17,6 +17,11 @@ void LeavingClusters::watch() {
   again();
 }
 
+void LeavingClusters::pause() {
+  ++round_;
+  timer_.cancel();
+}
+
 void LeavingClusters::again() {
   if (needs_.clusters.some_leave())
     timer_.set(needs_.loop.timers(), needs_.loop.now_ms() + kLookMs);
@@ -54,32 +59,60 @@ bool Server::reload() {
     log_.error(Component::kConfig, "the configuration is refused; the last good one stays");
     return false;
   }
-  if (Result<void> applied = apply(std::move(loaded)); !applied) {
+  if (Result<void> prepared = prepare(loaded); !prepared) {
     secrets_.drop_static();
-    log_.error(Component::kConfig, applied.error().message, "; the last good one stays");
+    log_.error(Component::kConfig, prepared.error().message, "; the last good one stays");
     return false;
   }
   secrets_.reload();
+  warming_ = std::move(loaded);
+  waited_ = false;
+  wait_limit_ = std::make_unique<Later>(loop_, kMaxWaitMs, [this] {
+    clusters_.publish_primary();
+    waited_ = true;
+    finish_reload();
+  });
+  finish_reload();
+  if (warming_) log_.info(Component::kConfig, "the new configuration waits for its clusters");
   advance();
-  log_.info(Component::kConfig, "the new configuration is in force");
   return true;
 }
 
-// What may fail comes first, so that nothing is half applied.
-Result<void> Server::apply(Loaded loaded) {
-  Result<Listeners::OpenedSockets> opened = listeners_.open_static(loaded.plan->listeners);
-  if (!opened) return opened.error();
+// Before this process serves, no configuration is in force that could serve instead.
+void Server::finish_reload() {
+  if (!warming_) return;
+  if (stage_ == Stage::kServing && !clusters_.static_warm(waited_)) return;
+  wait_limit_->cancel();
+  put_into_force(*std::exchange(warming_, std::nullopt));
+  log_.info(Component::kConfig, "the new configuration is in force");
+}
+
+// What was read last and waits for its clusters will not come into force.
+void Server::cancel_reload() {
+  warming_.reset();
+  if (wait_limit_ != nullptr) wait_limit_->cancel();
+}
+
+// What may fail comes first, so that nothing is half applied. Clusters begin to warm.
+Result<void> Server::prepare(const Loaded& loaded) {
+  const Plan& plan = *loaded.plan;
+  if (Result<void> opened = listeners_.prepare_static(plan.listeners); !opened)
+    return opened.error();
+  leaving_clusters_.pause();
+  secrets_.commit_static();
+  clusters_.set_zone(plan.node_locality, plan.local_cluster);
+  clusters_.set_static(plan.clusters, plan.resolvers);
+  return {};
+}
+
+void Server::put_into_force(Loaded loaded) {
   plan_ = std::move(loaded.plan);
   bootstrap_ = std::move(loaded.bootstrap);
-  secrets_.commit_static();
   runtime_.set(*bootstrap_);
   overload_watch_.set(plan_->overload);
-  clusters_.set_zone(plan_->node_locality, plan_->local_cluster);
-  clusters_.set_static(plan_->clusters, plan_->resolvers);
-  listeners_.set_static(plan_->listeners, *opened);
+  listeners_.set_static(plan_->listeners);
   leaving_clusters_.watch();
   config_updated_s_ = loop_.wall_us() / 1'000'000;
-  return {};
 }
 
 }  // namespace weir

@@ -24,6 +24,8 @@ class LeavingClusters : private net::Timer::Owner {
 
   // The bootstrap's listeners were replaced, or wait for what they need.
   void watch();
+  // They are about to be: until the next watch() nothing is removed.
+  void pause();
 
  private:
   static constexpr int64_t kLookMs = 250;

@@ -1,5 +1,7 @@
 // What an operator does to a running proxy: drain, reload, reopen.
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -141,17 +143,20 @@ TEST(Reload, FailsNoRequestUnderTraffic) {
 
 // ---- a cluster that the new file has no more, or under another name ----
 
-std::string cluster_at(const std::string& name, const TestUpstream& upstream) {
+std::string cluster_at(const std::string& name, const TestUpstream& upstream,
+                       const std::string& more) {
   const std::string address =
       "{socket_address: {address: 127.0.0.1, port_value: " + std::to_string(upstream.port()) + "}}";
   return "- name: " + name + "\n  load_assignment:\n    cluster_name: " + name +
-         "\n    endpoints: [{lb_endpoints: [{endpoint: {address: " + address + "}}]}]";
+         "\n    endpoints: [{lb_endpoints: [{endpoint: {address: " + address + "}}]}]\n" + more;
 }
 
-ProxyBuilder to_cluster(const std::string& name, const TestUpstream& upstream) {
+// `more`: lines of the cluster.
+ProxyBuilder to_cluster(const std::string& name, const TestUpstream& upstream,
+                        const std::string& more = "") {
   return weir()
       .upstream(upstream)
-      .with("clusters", cluster_at(name, upstream))
+      .with("clusters", cluster_at(name, upstream, more))
       .direct("/version", 200, name)
       .route("/", "{cluster: " + name + "}");
 }
@@ -226,6 +231,107 @@ TEST(Reload, AClusterMayComeBackBeforeItHasLeft) {
   std::this_thread::sleep_for(600ms);
   EXPECT_TRUE(has_cluster(proxy, "one"));
   EXPECT_EQ(proxy.get("/").status, 200);
+}
+
+// ---- clusters that are not warm yet ----
+
+constexpr char kChecked[] =
+    "  health_checks: [{timeout: 3s, interval: 3s, unhealthy_threshold: 1, healthy_threshold: 1, "
+    "http_health_check: {path: /check}}]";
+
+bool says(const Proxy& proxy, const std::string& text) {
+  return eventually([&] { return times_said(proxy, text) > 0; });
+}
+
+size_t times_in_force(const Proxy& proxy) {
+  return times_said(proxy, "the new configuration is in force");
+}
+
+// A proxy whose next configuration waits for a first health check.
+Proxy start_warming(const TestUpstream& before, const TestUpstream& after) {
+  Proxy proxy = to_cluster("one", before).start();
+  EXPECT_TRUE(version_is(proxy, "one"));
+  reload_with(proxy, to_cluster("two", after, kChecked));
+  EXPECT_TRUE(says(proxy, "the new configuration waits for its clusters"));
+  return proxy;
+}
+
+TEST(Reload, ServesTheOldConfigurationUntilNewClustersAreWarm) {
+  TestUpstream before;
+  TestUpstream after;
+  after.on("/check").delay(2000ms).respond(200, "");
+  after.on("/").respond(200, "after");
+  Proxy proxy = start_warming(before, after);
+  // One that is refused meanwhile changes nothing.
+  write_file(proxy.weir().config_path(), "not: [yaml");
+  proxy.signal(SIGHUP);
+  EXPECT_EQ(proxy.get("/version").body, "one");
+  EXPECT_TRUE(eventually([&] {
+    const Reply reply = proxy.get("/");
+    EXPECT_EQ(reply.status, 200);
+    return reply.body == "after" || reply.status != 200;
+  }));
+  EXPECT_EQ(proxy.get("/version").body, "two");
+  EXPECT_EQ(times_in_force(proxy), 1u);
+}
+
+TEST(Reload, TheNewestFileCountsWhileAnotherWarms) {
+  TestUpstream before;
+  TestUpstream never;
+  never.on("/check").never_respond();
+  Proxy proxy = start_warming(before, never);
+  reload_with(proxy, to_cluster("three", before));
+  EXPECT_TRUE(version_is(proxy, "three"));
+  EXPECT_TRUE(eventually([&] { return !has_cluster(proxy, "one"); }));
+  EXPECT_EQ(proxy.stat("cluster_manager.warming_clusters"), 0);
+  // Longer than what the other one waited for.
+  std::this_thread::sleep_for(3500ms);
+  EXPECT_EQ(proxy.get("/version").body, "three");
+  EXPECT_EQ(proxy.get("/").status, 200);
+  EXPECT_EQ(times_in_force(proxy), 1u);
+}
+
+TEST(Reload, EndsWhileAConfigurationWarms) {
+  TestUpstream before;
+  TestUpstream never;
+  never.on("/check").never_respond();
+  Proxy proxy = start_warming(before, never);
+  EXPECT_EQ(proxy.get("/").status, 200);
+  proxy.signal(SIGTERM);
+  EXPECT_EQ(proxy.wait(2s), 0);
+  EXPECT_EQ(times_in_force(proxy), 0u);
+}
+
+TEST(Reload, WaitsForNamesButNotForEver) {
+  // Nobody answers there.
+  const Fd silent(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(bind(silent.get(), reinterpret_cast<sockaddr*>(&at), sizeof(at)), 0);
+  TestUpstream app;
+  Proxy proxy = to_cluster("one", app).start();
+  ASSERT_TRUE(version_is(proxy, "one"));
+  const std::string resolver =
+      "{name: envoy.network.dns_resolver.cares, typed_config: {\"@type\": type.googleapis.com/"
+      "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig, resolvers: "
+      "[{socket_address: {address: 127.0.0.1, port_value: " +
+      std::to_string(local_port(silent)) + "}}]}}";
+  reload_with(
+      proxy,
+      weir()
+          .upstream(app)
+          .with("clusters",
+                "- name: two\n  type: STRICT_DNS\n  typed_dns_resolver_config: " + resolver +
+                    "\n  load_assignment: {cluster_name: two, endpoints: [{lb_endpoints: "
+                    "[{endpoint: {address: {socket_address: {address: name.test, port_value: "
+                    "80}}}}]}]}")
+          .direct("/version", 200, "two")
+          .route("/", "{cluster: two}"));
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_TRUE(eventually([&] { return proxy.get("/version").body == "two"; }, 15s));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 3s);
+  EXPECT_EQ(proxy.get("/").status, 503);
 }
 
 // ---- an address that another listener has in the new file ----
