@@ -73,14 +73,52 @@ void Clusters::set_static(const Configs& configs, upstream::DnsResolvers resolve
   std::vector<std::string> gone;
   for (const auto& [name, entry] : entries_)
     if (!entry.dynamic && !configs.contains(name)) gone.push_back(name);
-  for (const std::string& name : gone) remove(name);
-  for (const auto& [name, config] : configs) {
-    const auto old = entries_.find(name);
-    if (old != entries_.end() && old->second.dynamic) remove(name);  // the file's word counts
-    put(config, false, {});
-  }
+  for (const std::string& name : gone) leave(name);
+  // Also of those that a control plane has sent: the file's word counts.
+  for (const auto& [name, config] : configs) put(config, false, {});
   setting_static_ = false;
   count();
+}
+
+bool Clusters::has(std::string_view name) const {
+  const auto found = entries_.find(name);
+  return found != entries_.end() && !found->second.leaving;
+}
+
+// ---- what the bootstrap no longer has ----
+
+// As it is in force: a version that warms will not be wanted.
+void Clusters::leave(const std::string& name) {
+  Entry& entry = entries_.find(name)->second;
+  if (entry.cluster == nullptr) return remove(name);
+  entry.leaving = true;
+  if (entry.next == nullptr) return;
+  --warming_;
+  entry.next = nullptr;
+  entry.next_hosts = nullptr;
+  entry.next_resource = {};
+  forget(std::move(entry.next_health));
+  find_endpoints(entry.cluster->config);
+}
+
+void Clusters::let_go(int64_t latest_ms) {
+  for (auto& [name, entry] : entries_)
+    if (entry.leaving) entry.leave_by_ms = std::min(entry.leave_by_ms, latest_ms);
+}
+
+void Clusters::remove_let_go(bool unused) {
+  const int64_t now_ms = needs_.loop.now_ms();
+  std::vector<std::string> gone;
+  for (const auto& [name, entry] : entries_)
+    if (entry.leave_by_ms <= now_ms || (unused && entry.leave_by_ms != kNotYet))
+      gone.push_back(name);
+  for (const std::string& name : gone) remove(name);
+  count();
+}
+
+bool Clusters::some_leave() const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [](const auto& item) { return item.second.leaving; });
 }
 
 void Clusters::tell_warm() {
@@ -98,6 +136,9 @@ void Clusters::put(std::shared_ptr<const ClusterConfig> config, bool dynamic,
   const std::string name = config->name;
   const bool known = entries_.contains(name);
   Entry& entry = entries_[name];
+  entry.dynamic = dynamic;
+  entry.leaving = false;
+  entry.leave_by_ms = kNotYet;
   const ClusterConfig* newest = entry.next != nullptr      ? entry.next.get()
                                 : entry.cluster != nullptr ? entry.cluster->config.get()
                                                            : nullptr;
@@ -106,17 +147,18 @@ void Clusters::put(std::shared_ptr<const ClusterConfig> config, bool dynamic,
     return;
   }
   needs_.stats.main_shard().inc(known ? modified_ : added_);
-  entry.dynamic = dynamic;
   if (entry.next == nullptr) ++warming_;
   entry.next = config;
   entry.next_hosts = nullptr;
   forget(std::exchange(entry.next_health, watch_health(config)));
   entry.next_resource = std::move(resource);
-  find_endpoints(name, *config);
+  find_endpoints(config);
 }
 
 // May publish the cluster at once.
-void Clusters::find_endpoints(const std::string& name, const ClusterConfig& config) {
+void Clusters::find_endpoints(const std::shared_ptr<const ClusterConfig>& found) {
+  const ClusterConfig& config = *found;
+  const std::string& name = config.name;
   if (discovery_ != nullptr && config.targets.empty()) discovery_->remove(name);
   if (config.discovery == ClusterConfig::Discovery::kEds) {
     const auto& eds = *config.eds_source;
@@ -124,7 +166,7 @@ void Clusters::find_endpoints(const std::string& name, const ClusterConfig& conf
     return assignments_.use(name, *source, config.eds_service_name, fetch_timeout_ms(eds));
   }
   assignments_.drop(name);
-  if (!config.targets.empty()) return discover(entries_[name].next);
+  if (!config.targets.empty()) return discover(found);
   set_hosts(name, std::make_shared<const HostSet>(config.hosts));
 }
 
@@ -213,9 +255,18 @@ bool Clusters::primary_warm() const {
   });
 }
 
+bool Clusters::static_warm(bool enough) const {
+  return std::none_of(entries_.begin(), entries_.end(), [enough](const auto& item) {
+    const Entry& entry = item.second;
+    if (entry.dynamic || entry.next == nullptr) return false;
+    const bool is_checked = entry.next_health != nullptr && entry.next_health->started();
+    return !enough || (entry.cluster == nullptr && is_checked);
+  });
+}
+
 void Clusters::publish_primary() {
   for (auto& [name, entry] : entries_) {
-    if (entry.next == nullptr || entry.cluster != nullptr ||
+    if (entry.dynamic || entry.next == nullptr || entry.cluster != nullptr ||
         entry.next->discovery == ClusterConfig::Discovery::kEds)
       continue;
     // Checks have time limits of their own.
@@ -451,7 +502,7 @@ std::vector<xds::Rejection> Clusters::apply(xds::Source& source, const xds::Upda
 
 std::string Clusters::add(const xds::Resource& resource) {
   const auto old = entries_.find(resource.name);
-  if (old != entries_.end() && !old->second.dynamic)
+  if (old != entries_.end() && !old->second.dynamic && !old->second.leaving)
     return "the bootstrap has a cluster of this name, which a control plane cannot change";
   envoy::config::cluster::v3::Cluster message;
   config::Diagnostics diagnostics;

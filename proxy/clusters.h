@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -52,8 +53,15 @@ class Clusters {
   // Of what control planes say, at most that share of requests is dropped (drop_overloads).
   void set_drop_limit(uint64_t percent) { drop_limit_->set_percent(percent); }
   // The clusters of the bootstrap, in place of those that it had before. What is the same stays.
+  // What is no longer among them stays in force, for connections that know routes to it.
   // `resolvers` are asked for names by clusters that name none, those that come later too.
   void set_static(const Configs& configs, upstream::DnsResolvers resolvers = {});
+  // New connections know no routes any more to what set_static has left out: it stays until then,
+  // by the loop's clock, at the longest.
+  void let_go(int64_t latest_ms);
+  // Removes what was let go: all of it when that is unused, or else what had its time.
+  void remove_let_go(bool unused);
+  bool some_leave() const;  // that set_static has left out
   // Where this process is, and the cluster of the bootstrap that it belongs to, if any: requests to
   // other clusters stay in the zone as far as they can. Before set_static.
   void set_zone(upstream::Locality here, std::string local_cluster);
@@ -61,14 +69,18 @@ class Clusters {
   void subscribe(xds::Source& source, int64_t initial_fetch_timeout_ms,
                  std::function<void()> loaded);
 
-  // Whether there is such a cluster, warm or not.
-  bool has(std::string_view name) const { return entries_.contains(name); }
+  // Whether there is such a cluster, warm or not, and is to stay.
+  bool has(std::string_view name) const;
   // The cluster as users on the main thread's loop have it; null: there is none, or it is not warm.
   upstream::WorkerCluster* on_main_loop(const std::string& name);
 
   // Whether every cluster is warm; those that no control plane is needed for.
   bool warm() const { return warming_ == 0; }
   bool primary_warm() const;
+  // Whether the bootstrap's are. When `enough` was waited, those that the workers have in an older
+  // version are too, and those that were published without endpoints: first health checks alone
+  // are waited for, which have time limits of their own.
+  bool static_warm(bool enough) const;
   // Called when warm() may have become true, but not from within set_static.
   void on_warm(std::function<void()> told) { told_warm_ = std::move(told); }
   // Called when a cluster, or another version of it, is in force; with null when it is no more.
@@ -76,7 +88,8 @@ class Clusters {
   void on_published(Published told) { told_published_ = std::move(told); }
   // Some secrets may have come.
   void secrets_settled();
-  // Enough waited for names: what has never been published is, with the endpoints that it has.
+  // Enough waited for names: what the bootstrap has and has never been published is, with the
+  // endpoints that it has.
   void publish_primary();
 
   struct State {
@@ -91,8 +104,11 @@ class Clusters {
   void describe(std::vector<DynamicResource>& out) const;
 
  private:
+  static constexpr int64_t kNotYet = std::numeric_limits<int64_t>::max();
   struct Entry {
     bool dynamic = false;
+    bool leaving = false;                                // the bootstrap has it no more
+    int64_t leave_by_ms = kNotYet;                       // when it was let go
     std::shared_ptr<upstream::Cluster> cluster;          // published; null before
     std::shared_ptr<const upstream::HostSet> hosts;      // as their source gives them
     std::shared_ptr<const upstream::BalancerPlan> plan;  // what the workers have
@@ -114,7 +130,8 @@ class Clusters {
 
   void put(std::shared_ptr<const upstream::ClusterConfig> config, bool dynamic,
            xds::Resource resource);
-  void find_endpoints(const std::string& name, const upstream::ClusterConfig& config);
+  void leave(const std::string& name);
+  void find_endpoints(const std::shared_ptr<const upstream::ClusterConfig>& config);
   void discover(std::shared_ptr<const upstream::ClusterConfig> config);
   void remove(const std::string& name);
   void set_hosts(const std::string& name, std::shared_ptr<const upstream::HostSet> hosts);

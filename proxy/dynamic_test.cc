@@ -81,7 +81,7 @@ struct Stores {
   ResourceReader reader{check, false, stats, log};
   Clusters clusters{{loop, stats, workers, last_owner, reader, secrets, logs, planes}};
   HcmResources resources{workers, last_owner, reader, planes, stats};
-  Listeners listeners{{log, stats, workers, last_owner, reader, resources, secrets, planes,
+  Listeners listeners{{loop, log, stats, workers, last_owner, reader, resources, secrets, planes,
                        [this] { return parts(); }}};
   ControlPlanes planes{{loop, log, stats, {}}};
   RuntimeLayers layers{loop, workers, reader, planes};
@@ -447,6 +447,19 @@ TEST_F(Dynamic, AListenerWaitsForItsRoutes) {
     std::vector<DynamicResource> resources;
     s.resources.describe(resources);
     return resources.size() == 1 && resources[0].name == "main";
+  }));
+}
+
+// The workers never run here, and so never close the sockets of the one that is gone.
+TEST_F(Dynamic, AListenerTakesOverTheSocketOfOneThatLeaves) {
+  std::string text = listener(folder_, chain("1", kInline));
+  folder_.write("lds.yaml", text);
+  subscribe_listeners();
+  ASSERT_TRUE(eventually([](Stores& s) { return s.listeners.find("front") != nullptr; }));
+  folder_.write("lds.yaml", text.replace(text.find("front"), 5, "other"));
+  EXPECT_TRUE(eventually([](Stores& s) {
+    const auto states = s.listeners.states();
+    return states.size() == 1 && states[0].name == "other";
   }));
 }
 

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "proxy/worker.h"
@@ -166,6 +167,17 @@ bool Entrance::sweep_one(const Leaving& leaving, int64_t now_ms) {
   worker_.loop().retire(std::move(found->second.door));
   doors_.erase(found);
   return !over;
+}
+
+bool Entrance::has_older_connections() const {
+  if (leaving_.empty()) return false;
+  if (!greeters_.empty()) return true;
+  return std::any_of(leaving_.begin(), leaving_.end(), [this](const Leaving& one) {
+    if (const auto* tcp = std::get_if<std::shared_ptr<const TcpProxyConfig>>(&one.chain->app))
+      return worker_.has_relays(*this, tcp->get());
+    const auto found = doors_.find(one.chain.get());
+    return found != doors_.end() && found->second.door->connections() > 0;
+  });
 }
 
 void Entrance::connection_closed(int64_t opened_ms) {

@@ -49,6 +49,8 @@ class Entrance {
   bool sweep(int64_t now_ms);
   // That are open: on their way, or with their applications.
   size_t connections() const { return connections_; }
+  // Whether some of them are, or may come to be, of chains that are gone.
+  bool has_older_connections() const;
 
   // ---- from greeters and applications ----
 

@@ -14,20 +14,23 @@
 #include "proxy/listener_compile.h"
 
 namespace weir {
-namespace {
 
-// Whether the kernel lets several sockets share this one's address.
 bool shares_port(int fd) {
   int on = 0;
   socklen_t length = sizeof(on);
   return getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, &length) == 0 && on != 0;
 }
 
-}  // namespace
-
 void close_sockets(const WorkerSockets& sockets) {
   for (const auto& of_worker : sockets)
     for (int fd : of_worker) close(fd);
+}
+
+std::vector<int> copies_of(const std::vector<int>& sockets) {
+  std::vector<int> out;
+  for (int fd : sockets)
+    if (const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0); copy >= 0) out.push_back(copy);
+  return out;
 }
 
 std::vector<int> distinct_sockets(const std::vector<int>& descriptors) {
@@ -40,12 +43,12 @@ std::vector<int> distinct_sockets(const std::vector<int>& descriptors) {
   return out;
 }
 
-Result<WorkerSockets> ListenerSockets::open(const ListenerConfig& config) {
+Result<WorkerSockets> ListenerSockets::open(const ListenerConfig& config, const OpenSockets& own) {
   WorkerSockets out(workers_);
   if (!config.bind_to_port) return out;
   const size_t held_before = held_.size();
   for (const net::Address& address : config.addresses) {
-    Result<void> opened = open_at(address, config, out);
+    Result<void> opened = open_at(address, config, own, out);
     if (opened) continue;
     close_sockets(out);
     held_.resize(held_before);
@@ -55,9 +58,10 @@ Result<WorkerSockets> ListenerSockets::open(const ListenerConfig& config) {
 }
 
 Result<void> ListenerSockets::open_at(const net::Address& address, const ListenerConfig& config,
-                                      WorkerSockets& out) {
+                                      const OpenSockets& own, WorkerSockets& out) {
   std::vector<int> sockets;
   if (inherited_) sockets = inherited_(config.name, address);
+  if (own && sockets.empty()) sockets = own(config.name, address);
   if (!sockets.empty()) {
     for (int fd : sockets) listen(fd, static_cast<int>(config.backlog));
     return share_out(sockets, address, config, out);

@@ -14,11 +14,16 @@ namespace weir {
 // For each worker the sockets that it accepts on: usually one for each address.
 using WorkerSockets = std::vector<std::vector<int>>;
 
-// Sockets that somebody else opened for this process, at a listener's address; the caller's.
-using InheritedSockets =
+// Sockets that are open already at a listener's address, of the process before, of the service
+// manager or of another listener; the caller's.
+using OpenSockets =
     std::function<std::vector<int>(const std::string& listener, const net::Address& address)>;
 
 void close_sockets(const WorkerSockets& sockets);
+// Further descriptors of the same sockets; fewer, if there may be no more.
+std::vector<int> copies_of(const std::vector<int>& sockets);
+// Whether the kernel lets several sockets share this one's address.
+bool shares_port(int fd);
 // Those that are different sockets: a descriptor and its copy share one.
 std::vector<int> distinct_sockets(const std::vector<int>& descriptors);
 
@@ -28,11 +33,12 @@ std::vector<int> distinct_sockets(const std::vector<int>& descriptors);
 // thread.
 class ListenerSockets {
  public:
-  ListenerSockets(uint32_t workers, InheritedSockets inherited)
+  // `inherited`: those that somebody else opened for this process.
+  ListenerSockets(uint32_t workers, OpenSockets inherited)
       : workers_(workers), inherited_(std::move(inherited)) {}
 
-  // On an error none stays open.
-  Result<WorkerSockets> open(const ListenerConfig& config);
+  // `own`: those of this process's listeners. On an error none stays open.
+  Result<WorkerSockets> open(const ListenerConfig& config, const OpenSockets& own = {});
   // Until listen_all new sockets are bound but do not listen, so that the kernel gives them no
   // connections that nobody would accept if this process did not come to serve.
   void hold_back() { holding_ = true; }
@@ -46,13 +52,13 @@ class ListenerSockets {
   };
 
   Result<void> open_at(const net::Address& address, const ListenerConfig& config,
-                       WorkerSockets& out);
+                       const OpenSockets& own, WorkerSockets& out);
   Result<void> share_out(const std::vector<int>& sockets, const net::Address& address,
                          const ListenerConfig& config, WorkerSockets& out);
   Result<int> open_new(const net::Address& address, const ListenerConfig& config);
 
   uint32_t workers_;
-  InheritedSockets inherited_;
+  OpenSockets inherited_;
   bool holding_ = false;
   std::vector<Held> held_;
 };

@@ -48,7 +48,7 @@ std::vector<int> open_before(size_t count, bool reuse_port = true) {
   return out;
 }
 
-InheritedSockets giving(const std::vector<int>& sockets) {
+OpenSockets giving(const std::vector<int>& sockets) {
   return [sockets](const std::string&, const net::Address&) { return sockets; };
 }
 
@@ -129,6 +129,19 @@ TEST(ListenerSockets, WhereTheAddressIsNotSharedAllHaveCopies) {
   EXPECT_EQ(all_of(sockets).size(), 3u);
   EXPECT_EQ(distinct_sockets(all_of(sockets)).size(), 1u);
   close_sockets(sockets);
+}
+
+TEST(ListenerSockets, EachWorkerTakesOverASocketOfAnotherListener) {
+  const std::vector<int> before = open_before(2);
+  ListenerSockets opener(2, {});
+  const WorkerSockets sockets =
+      opener.open(config_at(bound_address(before[0])), giving(copies_of(before))).take();
+  EXPECT_EQ(all_of(sockets).size(), 2u);
+  std::vector<int> both = before;
+  for (int fd : all_of(sockets)) both.push_back(fd);
+  EXPECT_EQ(distinct_sockets(both), before);
+  close_sockets(sockets);
+  for (int fd : before) close(fd);
 }
 
 TEST(ListenerSockets, NothingStaysOpenAfterAnError) {

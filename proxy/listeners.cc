@@ -1,5 +1,7 @@
 #include "proxy/listeners.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <ctime>
 #include <utility>
@@ -43,24 +45,36 @@ Listeners::Listeners(const Needs& needs)
   needs_.resources.on_ready([this] { activate_ready(); });
 }
 
+Listeners::~Listeners() {
+  drop_prepared();
+  drop_left();
+}
+
 // ---- what there is to be ----
 
-Result<Listeners::OpenedSockets> Listeners::open_static(const Configs& configs) {
-  OpenedSockets opened;
+Result<void> Listeners::prepare_static(const Configs& configs) {
+  std::vector<Prepared> prepared;
   for (const ConfigPtr& config : configs) {
     const ListenerConfig* old = find(config->name);
     if (old != nullptr && config->same_sockets(*old)) continue;
-    Result<WorkerSockets> sockets = sockets_.open(*config);
+    Result<WorkerSockets> sockets = open_sockets(*config, false);
     if (!sockets) {
-      for (const auto& [name, some] : opened) close_sockets(some);
+      for (const Prepared& one : prepared) close_sockets(one.sockets);
       return sockets.error();
     }
-    opened[config->name] = sockets.take();
+    prepared.push_back({config, sockets.take()});
   }
-  return opened;
+  drop_prepared();
+  prepared_ = std::move(prepared);
+  return {};
 }
 
-void Listeners::set_static(const Configs& configs, const OpenedSockets& opened) {
+void Listeners::drop_prepared() {
+  for (const Prepared& one : std::exchange(prepared_, {})) close_sockets(one.sockets);
+}
+
+void Listeners::set_static(const Configs& configs) {
+  const std::vector<Prepared> prepared = std::exchange(prepared_, {});
   std::vector<std::string> gone;
   for (const auto& [name, entry] : entries_) {
     const auto same = [&name = name](const ConfigPtr& config) { return config->name == name; };
@@ -68,8 +82,10 @@ void Listeners::set_static(const Configs& configs, const OpenedSockets& opened) 
   }
   for (const std::string& name : gone) remove(name);
   for (const ConfigPtr& config : configs) {
-    const auto sockets = opened.find(config->name);
-    if (sockets == opened.end()) {
+    const auto opened = std::find_if(prepared.begin(), prepared.end(), [&](const Prepared& one) {
+      return one.config->name == config->name;
+    });
+    if (opened == prepared.end()) {
       put(config, false, {});
       continue;
     }
@@ -79,7 +95,7 @@ void Listeners::set_static(const Configs& configs, const OpenedSockets& opened) 
     retire(std::move(entry.active));
     entry = Entry{.active = config, .updated_s = std::time(nullptr)};
     use_resources(*config);
-    hand_over(entry, &sockets->second);
+    hand_over(entry, &opened->sockets);
   }
   activate_ready();
   needs_.resources.sweep();
@@ -121,6 +137,7 @@ void Listeners::activate_ready() {
     if (Result<void> done = activate(entry); !done)
       needs_.log.error(Component::kConfig, done.error().message);
   }
+  close_left();
   count();
   if (told_warm_ && warm()) told_warm_();
 }
@@ -132,11 +149,18 @@ bool Listeners::warm() const {
   });
 }
 
+bool Listeners::old_static_serve() const {
+  return std::any_of(entries_.begin(), entries_.end(), [](const auto& item) {
+    const Entry& entry = item.second;
+    return !entry.dynamic && entry.active != nullptr && entry.next != nullptr;
+  });
+}
+
 // On an error the version before goes on.
 Result<void> Listeners::activate(Entry& entry) {
   const bool moved = entry.active == nullptr || !entry.next->same_sockets(*entry.active);
   Result<WorkerSockets> sockets = WorkerSockets();
-  if (moved) sockets = sockets_.open(*entry.next);
+  if (moved) sockets = open_sockets(*entry.next, entry.dynamic);
   if (!sockets) {
     entry.next = nullptr;
     needs_.stats.main_shard().inc(failed_);
@@ -145,6 +169,7 @@ Result<void> Listeners::activate(Entry& entry) {
   if (!moved && entry.active->frame_hash == entry.next->frame_hash)
     needs_.stats.main_shard().inc(in_place_);
   needs_.stats.main_shard().inc(created_, needs_.workers.size());
+  if (moved) leave_sockets(entry);
   retire(std::move(entry.active));
   entry.active = std::exchange(entry.next, nullptr);
   entry.resource = std::exchange(entry.next_resource, {});
@@ -171,6 +196,7 @@ void Listeners::hand_over(Entry& entry, const WorkerSockets* sockets) {
 void Listeners::remove(const std::string& name) {
   const auto found = entries_.find(name);
   if (found == entries_.end()) return;
+  leave_sockets(found->second);
   if (found->second.active != nullptr)
     needs_.workers.each([name](Worker& worker) { worker.remove_listener(name); });
   retire(std::move(found->second.active));
@@ -203,16 +229,96 @@ std::vector<int> Listeners::sockets_at(const std::string& listener,
   for (const auto& [name, entry] : entries_)
     for (int fd : entry.sockets)
       if (socket_fits(fd, name, listener, address)) fitting.push_back(fd);
+  for (const Prepared& one : prepared_)
+    for (const auto& some : one.sockets)
+      for (int fd : some)
+        if (socket_fits(fd, one.config->name, listener, address)) fitting.push_back(fd);
   return distinct_sockets(fitting);
 }
 
+Result<WorkerSockets> Listeners::open_sockets(const ListenerConfig& config, bool dynamic) {
+  return sockets_.open(config, [&](const std::string&, const net::Address& address) {
+    return own_sockets(config, dynamic, address);
+  });
+}
+
+// In copies. Of other listeners too: two never have one address, so they are about to leave it. But
+// those of control planes and the bootstrap's know nothing of each other.
+std::vector<int> Listeners::own_sockets(const ListenerConfig& config, bool dynamic,
+                                        const net::Address& address) const {
+  std::vector<int> found;
+  const auto look_at = [&](const std::string& name, const auto& options, const auto& sockets) {
+    if (options != config.socket_options) return;  // they cannot be taken back
+    for (int fd : sockets)
+      if (socket_fits(fd, name, config.name, address)) found.push_back(fd);
+  };
+  for (const auto& [name, entry] : entries_)
+    if (entry.active != nullptr && (entry.dynamic == dynamic || name == config.name))
+      look_at(name, entry.active->socket_options, entry.sockets);
+  for (const Prepared& one : prepared_)
+    for (const auto& some : one.sockets)
+      if (!dynamic) look_at(one.config->name, one.config->socket_options, some);
+  for (const auto& left : left_)
+    if (dynamic) look_at(left->name, left->options, left->sockets);
+  return copies_of(distinct_sockets(found));
+}
+
+// Before the workers are told: they close their sockets at some time, and until then, or until a
+// listener that waits has opened, another one at the address needs them. Where the kernel shares
+// the address it needs none; those of the bootstrap have theirs already (prepare_static).
+void Listeners::leave_sockets(const Entry& entry) {
+  if (!entry.dynamic || entry.active == nullptr) return;
+  std::vector<int> needed = distinct_sockets(entry.sockets);
+  std::erase_if(needed, shares_port);
+  if (needed.empty()) return;
+  auto left = std::make_shared<Left>(
+      Left{entry.active->name, entry.active->socket_options, copies_of(needed)});
+  left_.push_back(left);
+  const auto closed = [this, kept = std::weak_ptr(left)] {
+    const auto one = kept.lock();
+    if (one == nullptr) return;  // dropped; perhaps by the end of this object
+    one->closed = true;
+    close_left();
+  };
+  // A turn later, because the caller is about to post what closes them.
+  needs_.loop.post([this, closed, kept = std::weak_ptr(left)] {
+    if (!kept.expired())
+      needs_.workers.each_then(
+          needs_.loop, [](Worker&) {}, closed);
+  });
+}
+
+void Listeners::close_left() {
+  const auto needs = [](const ListenerConfig& config, const Left& left) {
+    for (const net::Address& address : config.addresses)
+      for (int fd : left.sockets)
+        if (socket_fits(fd, left.name, config.name, address)) return true;
+    return false;
+  };
+  std::erase_if(left_, [&](const auto& left) {
+    const auto waits = [&](const auto& item) {
+      return item.second.next != nullptr && needs(*item.second.next, *left);
+    };
+    if (!left->closed || std::any_of(entries_.begin(), entries_.end(), waits)) return false;
+    for (int fd : left->sockets) close(fd);
+    return true;
+  });
+}
+
+void Listeners::drop_left() {
+  for (const auto& left : std::exchange(left_, {}))
+    for (int fd : left->sockets) close(fd);
+}
+
 void Listeners::forget_sockets(bool inbound_only) {
+  drop_left();
   for (auto& [name, entry] : entries_)
     if (!inbound_only || (entry.active != nullptr && entry.active->inbound)) entry.sockets.clear();
 }
 
 void Listeners::stop() {
   stopped_ = true;
+  drop_prepared();
   forget_sockets(false);
 }
 
@@ -247,6 +353,7 @@ std::vector<xds::Rejection> Listeners::apply(xds::Source& source, const xds::Upd
   needs_.secrets.sweep();
   HcmResources::resume(source);
   source.resume(ResourceType::kSecret);
+  close_left();
   count();
   loaded();
   return rejections;

@@ -90,7 +90,6 @@ class Server::ReadyTimer : private net::Timer::Owner {
   }
 
  private:
-  static constexpr int64_t kMaxWaitMs = 5'000;
   void on_timer(net::Timer& /*timer*/) override {
     if (server_.stage_ != Stage::kPrimaryClusters) return;
     server_.clusters_.publish_primary();
@@ -116,8 +115,8 @@ Server::Server(Options options)
       runtime_(loop_, workers_, reader_, planes_),
       clusters_({loop_, stats_, workers_, last_owner_, reader_, secrets_, logs_, planes_}),
       resources_(workers_, last_owner_, reader_, planes_, stats_),
-      listeners_({log_, stats_, workers_, last_owner_, reader_, resources_, secrets_, planes_,
-                  [this] { return app_parts(); },
+      listeners_({loop_, log_, stats_, workers_, last_owner_, reader_, resources_, secrets_,
+                  planes_, [this] { return app_parts(); },
                   [this](const std::string& listener, const net::Address& address) {
                     return hot_restart_.inherited(listener, address);
                   }}),
@@ -245,12 +244,13 @@ int Server::run() {
   if (ready) ready = hot_restart_.begin();
   if (hot_restart_.has_parent()) listeners_.sockets().hold_back();
   if (ready) ready = open_admin(*loaded.plan);
-  if (ready) ready = apply(std::move(loaded));
+  if (ready) ready = prepare(loaded);
   if (!ready) {
     fail(ready.error().message);
     logs_.stop();
     return 1;
   }
+  put_into_force(std::move(loaded));
   ready_timer_ = std::make_unique<ReadyTimer>(*this);
   advance();
   secrets_.watch(loop_);
@@ -274,6 +274,7 @@ void Server::fail(const std::string& why) {
 
 // Called whenever something came that a stage may wait for.
 void Server::advance() {
+  if (stage_ == Stage::kServing) return finish_reload();
   // Clusters may be there before the listeners of the bootstrap are known.
   if (stage_ == Stage::kPrimaryClusters && ready_timer_ == nullptr) return;
   if (stage_ == Stage::kPrimaryClusters && clusters_.primary_warm()) ask_for_clusters();
@@ -331,6 +332,7 @@ void Server::begin_drain() {
   if (drain_watch_ != nullptr) return drain_watch_->hurry();
   log_.info(Component::kMain, "draining");
   if (stage_ != Stage::kServing) return loop_.stop();
+  cancel_reload();
   hot_restart_.withdraw();
   listeners_.stop();
   workers_.each([](Worker& worker) { worker.drain(); });
@@ -340,47 +342,6 @@ void Server::begin_drain() {
 void Server::end_when_drained(int64_t time_ms, std::function<bool()> awaits) {
   drain_watch_ = std::make_unique<DrainWatch>(loop_, workers_, time_ms, std::move(awaits),
                                               [this] { loop_.stop(); });
-}
-
-// ---- applying configuration ----
-
-bool Server::reload() {
-  if (handed_over_ || drain_watch_ != nullptr) {
-    log_.warning(Component::kConfig, "this process is about to end; the configuration stays");
-    return false;
-  }
-  log_.info(Component::kConfig, "reading the configuration again");
-  Loaded loaded = load();
-  if (loaded.plan == nullptr) {
-    secrets_.drop_static();
-    log_.error(Component::kConfig, "the configuration is refused; the last good one stays");
-    return false;
-  }
-  if (Result<void> applied = apply(std::move(loaded)); !applied) {
-    secrets_.drop_static();
-    log_.error(Component::kConfig, applied.error().message, "; the last good one stays");
-    return false;
-  }
-  secrets_.reload();
-  advance();
-  log_.info(Component::kConfig, "the new configuration is in force");
-  return true;
-}
-
-// What may fail comes first, so that nothing is half applied.
-Result<void> Server::apply(Loaded loaded) {
-  Result<Listeners::OpenedSockets> opened = listeners_.open_static(loaded.plan->listeners);
-  if (!opened) return opened.error();
-  plan_ = std::move(loaded.plan);
-  bootstrap_ = std::move(loaded.bootstrap);
-  secrets_.commit_static();
-  runtime_.set(*bootstrap_);
-  overload_watch_.set(plan_->overload);
-  clusters_.set_zone(plan_->node_locality, plan_->local_cluster);
-  clusters_.set_static(plan_->clusters, plan_->resolvers);
-  listeners_.set_static(plan_->listeners, *opened);
-  config_updated_s_ = loop_.wall_us() / 1'000'000;
-  return {};
 }
 
 }  // namespace weir

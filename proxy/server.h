@@ -3,6 +3,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@
 #include "proxy/resource_reader.h"
 #include "proxy/runtime_layers.h"
 #include "proxy/secret_feed.h"
+#include "proxy/server_reload.h"
 #include "proxy/stats/log_writers.h"
 #include "proxy/stats/registry.h"
 #include "proxy/tls/secrets.h"
@@ -45,8 +47,9 @@ class Server {
   // Until told to end. The process's exit status.
   int run();
 
-  // What SIGHUP does: reads the configuration again and applies what changed. False: refused, and
-  // the last good one goes on.
+  // What SIGHUP does: reads the configuration again and applies what changed. It comes into force
+  // when its clusters are warm, unless another one is read until then. False: refused, and the last
+  // good one goes on.
   bool reload();
   // Ends the process when what is under way has ended.
   void begin_drain();
@@ -62,6 +65,8 @@ class Server {
     kListeners,        // LDS, and the routes of all listeners
     kServing,
   };
+  // For names of clusters; first health checks have time limits of their own.
+  static constexpr int64_t kMaxWaitMs = 5'000;
   struct Loaded {
     std::shared_ptr<const config::Bootstrap> bootstrap;
     std::unique_ptr<const Plan> plan;
@@ -70,7 +75,10 @@ class Server {
   Loaded load();
   void print(config::Diagnostics& diagnostics) const;
   AppParts app_parts();
-  Result<void> apply(Loaded loaded);
+  Result<void> prepare(const Loaded& loaded);
+  void put_into_force(Loaded loaded);
+  void finish_reload();
+  void cancel_reload();
   Result<void> set_up_log();
   // The next stage of the start, when what it waits for is there.
   void advance();
@@ -118,12 +126,17 @@ class Server {
   ProcessStats process_stats_{stats_};
   HcmResources resources_;
   Listeners listeners_;
+  LeavingClusters leaving_clusters_{
+      {loop_, workers_, clusters_, listeners_, options_.drain_time_s * 1000}};
   SecretFeed secret_feed_;
   ControlPlanes planes_;  // after the clusters that its streams use
   LoadReports load_reports_;
   HealthReports health_reports_;
   std::shared_ptr<const config::Bootstrap> bootstrap_;
   std::unique_ptr<const Plan> plan_;
+  std::optional<Loaded> warming_;  // what SIGHUP has read, until its clusters are warm
+  std::unique_ptr<Later> wait_limit_;
+  bool waited_ = false;  // until that limit
   int64_t config_updated_s_ = 0;
   int64_t started_ms_ = 0;
   int admin_socket_ = -1;  // open, but not served yet

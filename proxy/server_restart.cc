@@ -53,6 +53,7 @@ std::vector<int> Server::sockets_for_heir(const std::string& listener,
 void Server::hand_over(int64_t shutdown_ms) {
   handed_over_ = true;
   drain_timer_.reset();
+  cancel_reload();
   admin_.reset();
   listeners_.stop();
   const int64_t time_ms = std::min(options_.drain_time_s * 1000, shutdown_ms);

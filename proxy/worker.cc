@@ -150,6 +150,12 @@ void Worker::sweep() {
   if (more || !old_entrances_.empty() || !old_clusters_.empty()) sweep_later();
 }
 
+bool Worker::has_relays(const Entrance& entrance, const TcpProxyConfig* only) const {
+  return std::any_of(relays_.begin(), relays_.end(), [&](const auto& relay) {
+    return &relay->entrance() == &entrance && (only == nullptr || &relay->config() == only);
+  });
+}
+
 void Worker::close_relays(const Entrance& entrance, const TcpProxyConfig* only) {
   // From the end, because one that closes is replaced by the last one.
   for (size_t i = relays_.size(); i > 0; --i) {
@@ -209,6 +215,13 @@ size_t Worker::connections() const {
   for (const auto& [name, listener] : listeners_) sum += listener->connections();
   for (const auto& old : old_entrances_) sum += old.entrance->connections();
   return sum;
+}
+
+bool Worker::has_older_connections() const {
+  const auto in_use = [](const OldEntrance& old) { return old.entrance->connections() > 0; };
+  const auto has_older = [](const auto& item) { return item.second->has_older_connections(); };
+  return std::any_of(old_entrances_.begin(), old_entrances_.end(), in_use) ||
+         std::any_of(listeners_.begin(), listeners_.end(), has_older);
 }
 
 // ---- requests ----

@@ -72,6 +72,8 @@ class Worker : private net::Timer::Owner {
   void drain();
   void close_connections();
   size_t connections() const;
+  // Whether some of them have a configuration that was replaced.
+  bool has_older_connections() const;
 
   // Adds what this worker knows of each cluster's endpoints.
   void report(std::map<std::string, std::vector<HostReport>>& into) const;
@@ -103,7 +105,8 @@ class Worker : private net::Timer::Owner {
   void retire_entrance(std::unique_ptr<Entrance> entrance);
   // Something that was replaced will be idle, or over its time, some time soon.
   void sweep_later();
-  // Ends an entrance's relays, or those of one chain of it.
+  // An entrance's relays, or those of one chain of it.
+  bool has_relays(const Entrance& entrance, const TcpProxyConfig* only) const;
   void close_relays(const Entrance& entrance, const TcpProxyConfig* only);
 
  private:

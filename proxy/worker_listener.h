@@ -36,6 +36,7 @@ class WorkerListener : private net::Timer::Owner {
   void drain(int64_t grace_ms) { entrance_->drain(grace_ms); }
   void close_connections() { entrance_->close_all(); }
   size_t connections() const { return entrance_->connections(); }
+  bool has_older_connections() const { return entrance_->has_older_connections(); }
   bool sweep(int64_t now_ms) { return entrance_->sweep(now_ms); }
 
  private:
