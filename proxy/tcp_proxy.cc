@@ -41,7 +41,6 @@ void TcpRelay::start(http::Arrival arrival, std::string server_name) {
   info_.requested_server_name =
       server_name_.empty() && info_.tls != nullptr ? info_.tls->sni() : server_name_;
   client_.connection.pause_reading(true);
-  touch();
   connect();
 }
 
@@ -135,7 +134,8 @@ void TcpRelay::connect() {
   wish.destination = &local_;
   wish.tlvs = relayed_tlvs_;
   host_->introduce(upstream_->connection, wish);
-  timer_.set(worker_.loop().timers(), worker_.loop().now_ms() + config.connect_timeout_ms);
+  connect_deadline_ms_ = connect_began_ms_ + config.connect_timeout_ms;
+  arm();
 }
 
 void TcpRelay::connected(int error) {
@@ -153,6 +153,7 @@ void TcpRelay::connected(int error) {
     info_.upstream_tls = tls;
     info_.pool_ready_ns = worker_.loop().now_ns();
     touch();
+    arm();
     client_.connection.pause_reading(false);
     return;
   }
@@ -196,14 +197,25 @@ void TcpRelay::give_up(std::string_view details, uint32_t flags) {
   close();
 }
 
+// The timer stays where it is: it looks for itself what happened since.
 void TcpRelay::touch() {
   last_activity_ms_ = worker_.loop().now_ms();
-  if (timer_.armed()) return;
+}
+
+// Sets the timer to the first of what may have to be done.
+void TcpRelay::arm() {
   const int64_t idle = config_->idle_timeout_ms;
   const int64_t most = config_->max_connection_duration_ms;
-  int64_t at = idle > 0 ? last_activity_ms_ + idle : INT64_MAX;
-  if (most > 0) at = std::min(at, started_ms_ + most);
-  if (at != INT64_MAX) timer_.set(worker_.loop().timers(), at);
+  int64_t at = INT64_MAX;
+  if (connecting_)
+    at = connect_deadline_ms_;
+  else if (idle > 0)
+    at = last_activity_ms_ + idle;
+  if (most > 0 && !connecting_) at = std::min(at, started_ms_ + most);
+  if (at != INT64_MAX)
+    timer_.set(worker_.loop().timers(), at);
+  else
+    timer_.cancel();
 }
 
 void TcpRelay::on_timer(net::Timer& /*timer*/) {
@@ -223,10 +235,7 @@ void TcpRelay::on_timer(net::Timer& /*timer*/) {
     worker_.stats().inc(config_->idle_timeout);
     return give_up("idle_timeout", http::kStreamIdleTimeout);
   }
-  // There was activity since: look again when that is too old.
-  const int64_t active = last_activity_ms_;
-  touch();
-  last_activity_ms_ = active;
+  arm();
 }
 
 void TcpRelay::side_ended(End& end) {

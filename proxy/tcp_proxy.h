@@ -85,6 +85,7 @@ class TcpRelay : private net::Timer::Owner {
   void count_upstream_end();
   void release_host();
   void touch();
+  void arm();
   void log();
 
   Worker& worker_;
@@ -107,6 +108,7 @@ class TcpRelay : private net::Timer::Owner {
   size_t buffer_limit_ = 0;
   int64_t started_ms_ = 0;
   int64_t connect_began_ms_ = 0;
+  int64_t connect_deadline_ms_ = 0;
   net::ByteCounts bytes_;
   int64_t last_activity_ms_ = 0;
   uint32_t attempts_ = 0;
