@@ -211,7 +211,7 @@ void TcpRelay::arm() {
     at = connect_deadline_ms_;
   else if (idle > 0)
     at = last_activity_ms_ + idle;
-  if (most > 0 && !connecting_) at = std::min(at, started_ms_ + most);
+  if (most > 0) at = std::min(at, started_ms_ + most);
   if (at != INT64_MAX)
     timer_.set(worker_.loop().timers(), at);
   else
@@ -221,15 +221,16 @@ void TcpRelay::arm() {
 void TcpRelay::on_timer(net::Timer& /*timer*/) {
   if (closed_) return;
   const int64_t now = worker_.loop().now_ms();
-  if (connecting_) {
-    upstream_->connection.close();
-    return connected(ETIMEDOUT);
-  }
   const int64_t idle = config_->idle_timeout_ms;
   const int64_t most = config_->max_connection_duration_ms;
   if (most > 0 && now >= started_ms_ + most) {
     worker_.stats().inc(config_->max_duration);
     return give_up("max_duration", http::kDurationTimeout);
+  }
+  if (connecting_) {
+    if (now < connect_deadline_ms_) return arm();
+    upstream_->connection.close();
+    return connected(ETIMEDOUT);
   }
   if (idle > 0 && now >= last_activity_ms_ + idle) {
     worker_.stats().inc(config_->idle_timeout);

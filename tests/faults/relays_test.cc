@@ -63,6 +63,19 @@ class Upstream {
   RawSocket listener_ = RawSocket::listen();
 };
 
+// A listener that never accepts, its queue full: connecting to it takes for ever.
+class FullListener {
+ public:
+  FullListener() : listener_(listen_on_loopback(0)) {
+    for (int i = 0; i < 3; ++i) fillers_.push_back(connect_to_loopback(local_port(listener_)));
+  }
+  uint16_t port() const { return local_port(listener_); }
+
+ private:
+  Fd listener_;
+  std::vector<Fd> fillers_;
+};
+
 // ---- time ----
 
 // The time that connecting may take, which is longer, has nothing to do with it.
@@ -93,6 +106,24 @@ TEST(Relays, IdleTimeCountsFromTheLastByteOn) {
   // Counted from that look on, it would be 3.4 s.
   EXPECT_GE(Clock::now() - last, 1900ms);
   EXPECT_LT(Clock::now() - last, 3s);
+}
+
+TEST(Relays, TheMostThatAConnectionMayLastHoldsWhileConnecting) {
+  const FullListener full;
+  Proxy proxy = relaying(at_port(full.port()),
+                         "      max_downstream_connection_duration: 0.3s\n"
+                         "      max_connect_attempts: 3\n",
+                         "30s")
+                    .start();
+  const auto began = Clock::now();
+  RawSocket client = connect_to(proxy);
+  EXPECT_EQ(client.receive_some(), "");
+  EXPECT_GE(Clock::now() - began, 290ms);
+  EXPECT_LT(Clock::now() - began, 5s);
+  // With the one that showed the proxy to be ready.
+  reaches(proxy, "tcp.tcp.max_downstream_connection_duration", 2);
+  reaches(proxy, "cluster.relayed.upstream_cx_active", 0);
+  EXPECT_EQ(proxy.stat("cluster.relayed.upstream_cx_connect_timeout"), 0);
 }
 
 }  // namespace
