@@ -12,6 +12,8 @@ namespace weir {
 namespace {
 
 constexpr int kMaxReadsPerEvent = 32;
+// More that fail at once wait for later turns, so that nobody else waits for them.
+constexpr int kMaxAttemptsPerTurn = 8;
 
 }  // namespace
 
@@ -96,24 +98,42 @@ void TcpRelay::take_host(upstream::Host& host) {
 }
 
 void TcpRelay::connect() {
+  for (int i = 0; i < kMaxAttemptsPerTurn; ++i) {
+    if (!find_host()) return;
+    const int error = begin_attempt();
+    if (error == 0 || !attempt_failed(error)) return;
+  }
+  arm();
+}
+
+// False: there is none, and it was given up.
+bool TcpRelay::find_host() {
   if (cluster_ == nullptr) cluster_ = worker_.cluster(choose_cluster());
   if (cluster_ == nullptr) {
     worker_.stats().inc(config_->cx_no_route);
-    return give_up("cluster_not_found", http::kNoClusterFound);
+    give_up("cluster_not_found", http::kNoClusterFound);
+    return false;
   }
   info_.cluster = cluster_->config().name;
   info_.cluster_alias = cluster_->config().alias;
   if (!holds_slot_ && !cluster_->connections(false).try_acquire()) {
     worker_.stats().inc(cluster_->stats().cx_overflow);
-    return give_up("overflow", http::kUpstreamOverflow);
+    give_up("overflow", http::kUpstreamOverflow);
+    return false;
   }
   holds_slot_ = true;
   upstream::Host* chosen = choose_host();
   if (chosen == nullptr) {
     worker_.stats().inc(cluster_->stats().cx_none_healthy);
-    return give_up("no_healthy_upstream", http::kNoHealthyUpstream);
+    give_up("no_healthy_upstream", http::kNoHealthyUpstream);
+    return false;
   }
   take_host(*chosen);
+  return true;
+}
+
+// An errno when it failed at once.
+int TcpRelay::begin_attempt() {
   worker_.stats().inc(cluster_->stats().cx_total);
   worker_.stats().add(cluster_->stats().cx_active, 1);
   upstream_ = std::make_unique<End>(*this, worker_.loop());
@@ -122,11 +142,11 @@ void TcpRelay::connect() {
   upstream_->connection.set_limit(buffer_limit_);
   upstream_->connection.count_bytes(cluster_->byte_counts());
   connect_began_ms_ = worker_.loop().now_ms();
-  connecting_ = true;
   const auto& config = cluster_->config();
   const net::Address* from = config.bind_address ? &*config.bind_address : nullptr;
   const int error = upstream_->connection.connect(upstream_address_, from, host_->new_session());
-  if (error != 0) return connected(error);
+  if (error != 0) return error;
+  connecting_ = true;
   if (const tls::ClientTls* tls = host_->tls())
     tls->log_keys(upstream_->connection, upstream_address_);
   upstream::Wish wish;
@@ -136,6 +156,7 @@ void TcpRelay::connect() {
   host_->introduce(upstream_->connection, wish);
   connect_deadline_ms_ = connect_began_ms_ + config.connect_timeout_ms;
   arm();
+  return 0;
 }
 
 void TcpRelay::connected(int error) {
@@ -146,17 +167,23 @@ void TcpRelay::connected(int error) {
     upstream_failure_ = tls->error_details();
     info_.upstream_failure = upstream_failure_;
   }
-  note_connected(error);
-  if (error == 0) {
-    worker_.stats().record(cluster_->stats().cx_connect_ms,
-                           static_cast<uint64_t>(worker_.loop().now_ms() - connect_began_ms_));
-    info_.upstream_tls = tls;
-    info_.pool_ready_ns = worker_.loop().now_ns();
-    touch();
-    arm();
-    client_.connection.pause_reading(false);
+  if (error != 0) {
+    if (attempt_failed(error)) connect();
     return;
   }
+  note_connected(0);
+  worker_.stats().record(cluster_->stats().cx_connect_ms,
+                         static_cast<uint64_t>(worker_.loop().now_ms() - connect_began_ms_));
+  info_.upstream_tls = tls;
+  info_.pool_ready_ns = worker_.loop().now_ns();
+  touch();
+  arm();
+  client_.connection.pause_reading(false);
+}
+
+// Whether another may follow; if not, it was given up.
+bool TcpRelay::attempt_failed(int error) {
+  note_connected(error);
   worker_.stats().inc(cluster_->stats().cx_connect_fail);
   if (error == ETIMEDOUT) worker_.stats().inc(cluster_->stats().cx_connect_timeout);
   count_upstream_end();
@@ -165,8 +192,9 @@ void TcpRelay::connected(int error) {
   upstream_->connection.close();
   worker_.loop().retire(std::move(upstream_));
   client_.other = nullptr;
-  if (attempts_ < config_->max_connect_attempts) return connect();
+  if (attempts_ < config_->max_connect_attempts) return true;
   give_up("upstream_connection_failure", http::kUpstreamConnectionFailure);
+  return false;
 }
 
 // For those who judge the host by how it is reached.
@@ -207,7 +235,9 @@ void TcpRelay::arm() {
   const int64_t idle = config_->idle_timeout_ms;
   const int64_t most = config_->max_connection_duration_ms;
   int64_t at = INT64_MAX;
-  if (connecting_)
+  if (upstream_ == nullptr)
+    at = worker_.loop().now_ms();
+  else if (connecting_)
     at = connect_deadline_ms_;
   else if (idle > 0)
     at = last_activity_ms_ + idle;
@@ -227,6 +257,7 @@ void TcpRelay::on_timer(net::Timer& /*timer*/) {
     worker_.stats().inc(config_->max_duration);
     return give_up("max_duration", http::kDurationTimeout);
   }
+  if (upstream_ == nullptr) return connect();
   if (connecting_) {
     if (now < connect_deadline_ms_) return arm();
     upstream_->connection.close();

@@ -78,7 +78,10 @@ class TcpRelay : private net::Timer::Owner {
   upstream::Host* choose_host();
   void take_host(upstream::Host& host);
   void connect();
+  bool find_host();
+  int begin_attempt();
   void connected(int error);
+  bool attempt_failed(int error);
   void note_connected(int error);
   void side_ended(End& end);
   void give_up(std::string_view details, uint32_t flags);

@@ -126,5 +126,32 @@ TEST(Relays, TheMostThatAConnectionMayLastHoldsWhileConnecting) {
   EXPECT_EQ(proxy.stat("cluster.relayed.upstream_cx_connect_timeout"), 0);
 }
 
+// ---- attempts ----
+
+// Each attempt fails at once, and there is no end of them.
+TEST(Relays, AttemptsWithoutEndKeepNobodyWaiting) {
+  Proxy proxy = relaying("pipe: {path: /nowhere/socket}",
+                         "      max_downstream_connection_duration: 0.3s\n"
+                         "      max_connect_attempts: 4294967295\n")
+                    .start();
+  const auto began = Clock::now();
+  RawSocket client = connect_to(proxy);
+  EXPECT_EQ(client.receive_some(), "");
+  EXPECT_GE(Clock::now() - began, 290ms);
+  EXPECT_LT(Clock::now() - began, 5s);
+  EXPECT_GT(proxy.stat("cluster.relayed.upstream_cx_connect_fail"), 20) << "over several turns";
+  reaches(proxy, "cluster.relayed.upstream_cx_active", 0);
+}
+
+TEST(Relays, AttemptsEndWhenThereWereEnough) {
+  Proxy proxy =
+      relaying("pipe: {path: /nowhere/socket}", "      max_connect_attempts: 20\n").start();
+  RawSocket client = connect_to(proxy);
+  EXPECT_EQ(client.receive_some(), "");
+  // With those of the connection that showed the proxy to be ready.
+  reaches(proxy, "cluster.relayed.upstream_cx_connect_fail", 40);
+  reaches(proxy, "cluster.relayed.upstream_cx_active", 0);
+}
+
 }  // namespace
 }  // namespace weir::test
