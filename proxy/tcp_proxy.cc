@@ -12,6 +12,13 @@ namespace weir {
 namespace {
 
 constexpr int kMaxReadsPerEvent = 32;
+// More that fail at once wait for later turns, so that nobody else waits for them.
+constexpr int kMaxAttemptsPerTurn = 8;
+// Without an idle timeout: how long the last bytes wait for a peer that takes none of them.
+constexpr int64_t kLastBytesMs = 60'000;
+// When it is looked whether they are with the peer: each time after twice as long, up to a limit.
+constexpr int64_t kFirstLookMs = 8;
+constexpr int64_t kMaxLookMs = 500;
 
 }  // namespace
 
@@ -41,7 +48,6 @@ void TcpRelay::start(http::Arrival arrival, std::string server_name) {
   info_.requested_server_name =
       server_name_.empty() && info_.tls != nullptr ? info_.tls->sni() : server_name_;
   client_.connection.pause_reading(true);
-  touch();
   connect();
 }
 
@@ -97,24 +103,42 @@ void TcpRelay::take_host(upstream::Host& host) {
 }
 
 void TcpRelay::connect() {
+  for (int i = 0; i < kMaxAttemptsPerTurn; ++i) {
+    if (!find_host()) return;
+    const int error = begin_attempt();
+    if (error == 0 || !attempt_failed(error)) return;
+  }
+  arm();
+}
+
+// False: there is none, and it was given up.
+bool TcpRelay::find_host() {
   if (cluster_ == nullptr) cluster_ = worker_.cluster(choose_cluster());
   if (cluster_ == nullptr) {
     worker_.stats().inc(config_->cx_no_route);
-    return give_up("cluster_not_found", http::kNoClusterFound);
+    give_up("cluster_not_found", http::kNoClusterFound);
+    return false;
   }
   info_.cluster = cluster_->config().name;
   info_.cluster_alias = cluster_->config().alias;
   if (!holds_slot_ && !cluster_->connections(false).try_acquire()) {
     worker_.stats().inc(cluster_->stats().cx_overflow);
-    return give_up("overflow", http::kUpstreamOverflow);
+    give_up("overflow", http::kUpstreamOverflow);
+    return false;
   }
   holds_slot_ = true;
   upstream::Host* chosen = choose_host();
   if (chosen == nullptr) {
     worker_.stats().inc(cluster_->stats().cx_none_healthy);
-    return give_up("no_healthy_upstream", http::kNoHealthyUpstream);
+    give_up("no_healthy_upstream", http::kNoHealthyUpstream);
+    return false;
   }
   take_host(*chosen);
+  return true;
+}
+
+// An errno when it failed at once.
+int TcpRelay::begin_attempt() {
   worker_.stats().inc(cluster_->stats().cx_total);
   worker_.stats().add(cluster_->stats().cx_active, 1);
   upstream_ = std::make_unique<End>(*this, worker_.loop());
@@ -123,11 +147,11 @@ void TcpRelay::connect() {
   upstream_->connection.set_limit(buffer_limit_);
   upstream_->connection.count_bytes(cluster_->byte_counts());
   connect_began_ms_ = worker_.loop().now_ms();
-  connecting_ = true;
   const auto& config = cluster_->config();
   const net::Address* from = config.bind_address ? &*config.bind_address : nullptr;
   const int error = upstream_->connection.connect(upstream_address_, from, host_->new_session());
-  if (error != 0) return connected(error);
+  if (error != 0) return error;
+  connecting_ = true;
   if (const tls::ClientTls* tls = host_->tls())
     tls->log_keys(upstream_->connection, upstream_address_);
   upstream::Wish wish;
@@ -135,7 +159,9 @@ void TcpRelay::connect() {
   wish.destination = &local_;
   wish.tlvs = relayed_tlvs_;
   host_->introduce(upstream_->connection, wish);
-  timer_.set(worker_.loop().timers(), worker_.loop().now_ms() + config.connect_timeout_ms);
+  connect_deadline_ms_ = connect_began_ms_ + config.connect_timeout_ms;
+  arm();
+  return 0;
 }
 
 void TcpRelay::connected(int error) {
@@ -146,16 +172,23 @@ void TcpRelay::connected(int error) {
     upstream_failure_ = tls->error_details();
     info_.upstream_failure = upstream_failure_;
   }
-  note_connected(error);
-  if (error == 0) {
-    worker_.stats().record(cluster_->stats().cx_connect_ms,
-                           static_cast<uint64_t>(worker_.loop().now_ms() - connect_began_ms_));
-    info_.upstream_tls = tls;
-    info_.pool_ready_ns = worker_.loop().now_ns();
-    touch();
-    client_.connection.pause_reading(false);
+  if (error != 0) {
+    if (attempt_failed(error)) connect();
     return;
   }
+  note_connected(0);
+  worker_.stats().record(cluster_->stats().cx_connect_ms,
+                         static_cast<uint64_t>(worker_.loop().now_ms() - connect_began_ms_));
+  info_.upstream_tls = tls;
+  info_.pool_ready_ns = worker_.loop().now_ns();
+  touch();
+  arm();
+  client_.connection.pause_reading(false);
+}
+
+// Whether another may follow; if not, it was given up.
+bool TcpRelay::attempt_failed(int error) {
+  note_connected(error);
   worker_.stats().inc(cluster_->stats().cx_connect_fail);
   if (error == ETIMEDOUT) worker_.stats().inc(cluster_->stats().cx_connect_timeout);
   count_upstream_end();
@@ -164,8 +197,9 @@ void TcpRelay::connected(int error) {
   upstream_->connection.close();
   worker_.loop().retire(std::move(upstream_));
   client_.other = nullptr;
-  if (attempts_ < config_->max_connect_attempts) return connect();
+  if (attempts_ < config_->max_connect_attempts) return true;
   give_up("upstream_connection_failure", http::kUpstreamConnectionFailure);
+  return false;
 }
 
 // For those who judge the host by how it is reached.
@@ -196,43 +230,115 @@ void TcpRelay::give_up(std::string_view details, uint32_t flags) {
   close();
 }
 
+// The timer stays where it is: it looks for itself what happened since.
 void TcpRelay::touch() {
   last_activity_ms_ = worker_.loop().now_ms();
-  if (timer_.armed()) return;
-  const int64_t idle = config_->idle_timeout_ms;
+}
+
+// All that is left to do is to send what waits.
+bool TcpRelay::ending() const {
+  if (upstream_ == nullptr) return false;
+  return client_.broken() || upstream_->broken() || (client_.ended && upstream_->ended);
+}
+
+// How long nothing may happen; 0: for ever.
+int64_t TcpRelay::patience_ms() const {
+  if (config_->idle_timeout_ms > 0) return config_->idle_timeout_ms;
+  return ending() ? kLastBytesMs : 0;
+}
+
+// Sets the timer to the first of what may have to be done.
+void TcpRelay::arm() {
+  const int64_t idle = patience_ms();
   const int64_t most = config_->max_connection_duration_ms;
-  int64_t at = idle > 0 ? last_activity_ms_ + idle : INT64_MAX;
+  int64_t at = look_at_ms_;
+  if (upstream_ == nullptr)
+    at = worker_.loop().now_ms();
+  else if (connecting_)
+    at = connect_deadline_ms_;
+  else if (idle > 0)
+    at = std::min(at, last_activity_ms_ + idle);
   if (most > 0) at = std::min(at, started_ms_ + most);
-  if (at != INT64_MAX) timer_.set(worker_.loop().timers(), at);
+  if (at != INT64_MAX)
+    timer_.set(worker_.loop().timers(), at);
+  else
+    timer_.cancel();
 }
 
 void TcpRelay::on_timer(net::Timer& /*timer*/) {
   if (closed_) return;
   const int64_t now = worker_.loop().now_ms();
-  if (connecting_) {
-    upstream_->connection.close();
-    return connected(ETIMEDOUT);
-  }
-  const int64_t idle = config_->idle_timeout_ms;
+  const int64_t idle = patience_ms();
   const int64_t most = config_->max_connection_duration_ms;
   if (most > 0 && now >= started_ms_ + most) {
     worker_.stats().inc(config_->max_duration);
     return give_up("max_duration", http::kDurationTimeout);
   }
+  if (upstream_ == nullptr) return connect();
+  if (connecting_) {
+    if (now < connect_deadline_ms_) return arm();
+    upstream_->connection.close();
+    return connected(ETIMEDOUT);
+  }
   if (idle > 0 && now >= last_activity_ms_ + idle) {
+    if (config_->idle_timeout_ms == 0) return close();
     worker_.stats().inc(config_->idle_timeout);
     return give_up("idle_timeout", http::kStreamIdleTimeout);
   }
-  // There was activity since: look again when that is too old.
-  const int64_t active = last_activity_ms_;
-  touch();
-  last_activity_ms_ = active;
+  if (look_at_ms_ != INT64_MAX) return end_rest();
+  arm();
 }
 
 void TcpRelay::side_ended(End& end) {
+  if (end.ended) return;  // told again, because its other direction ended too
   end.ended = true;
-  if (end.other == nullptr || end.other->ended) return close();
+  if (end.other == nullptr) return close();
   end.other->connection.shutdown_when_sent();
+  touch();
+  arm();
+}
+
+void TcpRelay::side_finished(End& end) {
+  end.finished = true;
+  // With a side that broke it is not enough that the kernel has all.
+  if (upstream_ == nullptr || client_.broken() || upstream_->broken()) return;
+  if (client_.finished && upstream_->finished) close();
+}
+
+// It cannot be written to. What came from it before is still good: it is read to its end.
+void TcpRelay::side_failed(End& end) {
+  if (closed_ || end.gone) return;
+  end.failed = true;
+  if (end.other == nullptr || end.other->broken()) return give_up("connection_reset", 0);
+  end.other->connection.pause_reading(true);
+  end.connection.request_resume();
+  touch();
+  arm();
+}
+
+// Nobody is left to hear the other side. It gets what was said before, then it ends too.
+void TcpRelay::side_gone(End& end) {
+  info_.details = "connection_reset";
+  end.gone = true;
+  worker_.loop().flush();
+  if (closed_) return;
+  end.connection.close();
+  if (end.other == nullptr || end.other->broken()) return close();
+  end.other->connection.pause_reading(true);
+  touch();
+  end_rest();
+}
+
+// A reset throws away what is under way: it has to wait until the peer has everything.
+void TcpRelay::end_rest() {
+  const net::Connection& rest = (client_.gone ? *upstream_ : client_).connection;
+  const size_t left = rest.bytes_waiting() + rest.bytes_unacknowledged();
+  if (left == 0) return close();
+  if (left != left_behind_) touch();
+  left_behind_ = left;
+  look_after_ms_ = std::clamp(look_after_ms_ * 2, kFirstLookMs, kMaxLookMs);
+  look_at_ms_ = worker_.loop().now_ms() + look_after_ms_;
+  arm();
 }
 
 void TcpRelay::close() {
@@ -240,9 +346,10 @@ void TcpRelay::close() {
   closed_ = true;
   timer_.cancel();
   worker_.loop().flush();
-  client_.connection.close();
+  const bool broken = client_.broken() || (upstream_ != nullptr && upstream_->broken());
+  client_.leave(broken);
   if (upstream_ != nullptr) {
-    upstream_->connection.close();
+    upstream_->leave(broken);
     count_upstream_end();
   }
   release_host();
@@ -253,13 +360,20 @@ void TcpRelay::close() {
   worker_.remove_relay(*this);
 }
 
+// What `to` took of what `from` said.
+uint64_t TcpRelay::passed_on(const End& from, const End& to) {
+  return from.bytes_read - std::min<uint64_t>(from.bytes_read, to.connection.bytes_lost());
+}
+
 void TcpRelay::log() {
   if (config_->access_logs == nullptr) return;
   info_.end_ns = worker_.loop().now_ns();
   info_.bytes_received = client_.bytes_read;
-  info_.bytes_sent = upstream_ != nullptr ? upstream_->bytes_read : 0;
-  info_.upstream_body_bytes_sent = info_.bytes_received;
-  info_.upstream_body_bytes_received = info_.bytes_sent;
+  if (upstream_ != nullptr) {
+    info_.bytes_sent = passed_on(*upstream_, client_);
+    info_.upstream_body_bytes_sent = passed_on(client_, *upstream_);
+    info_.upstream_body_bytes_received = upstream_->bytes_read;
+  }
   http::FormatInput input;
   input.info = &info_;
   worker_.log(*config_->access_logs, input);
@@ -276,9 +390,7 @@ void TcpRelay::End::on_readable() {
   for (int i = 0; i < kMaxReadsPerEvent; ++i) {
     char* const scratch = loop.read_scratch();
     const net::Connection::Read read = connection.read(scratch, net::Loop::kReadBytes);
-    if (read.bytes == 0) return relay_.side_ended(*this);
-    if (read.bytes == -2) return relay_.give_up("connection_reset", 0);
-    if (read.bytes < 0) return;
+    if (read.bytes <= 0) return read_nothing(read.bytes);
     bytes_read += static_cast<uint64_t>(read.bytes);
     relay_.touch();
     if (other == nullptr) return;
@@ -289,14 +401,37 @@ void TcpRelay::End::on_readable() {
     if (relay_.closed_ || connection.reading_paused()) return;
   }
   connection.pause_reading(connection.reading_paused());
+  if (failed) connection.request_resume();
+}
+
+// `why`: see net::Connection::Read. What is read after a failure ends somehow, often as if cleanly.
+void TcpRelay::End::read_nothing(ssize_t why) {
+  if (why == -2 || failed) return relay_.side_gone(*this);
+  if (why == 0) relay_.side_ended(*this);
 }
 
 void TcpRelay::End::on_full(bool full) {
-  if (other != nullptr) other->connection.pause_reading(full);
+  if (other == nullptr) return;
+  other->connection.pause_reading(full);
+  if (!full && other->failed) other->connection.request_resume();
+}
+
+void TcpRelay::End::on_finished() {
+  relay_.side_finished(*this);
 }
 
 void TcpRelay::End::on_write_error(int /*error*/) {
-  relay_.give_up("connection_reset", 0);
+  relay_.side_failed(*this);
+}
+
+// A stream that was cut off does not end as if that were all of it: in the clear with a reset,
+// within TLS without close_notify.
+void TcpRelay::End::leave(bool cut_off) {
+  const bool in_the_clear = connection.tls() == nullptr;
+  if (in_the_clear && (cut_off || connection.bytes_waiting() > 0))
+    connection.abort();
+  else
+    connection.close();
 }
 
 }  // namespace weir

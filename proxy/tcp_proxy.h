@@ -35,8 +35,9 @@ struct TcpProxyConfig {
 };
 
 // One client connection relayed to an upstream, byte for byte. Each side stops being read while the
-// other is full; the end of one side is passed on while the other still speaks. One loop; owned by
-// its worker.
+// other is full; the end of one side is passed on while the other still speaks. What a side said
+// reaches the other before the relay ends. The end of a side that broke off is passed on as a
+// reset. One loop; owned by its worker.
 class TcpRelay : private net::Timer::Owner {
  public:
   TcpRelay(Worker& worker, Entrance& entrance, std::shared_ptr<const TcpProxyConfig> config,
@@ -46,6 +47,7 @@ class TcpRelay : private net::Timer::Owner {
   // Takes the socket over and looks for an upstream. With TLS, the handshake is done.
   // `server_name`: what the client asked for, where somebody looked.
   void start(http::Arrival arrival, std::string server_name);
+  // At once; what still waits for a side is lost.
   void close();
 
   uint32_t slot = 0;  // the worker's
@@ -61,14 +63,24 @@ class TcpRelay : private net::Timer::Owner {
     void on_connected(int error) override;
     void on_readable() override;
     void on_full(bool full) override;
+    void on_progress() override { relay_.touch(); }
+    void on_finished() override;
     void on_write_error(int error) override;
 
     net::Connection connection;
     End* other = nullptr;
     uint64_t bytes_read = 0;
-    bool ended = false;  // no more bytes come from here
+    bool ended = false;     // no more bytes come from here
+    bool finished = false;  // all of the other's were sent, and its end
+    bool failed = false;    // takes nothing any more; what it said before is still read
+    bool gone = false;      // broke off, and all of it was read
+
+    bool broken() const { return failed || gone; }
+    void leave(bool cut_off);
 
    private:
+    void read_nothing(ssize_t why);
+
     TcpRelay& relay_;
   };
 
@@ -78,13 +90,24 @@ class TcpRelay : private net::Timer::Owner {
   upstream::Host* choose_host();
   void take_host(upstream::Host& host);
   void connect();
+  bool find_host();
+  int begin_attempt();
   void connected(int error);
+  bool attempt_failed(int error);
   void note_connected(int error);
   void side_ended(End& end);
+  void side_finished(End& end);
+  void side_failed(End& end);
+  void side_gone(End& end);
+  void end_rest();
+  bool ending() const;
+  int64_t patience_ms() const;
   void give_up(std::string_view details, uint32_t flags);
   void count_upstream_end();
   void release_host();
   void touch();
+  void arm();
+  static uint64_t passed_on(const End& from, const End& to);
   void log();
 
   Worker& worker_;
@@ -107,8 +130,12 @@ class TcpRelay : private net::Timer::Owner {
   size_t buffer_limit_ = 0;
   int64_t started_ms_ = 0;
   int64_t connect_began_ms_ = 0;
+  int64_t connect_deadline_ms_ = 0;
   net::ByteCounts bytes_;
   int64_t last_activity_ms_ = 0;
+  int64_t look_at_ms_ = INT64_MAX;  // when to look at what a broken side has left behind
+  int64_t look_after_ms_ = 0;
+  size_t left_behind_ = 0;  // bytes, when last looked
   uint32_t attempts_ = 0;
   bool connecting_ = false;
   bool holds_slot_ = false;

@@ -1,6 +1,8 @@
 #include "proxy/net/connection.h"
 
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -128,7 +130,10 @@ void Connection::on_ready(uint8_t ready) {
   if ((ready & kPeerClosed) != 0) peer_closed_ = true;
   if ((ready & kWritable) != 0 && !writable_) {
     writable_ = true;
-    if (!waiting_.empty()) flush(false);
+    if (!waiting_.empty()) {
+      flush(false);
+      if (fd_ >= 0 && !failed_) owner_.on_progress();
+    }
   }
   if (fd_ < 0 || failed_ || (ready & kReadable) == 0) return;
   readable_ = true;
@@ -388,11 +393,13 @@ void Connection::after_send() {
   if (shutdown_wanted_ && fd_ >= 0 && bytes_waiting() == 0) {
     shutdown_wanted_ = false;
     ::shutdown(fd_, SHUT_WR);
+    owner_.on_finished();
   }
 }
 
 void Connection::fail(int error) {
   failed_ = true;
+  note_lost();
   waiting_.clear(loop_);
   release_batch();
   if (handshaking_) return end_handshake(error);
@@ -410,6 +417,7 @@ void Connection::shutdown_when_sent() {
 
 void Connection::close() {
   if (loop_.held_ == this) loop_.held_ = nullptr;
+  note_lost();
   release_batch();
   waiting_.clear(loop_);
   if (tls_ != nullptr) tls_->put_off().clear(loop_);
@@ -425,6 +433,15 @@ void Connection::abort() {
   const linger off{1, 0};
   setsockopt(fd_, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
   close();
+}
+
+size_t Connection::bytes_unacknowledged() const {
+  int error = 0;
+  socklen_t length = sizeof(error);
+  if (fd_ < 0 || getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length) != 0 || error != 0)
+    return 0;
+  int bytes = 0;
+  return ioctl(fd_, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<size_t>(bytes) : 0;
 }
 
 Address Connection::local_address() const {

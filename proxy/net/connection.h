@@ -68,7 +68,11 @@ class Connection : private Watch::Owner {
     virtual void on_full(bool full) = 0;
     // Asked for by request_pump: now is the time to write; what is written goes out together.
     virtual void on_pump() {}
-    // A write failed with this errno. The connection is of no use any more.
+    // The socket was full, and has taken of what waits.
+    virtual void on_progress() {}
+    // What shutdown_when_sent asked for is done. It may close the connection.
+    virtual void on_finished() {}
+    // A write failed with this errno. Nothing more is sent; what the peer said before may be read.
     virtual void on_write_error(int error) = 0;
   };
 
@@ -145,9 +149,15 @@ class Connection : private Watch::Owner {
   void set_limit(size_t bytes) { limit_ = static_cast<uint32_t>(bytes); }
   size_t limit() const { return limit_; }
 
-  // Everything written will be sent, then (after close_notify) the write side is shut down.
+  // Everything written will be sent, then (after close_notify) the write side is shut down, and
+  // on_finished tells so.
   void shutdown_when_sent();
   bool all_sent() const { return bytes_waiting() == 0; }
+  // What the kernel took and the peer's did not acknowledge yet, which a reset would take along. 0
+  // when the socket is broken. A system call or two.
+  size_t bytes_unacknowledged() const;
+  // Written, but thrown away when a write failed or by `close`. With TLS, of ciphertext.
+  size_t bytes_lost() const { return bytes_lost_; }
   // At once; what is queued is lost.
   void close();
   // As close, with a reset instead of a clean end (RFC 9293 3.10.7.4).
@@ -198,6 +208,7 @@ class Connection : private Watch::Owner {
   void release_batch();
   void leave_lists();
   void after_send();
+  void note_lost() { bytes_lost_ += static_cast<uint32_t>(bytes_waiting()); }
   void fail(int error);
 
   Owner& owner_;
@@ -210,6 +221,7 @@ class Connection : private Watch::Owner {
   TlsShare tls_;
   uint32_t limit_ = 1 << 20;
   int fd_ = -1;
+  uint32_t bytes_lost_ = 0;
   bool connecting_ : 1 = false;
   bool handshaking_ : 1 = false;
   bool readable_ : 1 = false;

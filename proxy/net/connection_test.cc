@@ -37,6 +37,8 @@ class Peer : public Connection::Owner {
     full.push_back(is_full);
     if (when_full) when_full(is_full);
   }
+  void on_progress() override { ++progresses; }
+  void on_finished() override { ++finishes; }
   void on_write_error(int error) override { write_error = error; }
 
   void read_all() {
@@ -53,6 +55,8 @@ class Peer : public Connection::Owner {
   int connected = -1;
   int readable_calls = 0;
   std::vector<bool> full;
+  int progresses = 0;
+  int finishes = 0;
   int write_error = 0;
   int read_error = 0;
   std::string text;
@@ -447,6 +451,59 @@ TEST_F(ConnectionTest, ShutdownWithNothingToSend) {
   RawSocket other = pair();
   t_.run([&] { peer_->connection.shutdown_when_sent(); });
   EXPECT_EQ(other.receive_all(), "");
+  EXPECT_EQ(t_.run([&] { return peer_->finishes; }), 1);
+}
+
+TEST_F(ConnectionTest, TellsWhenAllIsSentAndShutDown) {
+  RawSocket other = pair();
+  const std::string body = numbered(4 << 20);
+  t_.run([&] {
+    peer_->connection.write(body);
+    peer_->connection.shutdown_when_sent();
+  });
+  t_.run([&] {
+    EXPECT_EQ(peer_->finishes, 0);
+    EXPECT_EQ(peer_->progresses, 0);
+    EXPECT_GT(peer_->connection.bytes_waiting(), 0u);
+  });
+  EXPECT_EQ(other.receive_all(), body);
+  t_.run([&] {
+    EXPECT_EQ(peer_->finishes, 1);
+    EXPECT_GT(peer_->progresses, 0);
+    EXPECT_EQ(peer_->connection.bytes_lost(), 0u);
+  });
+}
+
+TEST_F(ConnectionTest, KnowsWhatItLost) {
+  RawSocket other = pair();
+  const std::string body = numbered(4 << 20);
+  t_.run([&] { peer_->connection.write(body); });
+  t_.run([&] { peer_->connection.close(); });
+  const size_t got = other.receive_all().size();
+  EXPECT_EQ(got + t_.run([&] { return peer_->connection.bytes_lost(); }), body.size());
+}
+
+TEST_F(ConnectionTest, KnowsWhatItLostWhenAWriteFails) {
+  RawSocket other = pair();
+  other.close();
+  t_.run([&] { peer_->connection.write("nobody gets it"); });
+  t_.run([&] {
+    EXPECT_NE(peer_->write_error, 0);
+    EXPECT_EQ(peer_->connection.bytes_lost(), 14u);
+  });
+}
+
+TEST_F(ConnectionTest, KnowsWhatThePeerDidNotAcknowledge) {
+  RawSocket other = tcp_pair();
+  const std::string body = numbered(32 << 20);
+  const auto unacknowledged = [&] {
+    return t_.run([&] { return peer_->connection.bytes_unacknowledged(); });
+  };
+  EXPECT_EQ(unacknowledged(), 0u);
+  t_.run([&] { peer_->connection.write(body); });
+  EXPECT_GT(unacknowledged(), 0u);
+  EXPECT_EQ(other.receive(body.size()).size(), body.size());
+  EXPECT_TRUE(eventually([&] { return peer_->connection.bytes_unacknowledged() == 0; }));
 }
 
 TEST_F(ConnectionTest, AbortIsSeenAsAReset) {

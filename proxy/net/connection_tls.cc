@@ -218,6 +218,7 @@ void Connection::send_sealed(bool more) {
     const iovec all{out.data(), out.size()};
     const ssize_t n = send_pieces(&all, 1, more);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
+      bytes_lost_ += static_cast<uint32_t>(out.size());
       out.clear();
       return fail(errno);
     }

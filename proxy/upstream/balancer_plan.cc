@@ -188,13 +188,20 @@ class PlanBuilder {
     return all;
   }
 
+  // Those that weigh when it is asked which part of a locality is fit.
+  size_t count_included(const std::vector<uint32_t>& hosts) const {
+    return static_cast<size_t>(std::count_if(hosts.begin(), hosts.end(), [this](uint32_t i) {
+      return set_.endpoints[i].health != Health::kExcluded;
+    }));
+  }
+
   // One group per locality; its share shrinks when too few of its hosts are fit.
   void add_localities(const PriorityMembers& members, Fitness fitness, Tier& tier) {
     for (const LocalityHosts& locality : members.localities) {
       HostGroup group = weigh(locality.hosts, fitness, 1);
       if (locality.info->weight == 0 || group.hosts.empty()) continue;
-      const double fit =
-          static_cast<double>(group.hosts.size()) / static_cast<double>(locality.hosts.size());
+      const double fit = static_cast<double>(group.hosts.size()) /
+                         static_cast<double>(count_included(locality.hosts));
       tier.locality_weights.push_back(locality.info->weight *
                                       std::min(1.0, fit * set_.overprovisioning_factor / 100));
       add_group(std::move(group));

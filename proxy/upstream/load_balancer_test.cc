@@ -254,6 +254,19 @@ TEST(Pickers, ALocalityLosesLoadWithItsHealth) {
   EXPECT_NEAR(Balancer(config, hosts).count(13'500)[0], 3500, 10);
 }
 
+// As those that wait for their first check.
+TEST(Pickers, ALocalityDoesNotLoseLoadWithHostsThatDoNotCount) {
+  Hosts hosts = Hosts()
+                    .locality("a", 10)
+                    .locality("b", 10)
+                    .add(1, {.locality = 0})
+                    .add(3, {.locality = 0, .health = Health::kExcluded})
+                    .add(1, {.locality = 1});
+  LoadBalancing config = of(Kind::kRoundRobin);
+  config.locality_weighted = true;
+  EXPECT_NEAR(Balancer(config, hosts).count(10'000)[0], 5000, 10);
+}
+
 TEST(Pickers, LocalitiesWithoutWeightsPlayNoPart) {
   const Hosts hosts =
       Hosts().locality("a", 0).locality("b", 0).add(1, {.locality = 0}).add(3, {.locality = 1});

@@ -305,6 +305,20 @@ TEST_F(TcpUpstream, LogsWhatWasAgreedOn) {
       << proxy.weir().access_log();
 }
 
+TEST_F(TcpUpstream, AnEndWithoutCloseNotifyIsNoCleanOne) {
+  Proxy proxy = tcp(tls()).start();
+  RawClient client(proxy);
+  send(client, relayed({}) + "hello");
+  TlsPeer peer = accept();
+  ASSERT_TRUE(peer.shake_hands());
+  EXPECT_EQ(peer.receive_some(), "hello");
+  const std::string answer(1'000'000, 'x');
+  peer.send(answer);
+  peer.socket().close();
+  EXPECT_EQ(client.read(answer.size() + 1), answer);
+  EXPECT_TRUE(client.wire().was_reset());
+}
+
 TEST_F(TcpUpstream, AServerThatIsNotTrustedGetsNothing) {
   const Certificate other = tls::testing::make_root("another").issue({.dns = {"a.test"}});
   server_ = tls::testing::bare_server(other);
