@@ -53,6 +53,8 @@ class ProtoLoader::Run {
                   Message& out);
   void integer(const Field& field, const YamlNode& node, const FieldPath& path, bool append,
                Message& out);
+  // Reports why it is none.
+  void no_integer(const Field& field, const YamlNode& node, const FieldPath& path);
   void floating(const Field& field, const YamlNode& node, const FieldPath& path, bool append,
                 Message& out);
   void text(const Field& field, const YamlNode& node, const FieldPath& path, bool append,

@@ -127,6 +127,32 @@ TEST(ProtoLoader, LoadsIntegers) {
             "f:1:13: error: expected a 32-bit unsigned integer, got a mapping [wrong-type]");
 }
 
+TEST(ProtoLoader, ReadsALeadingZeroAsOctalOnlyWithoutQuotes) {
+  EXPECT_EQ(load<SocketAddress>("port_value: 0100").port_value(), 64u);
+  EXPECT_EQ(load<SocketAddress>("port_value: \"0100\"").port_value(), 100u);
+  EXPECT_EQ(load<google::protobuf::DoubleValue>("'010'").value(), 10);
+  EXPECT_EQ(load<Cluster>("lb_policy: '02'").lb_policy(), Cluster::RING_HASH);
+  EXPECT_EQ(error_of<SocketAddress>("port_value: \"0x50\""),
+            "f:1:13: error: expected a 32-bit unsigned integer, got '0x50' [wrong-type]");
+  SocketAddress address;
+  Loaded loaded;
+  load_into("port_value: 080", address, loaded);
+  EXPECT_EQ(loaded.error(),
+            "f:1:13: error: expected a 32-bit unsigned integer, got '080' [wrong-type]");
+  EXPECT_NE(loaded.text().find("hint: a leading 0 makes it octal, which has no 8 and 9; write 80"),
+            std::string::npos)
+      << loaded.text();
+}
+
+TEST(ProtoLoader, SaysThatANumberIsTooLarge) {
+  EXPECT_EQ(error_of<SocketAddress>("port_value: 99999999999999999999999"),
+            "f:1:13: error: 99999999999999999999999 is not a 32-bit unsigned integer "
+            "[out-of-range]");
+  EXPECT_EQ(error_of<SocketAddress>("port_value: -" + std::string(5000, '9')),
+            "f:1:13: error: -" + std::string(39, '9') +
+                "... is not a 32-bit unsigned integer [out-of-range]");
+}
+
 TEST(ProtoLoader, LoadsFloatingPointNumbers) {
   EXPECT_EQ(load<google::protobuf::DoubleValue>("1.5").value(), 1.5);
   EXPECT_EQ(load<google::protobuf::DoubleValue>("3").value(), 3);
