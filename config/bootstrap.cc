@@ -46,7 +46,7 @@ bool load_source(const Source& source, bool is_json, const LoadOptions& options,
 bool load_file(const LoadOptions& options, MessageCheck& check, Diagnostics& diagnostics,
                Bootstrap& out) {
   std::optional<std::string> text =
-      read_file(options.config_path, options.limits.max_bytes, diagnostics);
+      read_file(options.config_path, options.limits.max_bytes, diagnostics, FileKind::kAny);
   if (!text) return false;
   const Source& source = diagnostics.add_source(options.config_path, std::move(*text));
   const bool is_json = options.config_path.ends_with(".json");
