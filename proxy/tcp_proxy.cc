@@ -128,6 +128,7 @@ void TcpRelay::connect() {
   const net::Address* from = config.bind_address ? &*config.bind_address : nullptr;
   const int error = upstream_->connection.connect(upstream_address_, from, host_->new_session());
   if (error != 0) return connected(error);
+  net::set_keep_alive(config.keep_alive, upstream_->connection.fd());
   if (const tls::ClientTls* tls = host_->tls())
     tls->log_keys(upstream_->connection, upstream_address_);
   upstream::Wish wish;

@@ -490,10 +490,16 @@ TEST(ClusterConnection, Sockets) {
       "keepalive_interval { value: 5 } } }");
   ASSERT_TRUE(c->bind_address);
   EXPECT_EQ(c->bind_address->text(), "127.0.0.2:0");
-  EXPECT_TRUE(c->tcp_keepalive);
-  EXPECT_EQ(c->keepalive_probes, 3u);
-  EXPECT_EQ(c->keepalive_time_s, 10u);
-  EXPECT_EQ(c->keepalive_interval_s, 5u);
+  ASSERT_TRUE(c->keep_alive);
+  EXPECT_EQ(c->keep_alive->probes, 3u);
+  EXPECT_EQ(c->keep_alive->time_s, 10u);
+  EXPECT_EQ(c->keep_alive->interval_s, 5u);
+  EXPECT_FALSE(Compiled("upstream_connection_options { }")->keep_alive);
+  for (const std::string value : {"0", "128"})
+    expect_problem("upstream_connection_options { tcp_keepalive { keepalive_probes { value: " +
+                       value + " } } }",
+                   "out-of-range", "upstream_connection_options.tcp_keepalive.keepalive_probes",
+                   "between 1 and 127");
   expect_problem("upstream_bind_config { source_address { address: 'eth0' } }", "semantic",
                  "upstream_bind_config.source_address.address", "'eth0'");
 }
