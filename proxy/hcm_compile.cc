@@ -9,8 +9,8 @@
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb.h"
-#include "proxy/base/duration.h"
 #include "proxy/filter_compile.h"
+#include "proxy/http/compile_duration.h"
 #include "proxy/http/h1_compile.h"
 #include "proxy/http/h2_compile.h"
 #include "proxy/route_user.h"
@@ -70,23 +70,32 @@ void read_http2(const Hcm& in, const FieldPath& path, const AppBuild& build, Hcm
   h2.max_connection_duration_ms = out.h1.max_connection_duration_ms;
   h2.max_requests_per_connection = out.h1.max_requests_per_connection;
   h2.request_headers_timeout_ms = out.h1.request_headers_timeout_ms;
-  if (in.has_drain_timeout()) h2.drain_timeout_ms = to_ms(in.drain_timeout());
-  if (in.has_stream_idle_timeout()) h2.stream_flush_timeout_ms = to_ms(in.stream_idle_timeout());
+  if (in.has_drain_timeout())
+    http::compile_duration_ms(in.drain_timeout(), path.field("drain_timeout"), build.diagnostics,
+                              h2.drain_timeout_ms);
+  if (in.has_stream_idle_timeout()) h2.stream_flush_timeout_ms = out.stream_idle_timeout_ms;
   h2.stats = http::H2Stats::create(build.stats, "http2.");
 }
 
 void read_common_http(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics,
                       HcmConfig& out) {
   const corev3::HttpProtocolOptions& common = in.common_http_protocol_options();
-  if (common.has_idle_timeout()) out.h1.idle_timeout_ms = to_ms(common.idle_timeout());
+  const FieldPath options = path.field("common_http_protocol_options");
+  const auto read = [&](const google::protobuf::Duration& from, std::string_view field,
+                        int64_t& to) {
+    http::compile_duration_ms(from, options.field(field), diagnostics, to);
+  };
+  if (common.has_idle_timeout())
+    read(common.idle_timeout(), "idle_timeout", out.h1.idle_timeout_ms);
   if (common.has_max_connection_duration())
-    out.h1.max_connection_duration_ms = to_ms(common.max_connection_duration());
+    read(common.max_connection_duration(), "max_connection_duration",
+         out.h1.max_connection_duration_ms);
+  if (common.has_max_stream_duration())
+    read(common.max_stream_duration(), "max_stream_duration", out.max_stream_duration_ms);
   if (common.has_max_headers_count())
     out.h1.limits.max_header_count = common.max_headers_count().value();
   if (common.has_max_requests_per_connection())
     out.h1.max_requests_per_connection = common.max_requests_per_connection().value();
-  if (common.has_max_stream_duration())
-    out.max_stream_duration_ms = to_ms(common.max_stream_duration());
   out.underscores = static_cast<HcmConfig::Underscores>(common.headers_with_underscores_action());
   if (!in.has_max_request_headers_kb()) return;
   const uint32_t kb = in.max_request_headers_kb().value();
@@ -98,13 +107,20 @@ void read_common_http(const Hcm& in, const FieldPath& path, Diagnostics& diagnos
   out.h1.limits.max_head_bytes = size_t{kb} * 1024;
 }
 
-void read_timeouts(const Hcm& in, HcmConfig& out) {
-  if (in.has_stream_idle_timeout()) out.stream_idle_timeout_ms = to_ms(in.stream_idle_timeout());
-  if (in.has_request_timeout()) out.request_timeout_ms = to_ms(in.request_timeout());
+void read_timeouts(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics, HcmConfig& out) {
+  const auto read = [&](const google::protobuf::Duration& from, std::string_view field,
+                        int64_t& to) {
+    http::compile_duration_ms(from, path.field(field), diagnostics, to);
+  };
+  if (in.has_stream_idle_timeout())
+    read(in.stream_idle_timeout(), "stream_idle_timeout", out.stream_idle_timeout_ms);
+  if (in.has_request_timeout())
+    read(in.request_timeout(), "request_timeout", out.request_timeout_ms);
   if (in.has_request_headers_timeout())
-    out.h1.request_headers_timeout_ms = to_ms(in.request_headers_timeout());
+    read(in.request_headers_timeout(), "request_headers_timeout",
+         out.h1.request_headers_timeout_ms);
   if (in.has_delayed_close_timeout())
-    out.h1.delayed_close_timeout_ms = to_ms(in.delayed_close_timeout());
+    read(in.delayed_close_timeout(), "delayed_close_timeout", out.h1.delayed_close_timeout_ms);
 }
 
 void read_client_cert(const Hcm& in, ForwardClientCert& out) {
@@ -276,7 +292,7 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
   read_routes(in, filters, path, build, *out);
   read_http1(in, path, diagnostics, *out);
   read_common_http(in, path, diagnostics, *out);
-  read_timeouts(in, *out);
+  read_timeouts(in, path, diagnostics, *out);
   read_http2(in, path, build, *out);
   read_identity(in, path, diagnostics, *out);
   read_ip_detection(in, path, diagnostics, *out);

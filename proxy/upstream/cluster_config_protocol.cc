@@ -3,6 +3,7 @@
 
 #include "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "proxy/http/compile_duration.h"
 #include "proxy/http/h1_compile.h"
 #include "proxy/http/h2_compile.h"
 #include "proxy/tls/transport_socket.h"
@@ -21,12 +22,19 @@ namespace {
 // The name under which Envoy looks for the options.
 constexpr std::string_view kOptionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
-void read_common(ClusterConfig& out, const core::HttpProtocolOptions& options) {
-  if (options.has_idle_timeout()) out.idle_timeout_ms = to_ms(options.idle_timeout());
+void read_common(ClusterBuild& build, const core::HttpProtocolOptions& options,
+                 const FieldPath& path) {
+  ClusterConfig& out = build.out;
+  const auto read = [&](const google::protobuf::Duration& from, std::string_view field,
+                        int64_t& to) {
+    http::compile_duration_ms(from, path.field(field), build.diagnostics, to);
+  };
+  if (options.has_idle_timeout()) read(options.idle_timeout(), "idle_timeout", out.idle_timeout_ms);
   if (options.has_max_connection_duration())
-    out.max_connection_duration_ms = to_ms(options.max_connection_duration());
+    read(options.max_connection_duration(), "max_connection_duration",
+         out.max_connection_duration_ms);
   if (options.has_max_stream_duration())
-    out.max_stream_duration_ms = to_ms(options.max_stream_duration());
+    read(options.max_stream_duration(), "max_stream_duration", out.max_stream_duration_ms);
   if (options.has_max_headers_count())
     out.max_response_headers_count = options.max_headers_count().value();
   if (options.has_max_requests_per_connection())
@@ -112,7 +120,8 @@ void read_upstream(ClusterBuild& build, const core::UpstreamHttpProtocolOptions&
 }
 
 void read_options(ClusterBuild& build, const HttpProtocolOptions& options, const FieldPath& path) {
-  read_common(build.out, options.common_http_protocol_options());
+  read_common(build, options.common_http_protocol_options(),
+              path.field("common_http_protocol_options"));
   read_upstream(build, options.upstream_http_protocol_options());
   check_filters(build, options, path);
   if (options.has_header_validation_config())
@@ -173,7 +182,8 @@ void read_protocol(ClusterBuild& build) {
   }
   if (c.has_max_requests_per_connection())
     build.out.max_requests_per_connection = c.max_requests_per_connection().value();
-  read_common(build.out, c.common_http_protocol_options());
+  read_common(build, c.common_http_protocol_options(),
+              build.path.field("common_http_protocol_options"));
   read_http1(build, c.http_protocol_options(), build.path.field("http_protocol_options"));
   read_upstream(build, c.upstream_http_protocol_options());
   if (!c.has_http2_protocol_options()) return;

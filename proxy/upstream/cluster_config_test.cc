@@ -451,6 +451,9 @@ TEST(ClusterProtocol, WhatIsNotSupported) {
       "\"envoy.extensions.upstreams.http.v3.HttpProtocolOptions\"]";
   expect_problem(options("auto_config { http2_protocol_options { } }"), "semantic",
                  at + ".auto_config", "no TLS");
+  expect_problem(options("explicit_http_config { } common_http_protocol_options { idle_timeout { "
+                         "seconds: -1 } }"),
+                 "out-of-range", at + ".common_http_protocol_options.idle_timeout", "negative");
   expect_problem(options(""), "semantic", at, "no version of HTTP");
   expect_problem(options("explicit_http_config { http_protocol_options { allow_chunked_length: "
                          "true } }"),
