@@ -1,4 +1,5 @@
 // How a cluster's endpoints are spoken to: HttpProtocolOptions, or the cluster's older fields.
+#include <algorithm>
 #include <string>
 
 #include "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.pb.h"
@@ -83,16 +84,27 @@ void check_filters(ClusterBuild& build, const HttpProtocolOptions& options, cons
   }
 }
 
-// What is agreed on is agreed on in TLS's handshake.
-void choose_auto(ClusterBuild& build, const HttpProtocolOptions::AutoHttpConfig& options,
-                 const FieldPath& path) {
-  if (!options.has_http2_protocol_options()) return;
+// Whether each of its connections has TLS. One that could not be read counts: its own errors are
+// enough.
+bool has_tls_everywhere(const ClusterBuild& build) {
+  const ClusterConfig& out = build.out;
+  const FieldPath socket = build.path.field("transport_socket");
+  if (out.tls == nullptr && !has_error_under(build.diagnostics, socket.str())) return false;
+  const FieldPath matches = build.path.field("transport_socket_matches");
+  if (has_error_under(build.diagnostics, matches.str())) return true;
+  return std::all_of(out.transport_matches.begin(), out.transport_matches.end(),
+                     [](const auto& match) { return match.tls != nullptr; });
+}
+
+// What is agreed on is agreed on in TLS's handshake; HTTP/2 is offered whether it has options or
+// not.
+void choose_auto(ClusterBuild& build, const FieldPath& path) {
   build.out.versions = ClusterConfig::Versions::kAuto;
-  if (build.proto.has_transport_socket() || build.proto.transport_socket_matches_size() > 0) return;
+  if (has_tls_everywhere(build)) return;
   build.diagnostics.error(Code::kSemantic, path,
                           "which version is spoken is agreed on in TLS's handshake, and the "
-                          "cluster has no TLS",
-                          "add a transport_socket, or choose by explicit_http_config");
+                          "cluster has connections without TLS",
+                          "add a transport_socket with TLS, or choose by explicit_http_config");
 }
 
 // Names prove nothing when anybody may have signed them.
@@ -138,7 +150,7 @@ void read_options(ClusterBuild& build, const HttpProtocolOptions& options, const
       return read_versions(build, options.use_downstream_protocol_config(),
                            path.field("use_downstream_protocol_config"));
     case HttpProtocolOptions::kAutoConfig:
-      choose_auto(build, options.auto_config(), path.field("auto_config"));
+      choose_auto(build, path.field("auto_config"));
       return read_versions(build, options.auto_config(), path.field("auto_config"));
     case HttpProtocolOptions::UPSTREAM_PROTOCOL_OPTIONS_NOT_SET:
       build.diagnostics.error(Code::kSemantic, path, "no version of HTTP is chosen",

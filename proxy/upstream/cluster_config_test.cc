@@ -449,8 +449,11 @@ TEST(ClusterProtocol, WhatIsNotSupported) {
   const std::string at =
       "typed_extension_protocol_options["
       "\"envoy.extensions.upstreams.http.v3.HttpProtocolOptions\"]";
-  expect_problem(options("auto_config { http2_protocol_options { } }"), "semantic",
-                 at + ".auto_config", "no TLS");
+  // HTTP/2 is preferred without a word of it too, so TLS has to be there in each case.
+  for (const std::string& tls : {std::string(), "transport_socket { " + kRaw + " } "})
+    for (const std::string body : {"auto_config { http2_protocol_options { } }",
+                                   "auto_config { http_protocol_options { } }", "auto_config { }"})
+      expect_problem(tls + options(body), "semantic", at + ".auto_config", "without TLS");
   expect_problem(options("explicit_http_config { } common_http_protocol_options { idle_timeout { "
                          "seconds: -1 } }"),
                  "out-of-range", at + ".common_http_protocol_options.idle_timeout", "negative");
