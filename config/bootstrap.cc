@@ -33,6 +33,7 @@ bool load_source(const Source& source, bool is_json, const LoadOptions& options,
   load.allow_unknown_fields = options.allow_unknown_static_fields;
   load.is_json = is_json;
   load.extension_types = check.support().extension_types();
+  load.leaves_out_optional = true;
   load.on_any = [&](const google::protobuf::Message& content, const FieldPath& path) {
     check.check_extension(content, path, diagnostics);
   };

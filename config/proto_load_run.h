@@ -74,6 +74,9 @@ class ProtoLoader::Run {
 
   // any_loader.cc
   void any(const YamlNode& node, const FieldPath& path, Message& out);
+  // Whether the field of `owner` holds an optional extension that is not there; warns of it.
+  bool is_left_out(const FieldEntry& entry, const YamlEntry& yaml, const YamlNode& owner,
+                   const FieldPath& path);
   void typed_struct(const YamlNode& node, const FieldPath& path, Message& any_out);
   const google::protobuf::Descriptor* type_of(const YamlNode& url, const FieldPath& path);
   // Whether a type that is not known is no error there.

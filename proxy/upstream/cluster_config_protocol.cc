@@ -79,6 +79,9 @@ void check_filters(ClusterBuild& build, const HttpProtocolOptions& options, cons
   for (int i = 0; i < options.http_filters_size(); ++i) {
     // The codec is the end of every chain of upstream filters; alone it changes nothing.
     if (options.http_filters(i).typed_config().Is<UpstreamCodec>()) continue;
+    // An optional one that is not there.
+    if (options.http_filters(i).is_optional() && !options.http_filters(i).has_typed_config())
+      continue;
     const FieldPath at = path.field("http_filters", i);
     refuse(build.diagnostics, at.field("typed_config"), "an HTTP filter of a cluster");
   }
