@@ -38,6 +38,22 @@ std::string lower(std::string text) {
 
 // ---- the rest of the message, part by part ----
 
+// An HTTP/1 connection ends after a malformed request: where the next one begins is in doubt.
+void read_invalid_messages(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics) {
+  const std::string_view message = "an HTTP/1 connection always ends after a malformed request";
+  const corev3::Http1ProtocolOptions& http1 = in.http_protocol_options();
+  const FieldPath options = path.field("http_protocol_options");
+  if (http1.override_stream_error_on_invalid_http_message().value())
+    diagnostics.error(Code::kNotSupported,
+                      options.field("override_stream_error_on_invalid_http_message"),
+                      std::string(message));
+  const bool by_default = in.stream_error_on_invalid_http_message().value() &&
+                          !http1.has_override_stream_error_on_invalid_http_message();
+  if (by_default && in.codec_type() != Hcm::HTTP2)
+    diagnostics.warning(Code::kNotSupported, path.field("stream_error_on_invalid_http_message"),
+                        std::string(message), "it is in force for HTTP/2 alone");
+}
+
 void read_http1(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics, HcmConfig& out) {
   const corev3::Http1ProtocolOptions& http1 = in.http_protocol_options();
   out.h1.accept_http10 = http1.accept_http_10();
@@ -49,6 +65,7 @@ void read_http1(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics, 
   if (http1.allow_chunked_length())
     diagnostics.error(Code::kNotSupported, options.field("allow_chunked_length"),
                       "a request with both Content-Length and Transfer-Encoding is always refused");
+  read_invalid_messages(in, path, diagnostics);
   const http::HeaderKeys keys = http::compile_header_keys(http1, options, diagnostics);
   out.h1.header_case = keys.header_case;
   out.h1.spelling = keys.spelling;
@@ -63,6 +80,9 @@ void read_http2(const Hcm& in, const FieldPath& path, const AppBuild& build, Hcm
   http::H2Options& h2 = out.h2;
   http::compile_http2(in.http2_protocol_options(), path.field("http2_protocol_options"),
                       build.diagnostics, h2);
+  if (in.has_stream_error_on_invalid_http_message() &&
+      !in.http2_protocol_options().has_override_stream_error_on_invalid_http_message())
+    h2.invalid_message_ends_connection = !in.stream_error_on_invalid_http_message().value();
   h2.max_header_count = out.h1.limits.max_header_count;
   h2.max_header_bytes = out.h1.limits.max_head_bytes;
   h2.idle_timeout_ms = out.h1.idle_timeout_ms;

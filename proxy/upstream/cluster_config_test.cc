@@ -469,6 +469,12 @@ TEST(ClusterProtocol, WhatIsNotSupported) {
 
 // ---- connection ----
 
+TEST(ClusterConnection, IsAlwaysWaitedFor) {
+  EXPECT_EQ(Compiled("wait_for_warm_on_init { value: true }").problems(), "");
+  expect_problem("wait_for_warm_on_init { value: false }", "not-supported",
+                 "wait_for_warm_on_init");
+}
+
 TEST(ClusterConnection, CircuitBreakers) {
   const Compiled c(
       "circuit_breakers { thresholds { max_connections { value: 1 } max_pending_requests { value: "
