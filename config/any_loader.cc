@@ -5,10 +5,12 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
 #include <string>
 
 #include "config/extension_type.h"
 #include "config/proto_load_run.h"
+#include "config/scalar.h"
 #include "xds/type/v3/typed_struct.pb.h"
 
 namespace weir::config {
@@ -36,6 +38,20 @@ const Descriptor* find_type(std::string_view url) {
       std::string(url.substr(url.rfind('/') + 1)));
 }
 
+bool is_optional(const YamlNode& owner) {
+  const YamlNode* says = owner.find("is_optional");
+  if (says == nullptr) says = owner.find("isOptional");
+  return says != nullptr && says->is_plain() && parse_bool(says->text()).value_or(false);
+}
+
+// Of a TypedStruct, that which it stands for. Null: none is given.
+const YamlNode* meant_url(const YamlNode& any) {
+  const YamlNode* url = any.find(kTypeKey);
+  if (url == nullptr || !url->text().ends_with(".TypedStruct")) return url;
+  url = any.find("type_url");
+  return url == nullptr ? any.find("typeUrl") : url;
+}
+
 }  // namespace
 
 void ProtoLoader::Run::any(const YamlNode& node, const FieldPath& path, Message& out) {
@@ -49,6 +65,24 @@ void ProtoLoader::Run::any(const YamlNode& node, const FieldPath& path, Message&
   if (type == nullptr) return;
   if (tables_.of(*type).form == MessageForm::kTypedStruct) return typed_struct(node, path, out);
   content(*type, node, path, out);
+}
+
+bool ProtoLoader::Run::is_left_out(const FieldEntry& entry, const YamlEntry& yaml,
+                                   const YamlNode& owner, const FieldPath& path) {
+  const Field& field = *entry.field;
+  if (!options_.leaves_out_optional || field.is_repeated() || field.message_type() == nullptr ||
+      field.message_type()->well_known_type() != Descriptor::WELLKNOWNTYPE_ANY ||
+      !is_optional(owner) || !yaml.value.is_mapping())
+    return false;
+  const YamlNode* const url = meant_url(yaml.value);
+  const std::size_t slash = url == nullptr ? std::string_view::npos : url->text().rfind('/');
+  if (slash == std::string_view::npos) return false;  // an error of its own
+  const std::string_view type = url->text().substr(slash + 1);
+  const auto& known = options_.extension_types;
+  if (type.empty() || std::find(known.begin(), known.end(), type) != known.end()) return false;
+  report(Severity::kWarning, Code::kNotSupported, yaml.value, path.field(field.name()),
+         left_out_text(type), {});
+  return true;
 }
 
 // The type that a URL names, or null after an error.

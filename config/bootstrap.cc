@@ -33,6 +33,7 @@ bool load_source(const Source& source, bool is_json, const LoadOptions& options,
   load.allow_unknown_fields = options.allow_unknown_static_fields;
   load.is_json = is_json;
   load.extension_types = check.support().extension_types();
+  load.leaves_out_optional = true;
   load.on_any = [&](const google::protobuf::Message& content, const FieldPath& path) {
     check.check_extension(content, path, diagnostics);
   };
@@ -46,7 +47,7 @@ bool load_source(const Source& source, bool is_json, const LoadOptions& options,
 bool load_file(const LoadOptions& options, MessageCheck& check, Diagnostics& diagnostics,
                Bootstrap& out) {
   std::optional<std::string> text =
-      read_file(options.config_path, options.limits.max_bytes, diagnostics);
+      read_file(options.config_path, options.limits.max_bytes, diagnostics, FileKind::kAny);
   if (!text) return false;
   const Source& source = diagnostics.add_source(options.config_path, std::move(*text));
   const bool is_json = options.config_path.ends_with(".json");

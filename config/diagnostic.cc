@@ -15,6 +15,20 @@ bool is_load_error(const Diagnostic& item) {
          item.code != Code::kNotSupported;
 }
 
+// `clusters[0].name` and `clusters[1].name`: the same field, of what may be one text.
+std::string_view last_field(std::string_view path) {
+  while (path.ends_with(']') && path.find('[') != std::string_view::npos)
+    path = path.substr(0, path.rfind('['));
+  return path.substr(path.rfind('.') + 1);
+}
+
+bool same_problem(const Diagnostic& a, const Diagnostic& b) {
+  const auto place = [](const Diagnostic& item) {
+    return std::tie(item.severity, item.code, item.line, item.column, item.file, item.message);
+  };
+  return place(a) == place(b) && last_field(a.field_path) == last_field(b.field_path);
+}
+
 }  // namespace
 
 std::string_view code_name(Code code) {
@@ -131,6 +145,20 @@ bool Diagnostics::explains_absence(std::string_view owner, std::string_view fiel
            item.field_path.find('.', prefix.size()) == std::string::npos &&
            item.hint.find(quoted) != std::string::npos;
   });
+}
+
+void Diagnostics::drop_repeats() {
+  std::vector<Diagnostic> kept;
+  for (Diagnostic& item : items_) {
+    const bool repeats = item.line != 0 && std::any_of(kept.begin(), kept.end(), [&](auto& other) {
+                           return same_problem(item, other);
+                         });
+    if (repeats)
+      --(item.severity == Severity::kError ? error_count_ : warning_count_);
+    else
+      kept.push_back(std::move(item));
+  }
+  items_ = std::move(kept);
 }
 
 void Diagnostics::sort_by_position() {

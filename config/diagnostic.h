@@ -99,6 +99,9 @@ class Diagnostics {
   std::span<const Diagnostic> items() const { return items_; }
   std::span<Diagnostic> mutable_items() { return items_; }
   void sort_by_position();
+  // Of problems that were found once for each alias of one text, the first stays. Their positions
+  // are known.
+  void drop_repeats();
 
  private:
   void report(Severity severity, Code code, std::string path, std::string message,

@@ -43,6 +43,20 @@ TEST(Diagnostics, KeepsErrorsRatherThanWarnings) {
   for (const Diagnostic& item : diagnostics.items()) EXPECT_EQ(item.severity, Severity::kError);
 }
 
+// The name of an unknown field is whatever a file has.
+TEST(Diagnostics, DropsRepeatsOfAnyName) {
+  Diagnostics diagnostics;
+  const Source& source = diagnostics.add_source("f", "x]: 1\n");
+  for (const std::string path : {"x]", "x]", "a.x]", "[]", "["}) {
+    Diagnostic item = placed("unknown", source, 0);
+    item.field_path = path;
+    diagnostics.add(item);
+  }
+  diagnostics.drop_repeats();
+  EXPECT_EQ(diagnostics.items().size(), 3u);
+  EXPECT_EQ(diagnostics.error_count(), 3u);
+}
+
 TEST(Diagnostics, TakesAFieldPath) {
   Diagnostics diagnostics;
   const FieldPath root = FieldPath::root();

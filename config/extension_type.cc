@@ -66,4 +66,8 @@ void warn_of_passed_over(std::string_view type, const FieldPath& path, Diagnosti
       "the first that it has is used");
 }
 
+std::string left_out_text(std::string_view type) {
+  return "Weir has no extension '" + std::string(type) + "', and leaves this optional one out";
+}
+
 }  // namespace weir::config

@@ -29,5 +29,7 @@ UnknownType describe_unknown_type(std::string_view type,
 bool may_be_passed_over(std::string_view type, const FieldPath& path);
 // The warning about one that is.
 void warn_of_passed_over(std::string_view type, const FieldPath& path, Diagnostics& diagnostics);
+// Of one whose owner says `is_optional`, as a whole sentence.
+std::string left_out_text(std::string_view type);
 
 }  // namespace weir::config

@@ -63,7 +63,10 @@ SourcePosition position_at(std::string_view text, std::size_t offset) {
   offset = std::min(offset, text.size());
   const std::string_view before = text.substr(0, offset);
   const std::size_t newline = before.rfind('\n');
-  const std::size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
+  std::size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
+  // The mark of a UTF-8 file is no part of its first line.
+  if (begin == 0 && text.starts_with("\xef\xbb\xbf")) begin = 3;
+  offset = std::max(offset, begin);
   std::size_t end = std::min(text.find('\n', offset), text.size());
   if (end > begin && text[end - 1] == '\r') --end;
   SourcePosition position;

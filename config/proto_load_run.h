@@ -53,6 +53,8 @@ class ProtoLoader::Run {
                   Message& out);
   void integer(const Field& field, const YamlNode& node, const FieldPath& path, bool append,
                Message& out);
+  // Reports why it is none.
+  void no_integer(const Field& field, const YamlNode& node, const FieldPath& path);
   void floating(const Field& field, const YamlNode& node, const FieldPath& path, bool append,
                 Message& out);
   void text(const Field& field, const YamlNode& node, const FieldPath& path, bool append,
@@ -72,6 +74,9 @@ class ProtoLoader::Run {
 
   // any_loader.cc
   void any(const YamlNode& node, const FieldPath& path, Message& out);
+  // Whether the field of `owner` holds an optional extension that is not there; warns of it.
+  bool is_left_out(const FieldEntry& entry, const YamlEntry& yaml, const YamlNode& owner,
+                   const FieldPath& path);
   void typed_struct(const YamlNode& node, const FieldPath& path, Message& any_out);
   const google::protobuf::Descriptor* type_of(const YamlNode& url, const FieldPath& path);
   // Whether a type that is not known is no error there.

@@ -61,7 +61,7 @@ void ProtoLoader::Run::fields(MessageTable& table, const YamlNode& node, const F
     FieldEntry* const entry = table.find(yaml.key.text());
     if (entry == nullptr) {
       if (skip.empty() || yaml.key.text() != skip) unknown_field(table, yaml, path);
-    } else if (may_set(*entry, yaml, given, path, out)) {
+    } else if (may_set(*entry, yaml, given, path, out) && !is_left_out(*entry, yaml, node, path)) {
       field(*entry, yaml, path, out);
     }
   }

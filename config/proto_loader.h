@@ -21,8 +21,11 @@ struct ProtoLoadOptions {
   // The text is JSON: a number with a fraction within a google.protobuf.Struct is then a number. In
   // YAML it is a string there, as in Envoy.
   bool is_json = false;
-  // Type names of the extensions that exist, for hints.
+  // Type names of the extensions that exist.
   std::vector<std::string_view> extension_types;
+  // An extension of none of `extension_types` whose owner says `is_optional` is left out, with a
+  // warning.
+  bool leaves_out_optional = false;
   // Called with the content of every Any, innermost first, before it is packed. Its path is that of
   // the Any.
   std::function<void(const google::protobuf::Message& content, const FieldPath& path)> on_any;

@@ -20,6 +20,7 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "xds/type/v3/typed_struct.pb.h"
 
 namespace weir::config {
@@ -34,6 +35,7 @@ using envoy::config::route::v3::RouteAction;
 using envoy::config::route::v3::RouteMatch;
 using envoy::config::route::v3::VirtualHost;
 using envoy::extensions::filters::http::router::v3::Router;
+using envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 
 struct Loaded {
   Diagnostics diagnostics;
@@ -125,6 +127,32 @@ TEST(ProtoLoader, LoadsIntegers) {
             "f:1:13: error: expected a 32-bit unsigned integer, got 'http' [wrong-type]");
   EXPECT_EQ(error_of<SocketAddress>("port_value: {}"),
             "f:1:13: error: expected a 32-bit unsigned integer, got a mapping [wrong-type]");
+}
+
+TEST(ProtoLoader, ReadsALeadingZeroAsOctalOnlyWithoutQuotes) {
+  EXPECT_EQ(load<SocketAddress>("port_value: 0100").port_value(), 64u);
+  EXPECT_EQ(load<SocketAddress>("port_value: \"0100\"").port_value(), 100u);
+  EXPECT_EQ(load<google::protobuf::DoubleValue>("'010'").value(), 10);
+  EXPECT_EQ(load<Cluster>("lb_policy: '02'").lb_policy(), Cluster::RING_HASH);
+  EXPECT_EQ(error_of<SocketAddress>("port_value: \"0x50\""),
+            "f:1:13: error: expected a 32-bit unsigned integer, got '0x50' [wrong-type]");
+  SocketAddress address;
+  Loaded loaded;
+  load_into("port_value: 080", address, loaded);
+  EXPECT_EQ(loaded.error(),
+            "f:1:13: error: expected a 32-bit unsigned integer, got '080' [wrong-type]");
+  EXPECT_NE(loaded.text().find("hint: a leading 0 makes it octal, which has no 8 and 9; write 80"),
+            std::string::npos)
+      << loaded.text();
+}
+
+TEST(ProtoLoader, SaysThatANumberIsTooLarge) {
+  EXPECT_EQ(error_of<SocketAddress>("port_value: 99999999999999999999999"),
+            "f:1:13: error: 99999999999999999999999 is not a 32-bit unsigned integer "
+            "[out-of-range]");
+  EXPECT_EQ(error_of<SocketAddress>("port_value: -" + std::string(5000, '9')),
+            "f:1:13: error: -" + std::string(39, '9') +
+                "... is not a 32-bit unsigned integer [out-of-range]");
 }
 
 TEST(ProtoLoader, LoadsFloatingPointNumbers) {
@@ -352,6 +380,45 @@ TEST(ProtoLoader, KeepsTheTypesOfUnknownPolicies) {
   // As in Envoy, a type that is not folded has to be known.
   for (const std::string no_url : {"5", "[t/a.b.C]", "''", "t/a.b.C"})
     error_of<Cluster>(begin + "{'@type': " + no_url + "}}}]}");
+}
+
+TEST(ProtoLoader, LeavesOutOptionalExtensionsThatItDoesNotHave) {
+  ProtoLoadOptions options;
+  options.leaves_out_optional = true;
+  options.extension_types = {"envoy.extensions.filters.http.router.v3.Router"};
+  std::vector<std::string> seen;
+  options.on_any = [&seen](const google::protobuf::Message& content, const FieldPath&) {
+    seen.push_back(content.GetTypeName());
+  };
+  const auto left_out = [&](const std::string& yaml) {
+    HttpFilter filter;
+    Loaded loaded;
+    load_into(yaml, filter, loaded, options);
+    EXPECT_EQ(filter.name(), "x") << yaml;
+    EXPECT_FALSE(filter.has_typed_config()) << yaml;
+    return loaded.error();
+  };
+  const std::string begin = "{name: x, is_optional: true, typed_config: ";
+  EXPECT_EQ(left_out(begin + "{'@type': t/a.b.C, x: [1]}}"),
+            "f:1:44: warning: Weir has no extension 'a.b.C', and leaves this optional one out "
+            "[not-supported]");
+  left_out("{typedConfig: {'@type': t/a.b.C}, isOptional: true, name: x}");
+  left_out(begin + "{'@type': t/envoy.config.route.v3.VirtualHost, name: y}}");
+  left_out(begin + "{'@type': t/xds.type.v3.TypedStruct, type_url: t/a.b.C, value: {}}}");
+  EXPECT_TRUE(seen.empty());
+  const auto there = load<HttpFilter>(
+      begin + "{'@type': t/envoy.extensions.filters.http.router.v3.Router}}", options);
+  EXPECT_TRUE(there.has_typed_config());
+  // What is wrong with one that is there, or with how it is named, is no less wrong.
+  for (const std::string wrong : {"{name: x, is_optional: false, typed_config: {'@type': t/a.b.C}}",
+                                  "{name: x, typed_config: {'@type': t/a.b.C}}",
+                                  "{name: x, is_optional: true, typed_config: {'@type': a.b.C}}",
+                                  "{name: x, is_optional: true, typed_config: {}}"}) {
+    HttpFilter filter;
+    Loaded loaded;
+    load_into(wrong, filter, loaded, options);
+    EXPECT_TRUE(loaded.diagnostics.has_errors()) << wrong;
+  }
 }
 
 TEST(ProtoLoader, ShowsEveryAnyToItsVisitorInnermostFirst) {

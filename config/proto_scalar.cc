@@ -71,6 +71,18 @@ void set_integer(const FieldDescriptor& field, Integer integer, bool append, Mes
   }
 }
 
+std::optional<Integer> integer_of(const YamlNode& node) {
+  return node.is_plain() ? parse_integer(node.text()) : parse_quoted_integer(node.text());
+}
+
+std::string_view unsigned_part(std::string_view text) {
+  return text.substr(text.starts_with('-') || text.starts_with('+') ? 1 : 0);
+}
+
+bool is_digits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 std::vector<std::string_view> value_names(const google::protobuf::EnumDescriptor& type) {
   std::vector<std::string_view> names;
   for (int i = 0; i < type.value_count(); ++i) names.push_back(type.value(i)->name());
@@ -117,12 +129,8 @@ void ProtoLoader::Run::bool_value(const Field& field, const YamlNode& node, cons
 
 void ProtoLoader::Run::integer(const Field& field, const YamlNode& node, const FieldPath& path,
                                bool append, Message& out) {
-  const std::optional<Integer> value = parse_integer(node.text());
-  if (!value) {
-    const std::optional<double> number = parse_double(node.text());
-    return wrong_type(node, path, integer_name(field),
-                      number && std::isfinite(*number) ? "the number must be whole" : "");
-  }
+  const std::optional<Integer> value = integer_of(node);
+  if (!value) return no_integer(field, node, path);
   if (!fits(field, *value)) {
     return error(Code::kOutOfRange, node, path,
                  std::string(node.text()) + " is not " + std::string(integer_name(field)));
@@ -130,10 +138,31 @@ void ProtoLoader::Run::integer(const Field& field, const YamlNode& node, const F
   set_integer(field, *value, append, out);
 }
 
+void ProtoLoader::Run::no_integer(const Field& field, const YamlNode& node, const FieldPath& path) {
+  const std::string_view text = node.text();
+  const std::string_view digits = unsigned_part(text);
+  if (!is_digits(digits)) {
+    const std::optional<double> number = parse_double(text);
+    return wrong_type(node, path, integer_name(field),
+                      number && std::isfinite(*number) ? "the number must be whole" : "");
+  }
+  const std::size_t first = digits.find_first_not_of('0');
+  if (node.is_plain() && first != 0 && digits.find_first_of("89") != std::string_view::npos) {
+    std::string decimal(digits.substr(first));
+    if (text.starts_with('-')) decimal.insert(0, 1, '-');
+    return wrong_type(node, path, integer_name(field),
+                      "a leading 0 makes it octal, which has no 8 and 9; write " + decimal);
+  }
+  constexpr std::size_t kMaxShown = 40;
+  error(Code::kOutOfRange, node, path,
+        std::string(text.substr(0, kMaxShown)) + (text.size() > kMaxShown ? "..." : "") +
+            " is not " + std::string(integer_name(field)));
+}
+
 void ProtoLoader::Run::floating(const Field& field, const YamlNode& node, const FieldPath& path,
                                 bool append, Message& out) {
   std::optional<double> value = parse_double(node.text());
-  if (const std::optional<Integer> whole = parse_integer(node.text())) {
+  if (const std::optional<Integer> whole = integer_of(node)) {
     value = static_cast<double>(whole->magnitude) * (whole->is_negative ? -1 : 1);
   }
   if (!value) return wrong_type(node, path, "a number");
@@ -197,7 +226,7 @@ void ProtoLoader::Run::enumeration(const Field& field, const YamlNode& node, con
     number = named->number();
   } else if (node.is_null() && type.full_name() == "google.protobuf.NullValue") {
     number = 0;
-  } else if (const std::optional<Integer> value = parse_integer(node.text())) {
+  } else if (const std::optional<Integer> value = integer_of(node)) {
     number = to_int64(*value);
   }
   if (!node.is_scalar() && !number) return wrong_type(node, path, "a value of " + type.full_name());

@@ -17,7 +17,8 @@ constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
 // Closes a file descriptor.
 class OpenFile {
  public:
-  explicit OpenFile(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  OpenFile(const std::string& path, int more_flags)
+      : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | more_flags)) {}
   ~OpenFile() {
     if (fd_ >= 0) close(fd_);
   }
@@ -52,13 +53,23 @@ ssize_t read_some(int fd, std::string& out) {
   return count;
 }
 
+// Neither a file nor a directory, of which reading says what is wrong.
+bool is_special(int fd) {
+  struct stat facts {};
+  return fstat(fd, &facts) == 0 && !S_ISREG(facts.st_mode) && !S_ISDIR(facts.st_mode);
+}
+
 }  // namespace
 
 std::optional<std::string> read_file(const std::string& path, std::size_t max_bytes,
-                                     Diagnostics& diagnostics) {
-  const OpenFile file(path);
+                                     Diagnostics& diagnostics, FileKind kind) {
+  const OpenFile file(path, kind == FileKind::kRegular ? O_NONBLOCK : 0);
   if (file.fd() < 0) {
     fail(path, Code::kIo, std::string("cannot be opened: ") + std::strerror(errno), diagnostics);
+    return std::nullopt;
+  }
+  if (kind == FileKind::kRegular && is_special(file.fd())) {
+    fail(path, Code::kIo, "is no regular file", diagnostics, "a pipe or device is not read");
     return std::nullopt;
   }
   std::string text;

@@ -185,6 +185,7 @@ void resolve_positions(Diagnostics& diagnostics) {
     }
   }
   diagnostics.sort_by_position();
+  diagnostics.drop_repeats();
 }
 
 }  // namespace weir::config

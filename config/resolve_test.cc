@@ -64,6 +64,37 @@ TEST(Resolve, TakesSeveralSourcesAsMerged) {
   EXPECT_EQ(place_of("admin.b", sources), "overlay:4:6");
 }
 
+TEST(Resolve, DoesNotCountTheMarkOfAFile) {
+  EXPECT_EQ(place_in("a",
+                     "\xef\xbb\xbf"
+                     "a: 1\nb: 2\n"),
+            "f:1:4");
+  EXPECT_EQ(place_in("b",
+                     "\xef\xbb\xbf"
+                     "a: 1\nb: 2\n"),
+            "f:2:4");
+}
+
+TEST(Resolve, TellsOfWhatIsInAnAnchorOnce) {
+  Diagnostics diagnostics;
+  diagnostics.add_source("f", "a: &x {n: 1, m: 2}\nb: *x\nc: [*x, *x]\n");
+  for (const std::string owner : {"a", "b", "c[0]", "c[1]"}) {
+    diagnostics.error(Code::kSemantic, owner + ".n", "is wrong");
+    diagnostics.warning(Code::kSemantic, owner + ".m", "is odd");
+  }
+  // Of one place too, but of another field.
+  diagnostics.error(Code::kSemantic, "a.first", "is missing");
+  diagnostics.error(Code::kSemantic, "a.second", "is missing");
+  resolve_positions(diagnostics);
+  EXPECT_EQ(diagnostics.error_count(), 3u);
+  EXPECT_EQ(diagnostics.warning_count(), 1u);
+  ASSERT_EQ(diagnostics.items().size(), 4u);
+  EXPECT_EQ(diagnostics.items()[0].field_path, "a.first");
+  EXPECT_EQ(diagnostics.items()[1].field_path, "a.second");
+  EXPECT_EQ(diagnostics.items()[2].field_path, "a.n");
+  EXPECT_EQ(diagnostics.items()[3].field_path, "a.m");
+}
+
 TEST(Resolve, LeavesPositionsThatAreKnown) {
   Diagnostics diagnostics;
   diagnostics.add_source("f", "a: 1\nb: 2\n");

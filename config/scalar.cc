@@ -41,6 +41,21 @@ std::optional<std::uint64_t> parse_integral_fraction(std::string_view digits) {
   return static_cast<std::uint64_t>(*value);
 }
 
+template <class Parse>
+std::optional<Integer> parse_signed(std::string_view text, Parse parse) {
+  Integer out;
+  if (text.starts_with('-') || text.starts_with('+')) {
+    out.is_negative = text[0] == '-';
+    text.remove_prefix(1);
+  }
+  if (text.empty() || text[0] < '0' || text[0] > '9') return std::nullopt;
+  std::optional<std::uint64_t> magnitude = parse(text);
+  if (!magnitude) magnitude = parse_integral_fraction(text);
+  if (!magnitude) return std::nullopt;
+  out.magnitude = *magnitude;
+  return out;
+}
+
 int base64_value(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
@@ -89,24 +104,15 @@ std::optional<bool> parse_bool(std::string_view text) {
 }
 
 std::optional<Integer> parse_integer(std::string_view text) {
-  Integer out;
-  if (text.starts_with('-') || text.starts_with('+')) {
-    out.is_negative = text[0] == '-';
-    text.remove_prefix(1);
-  }
-  if (text.empty() || text[0] < '0' || text[0] > '9') return std::nullopt;
-  std::optional<std::uint64_t> magnitude;
-  if (text.starts_with("0x") || text.starts_with("0X")) {
-    magnitude = parse_digits(text.substr(2), 16);
-  } else if (text.size() > 1 && text[0] == '0') {
-    magnitude = parse_digits(text, 8);
-  } else {
-    magnitude = parse_digits(text, 10);
-  }
-  if (!magnitude) magnitude = parse_integral_fraction(text);
-  if (!magnitude) return std::nullopt;
-  out.magnitude = *magnitude;
-  return out;
+  return parse_signed(text, [](std::string_view digits) {
+    if (digits.starts_with("0x") || digits.starts_with("0X"))
+      return parse_digits(digits.substr(2), 16);
+    return parse_digits(digits, digits.size() > 1 && digits[0] == '0' ? 8 : 10);
+  });
+}
+
+std::optional<Integer> parse_quoted_integer(std::string_view text) {
+  return parse_signed(text, [](std::string_view digits) { return parse_digits(digits, 10); });
 }
 
 std::optional<std::int64_t> to_int64(Integer integer) {

@@ -25,6 +25,10 @@ struct Integer {
 // (proto3 JSON mapping). No value for what is no integer or exceeds 64 bits.
 std::optional<Integer> parse_integer(std::string_view text);
 
+// The same between quotes, where a leading 0 and 0x mean nothing: decimal, or a number without a
+// fraction.
+std::optional<Integer> parse_quoted_integer(std::string_view text);
+
 std::optional<std::int64_t> to_int64(Integer integer);
 
 // A decimal number, NaN, Infinity or -Infinity.

@@ -52,6 +52,19 @@ TEST(Scalar, RefusesWhatIsNoInteger) {
   }
 }
 
+TEST(Scalar, ReadsQuotedIntegersAsDecimals) {
+  const auto quoted = [](std::string_view text) {
+    const std::optional<Integer> value = parse_quoted_integer(text);
+    return value ? (value->is_negative ? "-" : "") + std::to_string(value->magnitude) : "none";
+  };
+  EXPECT_EQ(quoted("0100"), "100");
+  EXPECT_EQ(quoted("-080"), "-80");
+  EXPECT_EQ(quoted("0"), "0");
+  EXPECT_EQ(quoted("1e3"), "1000");
+  for (const char* bad : {"", "-", "0x50", "0o17", "1.5", "18446744073709551616"})
+    EXPECT_EQ(quoted(bad), "none") << bad;
+}
+
 TEST(Scalar, KnowsTheBoundsOfInt64) {
   EXPECT_EQ(to_int64({false, 1ull << 63}), std::nullopt);
   EXPECT_EQ(to_int64({true, 1ull << 63}), std::numeric_limits<std::int64_t>::min());

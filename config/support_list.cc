@@ -118,6 +118,7 @@ package envoy.config.core.v3
 HttpProtocolOptions: *
 Http1ProtocolOptions: *
 Http2ProtocolOptions: * -allow_metadata
+SchemeHeaderTransformation: scheme_to_overwrite
 
 package envoy.extensions.http.original_ip_detection.xff.v3
 extension XffConfig: *
@@ -127,7 +128,7 @@ package envoy.extensions.http.header_formatters.preserve_case.v3
 extension PreserveCaseFormatterConfig: *
 
 package envoy.extensions.filters.http.router.v3
-extension Router: dynamic_stats suppress_envoy_headers strict_check_headers
+extension Router: dynamic_stats suppress_envoy_headers
   respect_expected_rq_timeout suppress_grpc_request_failure_code_stats
 package envoy.extensions.filters.http.grpc_http1_bridge.v3
 extension Config: *

@@ -130,6 +130,13 @@ void unfold_typed_structs(google::protobuf::Message& message, const FieldPath& p
   });
 }
 
+std::string meant_type(const Any& any) {
+  xds::type::v3::TypedStruct folded;
+  if (is_typed_struct(any) && folded.ParseFromString(any.value()))
+    return std::string(type_name(folded.type_url()));
+  return std::string(type_name(any.type_url()));
+}
+
 bool mentions_typed_struct(std::string_view bytes) {
   return bytes.find(type_name(kTypeUrl)) != std::string_view::npos ||
          bytes.find(type_name(kOldTypeUrl)) != std::string_view::npos;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -7,8 +8,9 @@
 #include "config/field_path.h"
 
 namespace google::protobuf {
+class Any;
 class Message;
-}
+}  // namespace google::protobuf
 
 namespace weir::config {
 
@@ -29,5 +31,8 @@ void unfold_typed_structs(google::protobuf::Message& message, const FieldPath& p
 
 // Whether bytes of a message may hold a TypedStruct at all; most do not.
 bool mentions_typed_struct(std::string_view bytes);
+
+// The name of the type that an Any is of: of a TypedStruct, that which it stands for.
+std::string meant_type(const google::protobuf::Any& any);
 
 }  // namespace weir::config

@@ -160,13 +160,14 @@ bool FilterCompiler::compile_one(const HttpFilter& filter, const FieldPath& path
                                  Chain& out, Router& router) const {
   if (filter.has_config_discovery()) return compile_discovered(filter, path, last, out);
   if (!filter.has_typed_config()) {
+    if (filter.is_optional()) return leave_out(path, last);
     build_.diagnostics.error(Code::kSemantic, path, "the filter has no typed_config");
     return false;
   }
   const FieldPath config = path.field("typed_config");
   const http::FilterType* type = find(type_name(filter.typed_config()));
   if (type == nullptr) {
-    if (filter.is_optional()) return true;
+    if (filter.is_optional()) return leave_out(path, last);
     build_.diagnostics.error(
         Code::kNotSupported, config,
         "Weir has no HTTP filter '" + std::string(type_name(filter.typed_config())) + "'");
@@ -187,6 +188,13 @@ bool FilterCompiler::compile_one(const HttpFilter& filter, const FieldPath& path
   const bool fine = made.config != nullptr;
   out.filters.push_back(std::move(made));
   return fine;
+}
+
+// An optional filter that is not there; its place is the chain's end all the same.
+bool FilterCompiler::leave_out(const FieldPath& path, bool last) const {
+  if (last)
+    build_.diagnostics.error(Code::kSemantic, path, "the last HTTP filter must be the router");
+  return !last;
 }
 
 // ---- config_discovery ----

@@ -65,6 +65,7 @@ class FilterCompiler {
   using HttpFilter = envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
   bool compile_one(const HttpFilter& filter, const config::FieldPath& path, bool last, Chain& out,
                    envoy::extensions::filters::http::router::v3::Router& router) const;
+  bool leave_out(const config::FieldPath& path, bool last) const;
   bool compile_discovered(const HttpFilter& filter, const config::FieldPath& path, bool last,
                           Chain& out) const;
   bool read_types(const HttpFilter& filter, const config::FieldPath& path,

@@ -9,8 +9,8 @@
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/http/original_ip_detection/xff/v3/xff.pb.h"
-#include "proxy/base/duration.h"
 #include "proxy/filter_compile.h"
+#include "proxy/http/compile_duration.h"
 #include "proxy/http/h1_compile.h"
 #include "proxy/http/h2_compile.h"
 #include "proxy/route_user.h"
@@ -38,6 +38,22 @@ std::string lower(std::string text) {
 
 // ---- the rest of the message, part by part ----
 
+// An HTTP/1 connection ends after a malformed request: where the next one begins is in doubt.
+void read_invalid_messages(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics) {
+  const std::string_view message = "an HTTP/1 connection always ends after a malformed request";
+  const corev3::Http1ProtocolOptions& http1 = in.http_protocol_options();
+  const FieldPath options = path.field("http_protocol_options");
+  if (http1.override_stream_error_on_invalid_http_message().value())
+    diagnostics.error(Code::kNotSupported,
+                      options.field("override_stream_error_on_invalid_http_message"),
+                      std::string(message));
+  const bool by_default = in.stream_error_on_invalid_http_message().value() &&
+                          !http1.has_override_stream_error_on_invalid_http_message();
+  if (by_default && in.codec_type() != Hcm::HTTP2)
+    diagnostics.warning(Code::kNotSupported, path.field("stream_error_on_invalid_http_message"),
+                        std::string(message), "it is in force for HTTP/2 alone");
+}
+
 void read_http1(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics, HcmConfig& out) {
   const corev3::Http1ProtocolOptions& http1 = in.http_protocol_options();
   out.h1.accept_http10 = http1.accept_http_10();
@@ -49,6 +65,7 @@ void read_http1(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics, 
   if (http1.allow_chunked_length())
     diagnostics.error(Code::kNotSupported, options.field("allow_chunked_length"),
                       "a request with both Content-Length and Transfer-Encoding is always refused");
+  read_invalid_messages(in, path, diagnostics);
   const http::HeaderKeys keys = http::compile_header_keys(http1, options, diagnostics);
   out.h1.header_case = keys.header_case;
   out.h1.spelling = keys.spelling;
@@ -63,6 +80,9 @@ void read_http2(const Hcm& in, const FieldPath& path, const AppBuild& build, Hcm
   http::H2Options& h2 = out.h2;
   http::compile_http2(in.http2_protocol_options(), path.field("http2_protocol_options"),
                       build.diagnostics, h2);
+  if (in.has_stream_error_on_invalid_http_message() &&
+      !in.http2_protocol_options().has_override_stream_error_on_invalid_http_message())
+    h2.invalid_message_ends_connection = !in.stream_error_on_invalid_http_message().value();
   h2.max_header_count = out.h1.limits.max_header_count;
   h2.max_header_bytes = out.h1.limits.max_head_bytes;
   h2.idle_timeout_ms = out.h1.idle_timeout_ms;
@@ -70,23 +90,32 @@ void read_http2(const Hcm& in, const FieldPath& path, const AppBuild& build, Hcm
   h2.max_connection_duration_ms = out.h1.max_connection_duration_ms;
   h2.max_requests_per_connection = out.h1.max_requests_per_connection;
   h2.request_headers_timeout_ms = out.h1.request_headers_timeout_ms;
-  if (in.has_drain_timeout()) h2.drain_timeout_ms = to_ms(in.drain_timeout());
-  if (in.has_stream_idle_timeout()) h2.stream_flush_timeout_ms = to_ms(in.stream_idle_timeout());
+  if (in.has_drain_timeout())
+    http::compile_duration_ms(in.drain_timeout(), path.field("drain_timeout"), build.diagnostics,
+                              h2.drain_timeout_ms);
+  if (in.has_stream_idle_timeout()) h2.stream_flush_timeout_ms = out.stream_idle_timeout_ms;
   h2.stats = http::H2Stats::create(build.stats, "http2.");
 }
 
 void read_common_http(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics,
                       HcmConfig& out) {
   const corev3::HttpProtocolOptions& common = in.common_http_protocol_options();
-  if (common.has_idle_timeout()) out.h1.idle_timeout_ms = to_ms(common.idle_timeout());
+  const FieldPath options = path.field("common_http_protocol_options");
+  const auto read = [&](const google::protobuf::Duration& from, std::string_view field,
+                        int64_t& to) {
+    http::compile_duration_ms(from, options.field(field), diagnostics, to);
+  };
+  if (common.has_idle_timeout())
+    read(common.idle_timeout(), "idle_timeout", out.h1.idle_timeout_ms);
   if (common.has_max_connection_duration())
-    out.h1.max_connection_duration_ms = to_ms(common.max_connection_duration());
+    read(common.max_connection_duration(), "max_connection_duration",
+         out.h1.max_connection_duration_ms);
+  if (common.has_max_stream_duration())
+    read(common.max_stream_duration(), "max_stream_duration", out.max_stream_duration_ms);
   if (common.has_max_headers_count())
     out.h1.limits.max_header_count = common.max_headers_count().value();
   if (common.has_max_requests_per_connection())
     out.h1.max_requests_per_connection = common.max_requests_per_connection().value();
-  if (common.has_max_stream_duration())
-    out.max_stream_duration_ms = to_ms(common.max_stream_duration());
   out.underscores = static_cast<HcmConfig::Underscores>(common.headers_with_underscores_action());
   if (!in.has_max_request_headers_kb()) return;
   const uint32_t kb = in.max_request_headers_kb().value();
@@ -98,13 +127,20 @@ void read_common_http(const Hcm& in, const FieldPath& path, Diagnostics& diagnos
   out.h1.limits.max_head_bytes = size_t{kb} * 1024;
 }
 
-void read_timeouts(const Hcm& in, HcmConfig& out) {
-  if (in.has_stream_idle_timeout()) out.stream_idle_timeout_ms = to_ms(in.stream_idle_timeout());
-  if (in.has_request_timeout()) out.request_timeout_ms = to_ms(in.request_timeout());
+void read_timeouts(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics, HcmConfig& out) {
+  const auto read = [&](const google::protobuf::Duration& from, std::string_view field,
+                        int64_t& to) {
+    http::compile_duration_ms(from, path.field(field), diagnostics, to);
+  };
+  if (in.has_stream_idle_timeout())
+    read(in.stream_idle_timeout(), "stream_idle_timeout", out.stream_idle_timeout_ms);
+  if (in.has_request_timeout())
+    read(in.request_timeout(), "request_timeout", out.request_timeout_ms);
   if (in.has_request_headers_timeout())
-    out.h1.request_headers_timeout_ms = to_ms(in.request_headers_timeout());
+    read(in.request_headers_timeout(), "request_headers_timeout",
+         out.h1.request_headers_timeout_ms);
   if (in.has_delayed_close_timeout())
-    out.h1.delayed_close_timeout_ms = to_ms(in.delayed_close_timeout());
+    read(in.delayed_close_timeout(), "delayed_close_timeout", out.h1.delayed_close_timeout_ms);
 }
 
 void read_client_cert(const Hcm& in, ForwardClientCert& out) {
@@ -276,7 +312,7 @@ std::shared_ptr<const HcmConfig> compile_hcm(const Hcm& in, const FieldPath& pat
   read_routes(in, filters, path, build, *out);
   read_http1(in, path, diagnostics, *out);
   read_common_http(in, path, diagnostics, *out);
-  read_timeouts(in, *out);
+  read_timeouts(in, path, diagnostics, *out);
   read_http2(in, path, build, *out);
   read_identity(in, path, diagnostics, *out);
   read_ip_detection(in, path, diagnostics, *out);

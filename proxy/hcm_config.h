@@ -125,7 +125,6 @@ struct HcmConfig {
   bool suppress_envoy_headers = false;  // of the router
   bool respect_expected_rq_timeout = false;
   bool suppress_grpc_failure_codes = false;  // suppress_grpc_request_failure_code_stats
-  bool stream_error_on_invalid_message = false;
 
   int64_t stream_idle_timeout_ms = 300'000;  // 0: none
   int64_t request_timeout_ms = 0;

@@ -10,8 +10,8 @@
 #include "envoy/config/listener/v3/listener_components.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
-#include "proxy/base/duration.h"
 #include "proxy/base/hash.h"
+#include "proxy/http/compile_duration.h"
 #include "proxy/listener_filter_compile.h"
 #include "proxy/stats/clean_name.h"
 #include "proxy/tls/transport_socket.h"
@@ -147,7 +147,9 @@ bool read_transport_socket(const listenerv3::FilterChain& in, const FieldPath& p
                            const AppBuild& build, const std::string& stat_prefix,
                            ChainConfig& out) {
   if (in.has_transport_socket_connect_timeout())
-    out.handshake_timeout_ms = to_ms(in.transport_socket_connect_timeout());
+    http::compile_duration_ms(in.transport_socket_connect_timeout(),
+                              path.field("transport_socket_connect_timeout"), build.diagnostics,
+                              out.handshake_timeout_ms);
   if (!in.has_transport_socket()) return true;
   const size_t errors_before = build.diagnostics.error_count();
   const FieldPath at = path.field("transport_socket");

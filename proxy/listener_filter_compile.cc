@@ -10,7 +10,7 @@
 #include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
-#include "proxy/base/duration.h"
+#include "proxy/http/compile_duration.h"
 
 namespace weir {
 namespace {
@@ -149,7 +149,8 @@ void add_missing(const listenerv3::Listener& in, const FieldPath& path, const Ap
 void compile_listener_filters(const listenerv3::Listener& in, const FieldPath& path,
                               const AppBuild& build, ListenerConfig& out) {
   if (in.has_listener_filters_timeout())
-    out.filters_timeout_ms = to_ms(in.listener_filters_timeout());
+    http::compile_duration_ms(in.listener_filters_timeout(), path.field("listener_filters_timeout"),
+                              build.diagnostics, out.filters_timeout_ms);
   out.continue_on_filters_timeout = in.continue_on_listener_filters_timeout();
   const FieldPath filters = path.field("listener_filters");
   for (int i = 0; i < in.listener_filters_size(); ++i) {

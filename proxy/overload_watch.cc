@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <fstream>
 #include <optional>
 #include <utility>
 
+#include "config/read_file.h"
 #include "proxy/base/memory_use.h"
 
 namespace weir {
@@ -17,9 +17,20 @@ namespace {
 // Giving memory back takes the allocator's locks, so it is not done at each look.
 constexpr int64_t kShrinkEveryMs = 10'000;
 
+// A file with a pressure holds one number.
+constexpr size_t kMaxPressureBytes = 4096;
+
+std::string_view first_word(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n\v\f";
+  text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+  return text.substr(0, text.find_first_of(kBlanks));
+}
+
 std::optional<double> number_in(const std::string& path) {
-  std::string text;
-  if (!(std::ifstream(path) >> text)) return std::nullopt;
+  config::Diagnostics ignored;
+  const std::optional<std::string> file = config::read_file(path, kMaxPressureBytes, ignored);
+  if (!file) return std::nullopt;
+  const std::string_view text = first_word(*file);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool whole = error == std::errc() && end == text.data() + text.size();

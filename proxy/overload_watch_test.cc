@@ -124,6 +124,15 @@ TEST_F(OverloadWatchTest, WhatCannotBeReadKeepsItsLastPressure) {
   }
 }
 
+TEST_F(OverloadWatchTest, APipeIsNotWaitedFor) {
+  const std::string path = temporary("fifo");
+  std::remove(path.c_str());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  watch(watching(path, "stop_accepting_requests", "threshold: {value: 0.9}"));
+  EXPECT_TRUE(comes_true([&] { return stats_.value("overload.gauge.failed_updates") > 0; }));
+  std::remove(path.c_str());
+}
+
 TEST_F(OverloadWatchTest, ShrinksTheHeapNowAndThen) {
   const std::string path = temporary("heap");
   write(path, "1");

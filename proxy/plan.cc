@@ -5,6 +5,7 @@
 #include <set>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "proxy/base/log_format.h"
 #include "proxy/control_planes.h"
 #include "proxy/listener_compile.h"
@@ -93,7 +94,20 @@ void read_listeners(const config::Bootstrap& bootstrap, const FieldPath& path,
   }
 }
 
+// Nobody writes one; what is thrown away need not be written.
+void warn_of_admin_logs(const envoy::config::bootstrap::v3::Admin& admin,
+                        config::Diagnostics& diagnostics) {
+  const FieldPath logs = FieldPath::root("admin.access_log");
+  for (int i = 0; i < admin.access_log_size(); ++i) {
+    envoy::extensions::access_loggers::file::v3::FileAccessLog file;
+    if (admin.access_log(i).typed_config().UnpackTo(&file) && file.path() == "/dev/null") continue;
+    diagnostics.warning(Code::kNotSupported, logs.at(i),
+                        "Weir writes no access log of the admin port");
+  }
+}
+
 void read_admin(const config::Bootstrap& bootstrap, config::Diagnostics& diagnostics, Plan& plan) {
+  warn_of_admin_logs(bootstrap.admin(), diagnostics);
   if (!bootstrap.has_admin() || !bootstrap.admin().has_address()) return;
   const auto& address = bootstrap.admin().address();
   Result<net::Address> parsed =

@@ -114,8 +114,7 @@ void ProcessStats::look_at(Breaker& breaker, const upstream::SharedLimit& limit)
   const uint32_t max = limit.max();
   const uint32_t held = limit.held();
   set(breaker.open, held >= max ? 1 : 0);
-  // What a worker keeps of a large limit without using it is left, too.
-  if (breaker.remaining) set(*breaker.remaining, max - std::min(limit.in_use(), max));
+  if (breaker.remaining) set(*breaker.remaining, max - std::min(held, max));
 }
 
 void ProcessStats::set(Gauge& gauge, int64_t value) {

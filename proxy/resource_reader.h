@@ -39,6 +39,7 @@ class ResourceReader {
  private:
   bool known_fields(const google::protobuf::Message& message, config::Diagnostics& diagnostics);
   void leave_out_istio(google::protobuf::Message& message);
+  void leave_out_optional(google::protobuf::Message& message, config::Diagnostics& diagnostics);
   void unfold(google::protobuf::Message& message, config::Diagnostics& diagnostics);
   void tell(const google::protobuf::Message& message, const config::Diagnostics& found,
             config::Diagnostics& diagnostics);

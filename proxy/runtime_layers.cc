@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <ctime>
+#include <set>
+#include <utility>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/service/runtime/v3/rtds.pb.h"
@@ -25,9 +27,17 @@ void RuntimeLayers::check(const config::Bootstrap& bootstrap, const ControlPlane
                           const std::function<bool(const std::string&)>& has_cluster,
                           config::Diagnostics& diagnostics) {
   const FieldPath layers = FieldPath::root("layered_runtime.layers");
+  std::set<std::string> names;
+  bool has_admin_layer = false;
   for (int i = 0; i < bootstrap.layered_runtime().layers_size(); ++i) {
     const auto& layer = bootstrap.layered_runtime().layers(i);
     const FieldPath at = layers.at(i);
+    if (!names.insert(layer.name()).second)
+      diagnostics.error(config::Code::kSemantic, at.field("name"),
+                        "there is another layer named '" + layer.name() + "'");
+    if (layer.has_admin_layer() && std::exchange(has_admin_layer, true))
+      diagnostics.error(config::Code::kSemantic, at.field("admin_layer"),
+                        "there is another admin_layer", "at most one can be written to");
     if (layer.has_disk_layer())
       diagnostics.error(config::Code::kNotSupported, at.field("disk_layer"),
                         "Weir reads no runtime values from a directory of files",

@@ -1,5 +1,6 @@
 #include "proxy/shadow.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -7,16 +8,26 @@
 #include "proxy/worker.h"
 
 namespace weir {
+namespace {
+
+// The smaller of the cluster's limit and the route's per_request_buffer_limit_bytes.
+uint64_t body_limit_bytes(const http::Route& route, const upstream::ClusterConfig& cluster) {
+  const uint64_t most = cluster.buffer_limit_bytes;
+  return route.buffer_limit_bytes == 0 ? most : std::min(most, route.buffer_limit_bytes);
+}
+
+}  // namespace
 
 Shadow::Shadow(Worker& worker, upstream::WorkerCluster& cluster, const http::RequestHead& original,
-               bool suffix_host, int64_t timeout_ms)
+               bool suffix_host, int64_t timeout_ms, uint64_t body_limit_bytes)
     : worker_(worker),
       call_(cluster, *this),
       head_(arena_),
       response_(arena_),
       body_(worker.loop().blocks()),
       timer_(*this),
-      timeout_ms_(timeout_ms) {
+      timeout_ms_(timeout_ms),
+      body_limit_bytes_(body_limit_bytes) {
   head_.method = original.method;
   head_.protocol = original.protocol;
   head_.method_text = arena_.copy(original.method_text);
@@ -36,7 +47,7 @@ void Shadow::add_body(std::string_view bytes, bool end) {
     if (end) finish();
     return;
   }
-  if (body_.size() + bytes.size() > call_.cluster().config().buffer_limit_bytes) {
+  if (body_.size() + bytes.size() > body_limit_bytes_) {
     too_large_ = true;
     body_.clear();
     if (end) finish();
@@ -130,7 +141,8 @@ void Shadows::start(Request& request, const http::ForwardAction& action, int64_t
     upstream::WorkerCluster* target = worker.cluster(name);
     if (target == nullptr) continue;
     Shadow& shadow = worker.add_shadow(
-        std::make_unique<Shadow>(worker, *target, request.head(), mirror.suffix_host, timeout_ms));
+        std::make_unique<Shadow>(worker, *target, request.head(), mirror.suffix_host, timeout_ms,
+                                 body_limit_bytes(*request.route(), target->config())));
     if (end) {
       shadow.add_body({}, true);
     } else {

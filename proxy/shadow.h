@@ -19,14 +19,14 @@ class Worker;
 
 // A copy of a request that is sent to another cluster and whose response nobody reads
 // (RouteAction.request_mirror_policies). It gathers the body while the request streams and starts
-// when that is whole; one that grows past the cluster's buffer limit is not sent. Owned by its
+// when that is whole; one that grows past `body_limit_bytes` is not sent. Owned by its
 // worker; ends itself. One loop.
 class Shadow : private http::ClientStreamEvents,
                private upstream::ConnectionWaiter,
                private net::Timer::Owner {
  public:
   Shadow(Worker& worker, upstream::WorkerCluster& cluster, const http::RequestHead& original,
-         bool suffix_host, int64_t timeout_ms);
+         bool suffix_host, int64_t timeout_ms, uint64_t body_limit_bytes);
   ~Shadow() override;
 
   // From the request, as its body comes; `end` starts the exchange.
@@ -62,6 +62,7 @@ class Shadow : private http::ClientStreamEvents,
   Buffer body_;
   net::Timer timer_;
   int64_t timeout_ms_;
+  uint64_t body_limit_bytes_;
   bool too_large_ = false;
   bool finished_ = false;
 };

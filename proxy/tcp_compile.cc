@@ -1,6 +1,6 @@
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
-#include "proxy/base/duration.h"
 #include "proxy/hcm_compile.h"
+#include "proxy/http/compile_duration.h"
 #include "proxy/stats/clean_name.h"
 #include "proxy/tcp_proxy.h"
 
@@ -24,9 +24,13 @@ std::shared_ptr<const TcpProxyConfig> compile_tcp_proxy(
   const config::FieldPath weighted = path.field("weighted_clusters.clusters");
   for (size_t i = 0; i < out->weighted.size(); ++i)
     check(out->weighted[i].cluster, weighted.at(static_cast<int>(i)));
-  if (in.has_idle_timeout()) out->idle_timeout_ms = to_ms(in.idle_timeout());
+  if (in.has_idle_timeout())
+    http::compile_duration_ms(in.idle_timeout(), path.field("idle_timeout"), build.diagnostics,
+                              out->idle_timeout_ms);
   if (in.has_max_downstream_connection_duration())
-    out->max_connection_duration_ms = to_ms(in.max_downstream_connection_duration());
+    http::compile_duration_ms(in.max_downstream_connection_duration(),
+                              path.field("max_downstream_connection_duration"), build.diagnostics,
+                              out->max_connection_duration_ms);
   if (in.has_max_connect_attempts()) out->max_connect_attempts = in.max_connect_attempts().value();
   if (in.access_log_size() > 0)
     out->access_logs =

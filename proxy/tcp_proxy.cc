@@ -151,6 +151,7 @@ int TcpRelay::begin_attempt() {
   const net::Address* from = config.bind_address ? &*config.bind_address : nullptr;
   const int error = upstream_->connection.connect(upstream_address_, from, host_->new_session());
   if (error != 0) return error;
+  net::set_keep_alive(config.keep_alive, upstream_->connection.fd());
   connecting_ = true;
   if (const tls::ClientTls* tls = host_->tls())
     tls->log_keys(upstream_->connection, upstream_address_);

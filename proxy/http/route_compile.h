@@ -6,12 +6,12 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/http/compile_duration.h"
 #include "proxy/http/route.h"
 #include "proxy/http/route_table.h"
 
 namespace google::protobuf {
 class Any;
-class Duration;
 template <class Element>
 class RepeatedPtrField;
 template <class Key, class Value>
@@ -85,10 +85,6 @@ RouteFilters compile_route_filters(const FilterConfigs& configs, const config::F
                                    const RouteScope& scope);
 
 // route_values.cc: values that several of these read.
-// Milliseconds, rounded up: a short time is not taken for "none". Nothing on an error.
-std::optional<int64_t> compile_duration_ms(const google::protobuf::Duration& duration,
-                                           const config::FieldPath& path,
-                                           config::Diagnostics& diagnostics);
 // Text that becomes part of a request's path: visible ASCII without '#'.
 bool check_path_text(std::string_view text, const config::FieldPath& path,
                      config::Diagnostics& diagnostics);

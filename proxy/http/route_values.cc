@@ -1,5 +1,3 @@
-#include <google/protobuf/duration.pb.h>
-
 #include <algorithm>
 
 #include "proxy/http/host.h"
@@ -10,18 +8,6 @@ namespace weir::http {
 using config::Code;
 using config::Diagnostics;
 using config::FieldPath;
-
-std::optional<int64_t> compile_duration_ms(const google::protobuf::Duration& duration,
-                                           const FieldPath& path, Diagnostics& diagnostics) {
-  constexpr int64_t kMaxSeconds = 315'576'000'000;  // 10,000 years, the bound of the type
-  if (duration.seconds() < 0 || duration.seconds() > kMaxSeconds || duration.nanos() < 0) {
-    diagnostics.error(Code::kOutOfRange, path,
-                      "the duration is negative or longer than 10,000 years",
-                      "write seconds, e.g. \"1.5s\"");
-    return std::nullopt;
-  }
-  return duration.seconds() * 1000 + (duration.nanos() + 999'999) / 1'000'000;
-}
 
 bool check_path_text(std::string_view text, const FieldPath& path, Diagnostics& diagnostics) {
   const bool fine = std::all_of(text.begin(), text.end(),

@@ -320,6 +320,11 @@ TEST(SecretText, ReadsFilesAndNamesWhatItCannotRead) {
   EXPECT_EQ(SecretText::read_file(path).error().message,
             "cannot read '" + path + "': No such file or directory");
   EXPECT_NE(SecretText::read_file("/").error().message.find("directory"), std::string::npos);
+  // Nobody writes to it: whoever waits for it hangs.
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_EQ(SecretText::read_file(path).error().message,
+            "cannot read '" + path + "': it is no regular file");
+  unlink(path.c_str());
 }
 
 // The flags of the mapping that holds the address, as /proc tells them.

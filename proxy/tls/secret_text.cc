@@ -42,7 +42,7 @@ void SecretText::map(size_t bytes) {
 }
 
 Result<SecretText> SecretText::read_file(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return cannot_read(path, std::strerror(errno));
   struct Closer {
     int fd;
@@ -51,9 +51,11 @@ Result<SecretText> SecretText::read_file(const std::string& path) {
   struct stat facts {};
   if (fstat(fd, &facts) != 0) return cannot_read(path, std::strerror(errno));
   if (S_ISDIR(facts.st_mode)) return cannot_read(path, "it is a directory");
+  // A pipe may never say anything, and who waits for it is the main thread.
+  if (!S_ISREG(facts.st_mode)) return cannot_read(path, "it is no regular file");
   if (static_cast<size_t>(facts.st_size) > kMaxBytes) return cannot_read(path, "it is too large");
   SecretText out;
-  // One byte more than it has, to notice that it grows; a pipe has no size.
+  // One byte more than it has, to notice that it grows; files of /proc have no size.
   const size_t room = facts.st_size > 0 ? static_cast<size_t>(facts.st_size) + 1 : 64 * 1024;
   out.map(room);
   while (out.size_ < room) {
@@ -63,7 +65,7 @@ Result<SecretText> SecretText::read_file(const std::string& path) {
     if (n == 0) return out;
     out.size_ += static_cast<size_t>(n);
   }
-  return cannot_read(path, "it grew while it was read, or is no regular file");
+  return cannot_read(path, "it grew while it was read, or has no size");
 }
 
 }  // namespace weir::tls

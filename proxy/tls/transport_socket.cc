@@ -59,12 +59,26 @@ std::shared_ptr<const KeyLog> open_key_log(const CommonTlsContext& common, const
   return nullptr;
 }
 
+// What a name alone stands for is not guessed: it could be nothing.
+void refuse_untyped(const TransportSocket& socket, const FieldPath& path, Diagnostics& diagnostics,
+                    const char* what) {
+  diagnostics.error(Code::kSemantic, path,
+                    socket.name().empty()
+                        ? "no transport socket is given"
+                        : "the transport socket '" + socket.name() + "' has no typed_config",
+                    "add typed_config: " + std::string(what) + ", or RawBuffer for none");
+}
+
 // `Tls` is what holds a `Context` that is read from the message `Tls::Config`.
 template <class Tls, class Context>
 std::shared_ptr<const Tls> compile(const TransportSocket& socket, const FieldPath& path,
                                    const SocketBuild& build, const std::string& stat_prefix,
                                    const char* what) {
-  if (!socket.has_typed_config() || socket.typed_config().Is<RawBuffer>()) return nullptr;
+  if (is_raw_buffer(socket)) return nullptr;
+  if (!socket.has_typed_config()) {
+    refuse_untyped(socket, path, build.diagnostics, what);
+    return nullptr;
+  }
   const FieldPath field = path.field("typed_config");
   auto config = std::make_unique<typename Tls::Config>();
   if (!socket.typed_config().UnpackTo(config.get())) {
@@ -160,6 +174,11 @@ std::vector<CertificateEntry> ClientTls::certificates() const {
 }
 
 // ---- compiling ----
+
+bool is_raw_buffer(const TransportSocket& socket) {
+  return socket.has_typed_config() ? socket.typed_config().Is<RawBuffer>()
+                                   : socket.name() == "envoy.transport_sockets.raw_buffer";
+}
 
 std::shared_ptr<const ServerTls> compile_downstream(const TransportSocket& socket,
                                                     const FieldPath& path, const SocketBuild& build,

@@ -125,8 +125,11 @@ class ClientTls : public SecretUser {
   std::shared_ptr<const KeyLog> key_log_;
 };
 
-// What a TransportSocket stands for. Null without errors: in the clear (raw_buffer, or none given).
-// Null with errors, which are then in the diagnostics. `stat_prefix` ends in a dot. The secrets
+// By its type, or, without one, by its name.
+bool is_raw_buffer(const envoy::config::core::v3::TransportSocket& socket);
+
+// What a TransportSocket stands for. Null without errors: in the clear (raw_buffer). Null with
+// errors, which are then in the diagnostics. `stat_prefix` ends in a dot. The secrets
 // outlive what is returned.
 std::shared_ptr<const ServerTls> compile_downstream(
     const envoy::config::core::v3::TransportSocket& socket, const config::FieldPath& path,

@@ -256,6 +256,29 @@ TEST_F(TransportSocketTest, InTheClear) {
   EXPECT_FALSE(diagnostics_.has_errors());
 }
 
+// A name alone would be nothing, on a connection that somebody wants to be safe.
+TEST_F(TransportSocketTest, ANameAloneIsNotGuessed) {
+  const FieldPath path = FieldPath::root("transport_socket");
+  TransportSocket socket;
+  socket.set_name("envoy.transport_sockets.tls");
+  const SocketBuild build{secrets_, diagnostics_, stats_};
+  EXPECT_EQ(compile_downstream(socket, path, build, "listener."), nullptr);
+  EXPECT_EQ(only_error(),
+            "transport_socket: the transport socket 'envoy.transport_sockets.tls' has no "
+            "typed_config");
+  diagnostics_ = {};
+  EXPECT_EQ(compile_upstream(socket, path, build, "cluster.c."), nullptr);
+  only_error();
+  diagnostics_ = {};
+  EXPECT_EQ(compile_upstream(TransportSocket(), path, build, "cluster.c."), nullptr);
+  EXPECT_EQ(only_error(), "transport_socket: no transport socket is given");
+  diagnostics_ = {};
+  socket.set_name("envoy.transport_sockets.raw_buffer");
+  EXPECT_EQ(compile_downstream(socket, path, build, "listener."), nullptr);
+  EXPECT_EQ(compile_upstream(socket, path, build, "cluster.c."), nullptr);
+  EXPECT_FALSE(diagnostics_.has_errors());
+}
+
 TEST_F(TransportSocketTest, OtherSocketsAreNamed) {
   EXPECT_EQ(server(upstream()), nullptr);
   EXPECT_EQ(only_error(),

@@ -21,30 +21,9 @@ uint32_t SharedLimit::take(uint32_t wanted, uint32_t most) {
   return got;
 }
 
-uint32_t SharedLimit::in_use() const {
-  const std::lock_guard lock(leases_mutex_);
-  uint32_t sum = 0;
-  for (const Lease* lease = first_lease_; lease != nullptr; lease = lease->next_)
-    sum += lease->in_use();
-  return sum;
-}
-
-void SharedLimit::add(Lease& lease) {
-  const std::lock_guard lock(leases_mutex_);
-  lease.next_ = first_lease_;
-  first_lease_ = &lease;
-}
-
-void SharedLimit::remove(Lease& lease) {
-  const std::lock_guard lock(leases_mutex_);
-  Lease** at = &first_lease_;
-  while (*at != &lease) at = &(*at)->next_;
-  *at = lease.next_;
-}
-
 void Lease::adapt(uint32_t max) {
-  limit_.give_back(held_ - in_use());
-  held_ = in_use();
+  limit_.give_back(held_ - in_use_);
+  held_ = in_use_;
   const bool draining = limit_.held() > max;
   adapted_to_ = draining ? kUnsettled : max;
   if (draining || limit_.exact_) {
@@ -65,7 +44,7 @@ bool Lease::refill() {
 bool Lease::try_acquire_below(uint32_t max) {
   const uint32_t got = limit_.take(1, max);
   held_ += got;
-  set_in_use(in_use() + got);
+  in_use_ += got;
   return got > 0;
 }
 
@@ -73,13 +52,13 @@ bool Lease::try_acquire_below(uint32_t max) {
 void Lease::acquire_beyond() {
   limit_.held_.fetch_add(1, std::memory_order_acq_rel);
   ++held_;
-  set_in_use(in_use() + 1);
+  ++in_use_;
   keep_ = 0;
   adapted_to_ = kUnsettled;
 }
 
 void Lease::give_back_surplus() {
-  const uint32_t surplus = held_ - in_use() - keep_ / 2;
+  const uint32_t surplus = held_ - in_use_ - keep_ / 2;
   held_ -= surplus;
   limit_.give_back(surplus);
 }

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 
 namespace weir::upstream {
 
@@ -14,7 +13,7 @@ class Lease;
 // memory: then a worker may be refused when no less than 15/16 of the limit are in use. One that is
 // made `exact` is exact whatever its size: then held() is what is in use.
 //
-// Any thread; who acquires takes no lock. Outlives its leases.
+// Any thread. Outlives its leases.
 class SharedLimit {
  public:
   SharedLimit(uint32_t max, uint32_t workers, bool exact = false)
@@ -28,8 +27,6 @@ class SharedLimit {
 
   // Units that leases hold: those in use, and of a large limit some that are kept.
   uint32_t held() const { return held_.load(std::memory_order_relaxed); }
-  // Units in use, without those that are kept. Asks every lease: for who reads statistics.
-  uint32_t in_use() const;
 
  private:
   friend class Lease;
@@ -37,32 +34,21 @@ class SharedLimit {
   // Up to `wanted` units, as long as no more than `most` are held; 0 when none is left.
   uint32_t take(uint32_t wanted, uint32_t most);
   void give_back(uint32_t units) { held_.fetch_sub(units, std::memory_order_acq_rel); }
-  void add(Lease& lease);
-  void remove(Lease& lease);
 
   const uint32_t workers_;
   const bool exact_;
   std::atomic<uint32_t> max_;
-  mutable std::mutex leases_mutex_;
-  Lease* first_lease_ = nullptr;
   // A cache line on each side, so that who reads a limit does not wait for those who acquire.
   [[maybe_unused]] char before_[64];
   std::atomic<uint32_t> held_{0};
   [[maybe_unused]] char after_[64];
 };
 
-// A worker's share in a SharedLimit. One thread, but for in_use(); gives everything back when it
-// ends.
+// A worker's share in a SharedLimit. One thread; gives everything back when it ends.
 class Lease {
  public:
-  explicit Lease(SharedLimit& limit) : limit_(limit) {
-    adapt(limit.max());
-    limit.add(*this);
-  }
-  ~Lease() {
-    limit_.remove(*this);
-    limit_.give_back(held_);
-  }
+  explicit Lease(SharedLimit& limit) : limit_(limit) { adapt(limit.max()); }
+  ~Lease() { limit_.give_back(held_); }
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
 
@@ -70,8 +56,8 @@ class Lease {
   bool try_acquire() {
     const uint32_t max = limit_.max();
     if (max != adapted_to_) adapt(max);
-    if (in_use() == held_ && !refill()) return false;
-    set_in_use(in_use() + 1);
+    if (in_use_ == held_ && !refill()) return false;
+    ++in_use_;
     return true;
   }
 
@@ -83,29 +69,23 @@ class Lease {
 
   // Gives back a unit that was granted.
   void release() {
-    set_in_use(in_use() - 1);
-    if (held_ - in_use() > keep_) give_back_surplus();
+    --in_use_;
+    if (held_ - in_use_ > keep_) give_back_surplus();
   }
 
-  // Through this lease; any thread.
-  uint32_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
+  uint32_t in_use() const { return in_use_; }  // through this lease
   uint32_t max() const { return limit_.max(); }
 
  private:
-  friend class SharedLimit;
-
   static constexpr uint64_t kUnsettled = UINT64_MAX;
 
   // Keeps nothing of the old limit, and nothing at all while more is held than the new one allows.
   void adapt(uint32_t max);
   bool refill();
   void give_back_surplus();
-  // One thread writes: no other cost than that of a plain number.
-  void set_in_use(uint32_t units) { in_use_.store(units, std::memory_order_relaxed); }
 
   SharedLimit& limit_;
-  Lease* next_ = nullptr;  // of the same limit
-  std::atomic<uint32_t> in_use_{0};
+  uint32_t in_use_ = 0;
   uint32_t held_ = 0;  // >= in_use_
   uint32_t keep_ = 0;  // unused units to keep at most; 0: exact
   uint64_t adapted_to_ = kUnsettled;

@@ -33,14 +33,19 @@ struct ClusterStats {
 // The limits of one routing priority, shared by all workers.
 struct ClusterLimits {
   ClusterLimits(const Thresholds& thresholds, uint32_t workers)
-      : connections(thresholds.max_connections, workers),
-        pending(thresholds.max_pending_requests, workers),
-        requests(thresholds.max_requests, workers, thresholds.retry_budget_percent.has_value()),
-        retries(thresholds.max_retries, workers, thresholds.retry_budget_percent.has_value()) {}
+      : ClusterLimits(thresholds, workers, thresholds.retry_budget_percent.has_value()) {}
   SharedLimit connections;
   SharedLimit pending;
   SharedLimit requests;
   SharedLimit retries;
+
+ private:
+  // What is left of a limit can be told of exact ones only.
+  ClusterLimits(const Thresholds& thresholds, uint32_t workers, bool budget)
+      : connections(thresholds.max_connections, workers, thresholds.track_remaining),
+        pending(thresholds.max_pending_requests, workers, thresholds.track_remaining),
+        requests(thresholds.max_requests, workers, budget || thresholds.track_remaining),
+        retries(thresholds.max_retries, workers, budget || thresholds.track_remaining) {}
 };
 
 // What all workers share of one cluster. Made on the main thread; the limits are the only part

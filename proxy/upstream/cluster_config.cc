@@ -30,6 +30,10 @@ void refuse_unread(ClusterBuild& build) {
   for (const auto& [present, name] : unread) {
     if (present) refuse(build.diagnostics, build.path.field(name), name);
   }
+  // A cluster is always waited for when the proxy starts.
+  if (c.has_wait_for_warm_on_init() && !c.wait_for_warm_on_init().value())
+    refuse(build.diagnostics, build.path.field("wait_for_warm_on_init"),
+           "'wait_for_warm_on_init: false'");
 }
 
 }  // namespace

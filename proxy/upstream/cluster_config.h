@@ -12,6 +12,7 @@
 #include "proxy/http/h1_compile.h"
 #include "proxy/http/h2_options.h"
 #include "proxy/net/address.h"
+#include "proxy/net/keep_alive.h"
 #include "proxy/net/proxy_protocol.h"
 #include "proxy/upstream/dns_family.h"
 #include "proxy/upstream/endpoint.h"
@@ -126,11 +127,7 @@ struct ClusterConfig {
   bool auto_san_validation = false;
   std::string auto_sni_header;
 
-  // upstream_connection_options.tcp_keepalive; 0: the system's default.
-  bool tcp_keepalive = false;
-  uint32_t keepalive_probes = 0;
-  uint32_t keepalive_time_s = 0;
-  uint32_t keepalive_interval_s = 0;
+  std::optional<net::KeepAlive> keep_alive;  // upstream_connection_options.tcp_keepalive
   std::optional<net::Address> bind_address;  // upstream_bind_config
 
   // health_checks, outlier_detection; null: none.

@@ -63,6 +63,27 @@ void read_bind(ClusterBuild& build, const core::BindConfig& bind) {
       read_socket_address(build.diagnostics, bind.source_address(), path.field("source_address"));
 }
 
+// What Linux takes (tcp(7)); a connection that it refuses to set up would be no connection.
+void read_keep_alive(ClusterBuild& build, const core::TcpKeepalive& in, const FieldPath& path) {
+  constexpr uint32_t kMostProbes = 127;
+  constexpr uint32_t kMostSeconds = 32'767;
+  const auto read = [&](const google::protobuf::UInt32Value& value, std::string_view field,
+                        uint32_t most) {
+    if (value.value() >= 1 && value.value() <= most) return value.value();
+    build.diagnostics.error(config::Code::kOutOfRange, path.field(field),
+                            "must be between 1 and " + std::to_string(most));
+    return uint32_t{0};
+  };
+  build.out.keep_alive.emplace();
+  net::KeepAlive& out = *build.out.keep_alive;
+  if (in.has_keepalive_probes())
+    out.probes = read(in.keepalive_probes(), "keepalive_probes", kMostProbes);
+  if (in.has_keepalive_time())
+    out.time_s = read(in.keepalive_time(), "keepalive_time", kMostSeconds);
+  if (in.has_keepalive_interval())
+    out.interval_s = read(in.keepalive_interval(), "keepalive_interval", kMostSeconds);
+}
+
 void read_connection_options(ClusterBuild& build) {
   const auto& options = build.proto.upstream_connection_options();
   const FieldPath path = build.path.field("upstream_connection_options");
@@ -72,11 +93,7 @@ void read_connection_options(ClusterBuild& build) {
   if (options.has_happy_eyeballs_config())
     refuse(build.diagnostics, path.field("happy_eyeballs_config"), "happy_eyeballs_config");
   if (!options.has_tcp_keepalive()) return;
-  const core::TcpKeepalive& keepalive = options.tcp_keepalive();
-  build.out.tcp_keepalive = true;
-  build.out.keepalive_probes = keepalive.keepalive_probes().value();
-  build.out.keepalive_time_s = keepalive.keepalive_time().value();
-  build.out.keepalive_interval_s = keepalive.keepalive_interval().value();
+  read_keep_alive(build, options.tcp_keepalive(), path.field("tcp_keepalive"));
 }
 
 }  // namespace

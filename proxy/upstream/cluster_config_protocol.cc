@@ -1,8 +1,10 @@
 // How a cluster's endpoints are spoken to: HttpProtocolOptions, or the cluster's older fields.
+#include <algorithm>
 #include <string>
 
 #include "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "proxy/http/compile_duration.h"
 #include "proxy/http/h1_compile.h"
 #include "proxy/http/h2_compile.h"
 #include "proxy/tls/transport_socket.h"
@@ -21,12 +23,19 @@ namespace {
 // The name under which Envoy looks for the options.
 constexpr std::string_view kOptionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
-void read_common(ClusterConfig& out, const core::HttpProtocolOptions& options) {
-  if (options.has_idle_timeout()) out.idle_timeout_ms = to_ms(options.idle_timeout());
+void read_common(ClusterBuild& build, const core::HttpProtocolOptions& options,
+                 const FieldPath& path) {
+  ClusterConfig& out = build.out;
+  const auto read = [&](const google::protobuf::Duration& from, std::string_view field,
+                        int64_t& to) {
+    http::compile_duration_ms(from, path.field(field), build.diagnostics, to);
+  };
+  if (options.has_idle_timeout()) read(options.idle_timeout(), "idle_timeout", out.idle_timeout_ms);
   if (options.has_max_connection_duration())
-    out.max_connection_duration_ms = to_ms(options.max_connection_duration());
+    read(options.max_connection_duration(), "max_connection_duration",
+         out.max_connection_duration_ms);
   if (options.has_max_stream_duration())
-    out.max_stream_duration_ms = to_ms(options.max_stream_duration());
+    read(options.max_stream_duration(), "max_stream_duration", out.max_stream_duration_ms);
   if (options.has_max_headers_count())
     out.max_response_headers_count = options.max_headers_count().value();
   if (options.has_max_requests_per_connection())
@@ -72,21 +81,35 @@ void check_filters(ClusterBuild& build, const HttpProtocolOptions& options, cons
   for (int i = 0; i < options.http_filters_size(); ++i) {
     // The codec is the end of every chain of upstream filters; alone it changes nothing.
     if (options.http_filters(i).typed_config().Is<UpstreamCodec>()) continue;
+    // An optional one that is not there.
+    if (options.http_filters(i).is_optional() && !options.http_filters(i).has_typed_config())
+      continue;
     const FieldPath at = path.field("http_filters", i);
     refuse(build.diagnostics, at.field("typed_config"), "an HTTP filter of a cluster");
   }
 }
 
-// What is agreed on is agreed on in TLS's handshake.
-void choose_auto(ClusterBuild& build, const HttpProtocolOptions::AutoHttpConfig& options,
-                 const FieldPath& path) {
-  if (!options.has_http2_protocol_options()) return;
+// Whether each of its connections has TLS. One that could not be read counts: its own errors are
+// enough.
+bool has_tls_everywhere(const ClusterBuild& build) {
+  const ClusterConfig& out = build.out;
+  const FieldPath socket = build.path.field("transport_socket");
+  if (out.tls == nullptr && !has_error_under(build.diagnostics, socket.str())) return false;
+  const FieldPath matches = build.path.field("transport_socket_matches");
+  if (has_error_under(build.diagnostics, matches.str())) return true;
+  return std::all_of(out.transport_matches.begin(), out.transport_matches.end(),
+                     [](const auto& match) { return match.tls != nullptr; });
+}
+
+// What is agreed on is agreed on in TLS's handshake; HTTP/2 is offered whether it has options or
+// not.
+void choose_auto(ClusterBuild& build, const FieldPath& path) {
   build.out.versions = ClusterConfig::Versions::kAuto;
-  if (build.proto.has_transport_socket() || build.proto.transport_socket_matches_size() > 0) return;
+  if (has_tls_everywhere(build)) return;
   build.diagnostics.error(Code::kSemantic, path,
                           "which version is spoken is agreed on in TLS's handshake, and the "
-                          "cluster has no TLS",
-                          "add a transport_socket, or choose by explicit_http_config");
+                          "cluster has connections without TLS",
+                          "add a transport_socket with TLS, or choose by explicit_http_config");
 }
 
 // Names prove nothing when anybody may have signed them.
@@ -114,7 +137,8 @@ void read_upstream(ClusterBuild& build, const core::UpstreamHttpProtocolOptions&
 }
 
 void read_options(ClusterBuild& build, const HttpProtocolOptions& options, const FieldPath& path) {
-  read_common(build.out, options.common_http_protocol_options());
+  read_common(build, options.common_http_protocol_options(),
+              path.field("common_http_protocol_options"));
   read_upstream(build, options.upstream_http_protocol_options());
   check_filters(build, options, path);
   if (options.has_header_validation_config())
@@ -131,7 +155,7 @@ void read_options(ClusterBuild& build, const HttpProtocolOptions& options, const
       return read_versions(build, options.use_downstream_protocol_config(),
                            path.field("use_downstream_protocol_config"));
     case HttpProtocolOptions::kAutoConfig:
-      choose_auto(build, options.auto_config(), path.field("auto_config"));
+      choose_auto(build, path.field("auto_config"));
       return read_versions(build, options.auto_config(), path.field("auto_config"));
     case HttpProtocolOptions::UPSTREAM_PROTOCOL_OPTIONS_NOT_SET:
       build.diagnostics.error(Code::kSemantic, path, "no version of HTTP is chosen",
@@ -175,7 +199,8 @@ void read_protocol(ClusterBuild& build) {
   }
   if (c.has_max_requests_per_connection())
     build.out.max_requests_per_connection = c.max_requests_per_connection().value();
-  read_common(build.out, c.common_http_protocol_options());
+  read_common(build, c.common_http_protocol_options(),
+              build.path.field("common_http_protocol_options"));
   read_http1(build, c.http_protocol_options(), build.path.field("http_protocol_options"));
   read_upstream(build, c.upstream_http_protocol_options());
   if (!c.has_http2_protocol_options()) return;

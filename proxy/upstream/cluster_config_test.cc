@@ -452,8 +452,14 @@ TEST(ClusterProtocol, WhatIsNotSupported) {
   const std::string at =
       "typed_extension_protocol_options["
       "\"envoy.extensions.upstreams.http.v3.HttpProtocolOptions\"]";
-  expect_problem(options("auto_config { http2_protocol_options { } }"), "semantic",
-                 at + ".auto_config", "no TLS");
+  // HTTP/2 is preferred without a word of it too, so TLS has to be there in each case.
+  for (const std::string& tls : {std::string(), "transport_socket { " + kRaw + " } "})
+    for (const std::string body : {"auto_config { http2_protocol_options { } }",
+                                   "auto_config { http_protocol_options { } }", "auto_config { }"})
+      expect_problem(tls + options(body), "semantic", at + ".auto_config", "without TLS");
+  expect_problem(options("explicit_http_config { } common_http_protocol_options { idle_timeout { "
+                         "seconds: -1 } }"),
+                 "out-of-range", at + ".common_http_protocol_options.idle_timeout", "negative");
   expect_problem(options(""), "semantic", at, "no version of HTTP");
   expect_problem(options("explicit_http_config { http_protocol_options { allow_chunked_length: "
                          "true } }"),
@@ -465,6 +471,12 @@ TEST(ClusterProtocol, WhatIsNotSupported) {
 }
 
 // ---- connection ----
+
+TEST(ClusterConnection, IsAlwaysWaitedFor) {
+  EXPECT_EQ(Compiled("wait_for_warm_on_init { value: true }").problems(), "");
+  expect_problem("wait_for_warm_on_init { value: false }", "not-supported",
+                 "wait_for_warm_on_init");
+}
 
 TEST(ClusterConnection, CircuitBreakers) {
   const Compiled c(
@@ -493,10 +505,16 @@ TEST(ClusterConnection, Sockets) {
       "keepalive_interval { value: 5 } } }");
   ASSERT_TRUE(c->bind_address);
   EXPECT_EQ(c->bind_address->text(), "127.0.0.2:0");
-  EXPECT_TRUE(c->tcp_keepalive);
-  EXPECT_EQ(c->keepalive_probes, 3u);
-  EXPECT_EQ(c->keepalive_time_s, 10u);
-  EXPECT_EQ(c->keepalive_interval_s, 5u);
+  ASSERT_TRUE(c->keep_alive);
+  EXPECT_EQ(c->keep_alive->probes, 3u);
+  EXPECT_EQ(c->keep_alive->time_s, 10u);
+  EXPECT_EQ(c->keep_alive->interval_s, 5u);
+  EXPECT_FALSE(Compiled("upstream_connection_options { }")->keep_alive);
+  for (const std::string value : {"0", "128"})
+    expect_problem("upstream_connection_options { tcp_keepalive { keepalive_probes { value: " +
+                       value + " } } }",
+                   "out-of-range", "upstream_connection_options.tcp_keepalive.keepalive_probes",
+                   "between 1 and 127");
   expect_problem("upstream_bind_config { source_address { address: 'eth0' } }", "semantic",
                  "upstream_bind_config.source_address.address", "'eth0'");
 }

@@ -5,7 +5,6 @@
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/config/core/v3/proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
-#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "google/protobuf/struct.pb.h"
 #include "proxy/stats/registry.h"
 #include "proxy/tls/transport_socket.h"
@@ -31,11 +30,7 @@ net::TlvFilter read_tlv_filter(const core::ProxyProtocolPassThroughTLVs& in) {
 std::shared_ptr<const tls::ClientTls> read_socket(ClusterBuild& build,
                                                   const core::TransportSocket& socket,
                                                   const FieldPath& path) {
-  using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
-  const bool plain = socket.has_typed_config()
-                         ? socket.typed_config().Is<RawBuffer>()
-                         : socket.name() == "envoy.transport_sockets.raw_buffer";
-  if (plain) return nullptr;
+  if (tls::is_raw_buffer(socket)) return nullptr;
   if (build.tls.secrets == nullptr) {
     refuse(build.diagnostics, path, "TLS in this place");
     return nullptr;

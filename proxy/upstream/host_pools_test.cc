@@ -196,9 +196,7 @@ class AutoVersionTest : public HostPoolsTest {
  protected:
   void open_auto() {
     tls::testing::agree_on(*server_, protocol_);
-    open_compiled(socket(tls()) + options("auto_config { http_protocol_options { } "
-                                          "http2_protocol_options { } }"),
-                  at(0));
+    open_compiled(socket(tls()) + options("auto_config { }"), at(0));
   }
   // A connection on which HTTP/2 was agreed on and a request came.
   TlsPeer meet_http2() {

@@ -171,6 +171,7 @@ bool Pool::open_connection(bool high_priority) {
     loop_.post([this, &connection, error] { connected(connection, error); });
     return true;
   }
+  net::set_keep_alive(config.keep_alive, connection.connection().fd());
   if (const tls::ClientTls* tls = pools_.tls())
     tls->log_keys(connection.connection(), host_.endpoint().address);
   pools_.introduce(connection.connection());

@@ -30,9 +30,10 @@ int ProbeLink::connect(std::unique_ptr<net::TlsSession> session) {
     error = h1_->connect(target_.address, from, limit, std::move(session));
   }
   if (error != 0) return error;
+  net::Connection& connection = h2_ != nullptr ? h2_->connection() : h1_->connection();
+  net::set_keep_alive(cluster.keep_alive, connection.fd());
   const std::string introduction = probe_introduction(cluster, target_);
-  if (!introduction.empty())
-    (h2_ != nullptr ? h2_->connection() : h1_->connection()).send_in_clear(introduction);
+  if (!introduction.empty()) connection.send_in_clear(introduction);
   return 0;
 }
 

@@ -27,6 +27,7 @@ bool TcpProbe::connect() {
   connection_ = std::make_unique<net::Connection>(needs_.loop, *this);
   const net::Address* from = cluster.bind_address ? &*cluster.bind_address : nullptr;
   if (connection_->connect(target_.address, from, std::move(session)) != 0) return false;
+  net::set_keep_alive(cluster.keep_alive, connection_->fd());
   const std::string introduction = probe_introduction(cluster, target_);
   if (!introduction.empty()) connection_->send_in_clear(introduction);
   return true;
