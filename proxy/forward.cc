@@ -192,7 +192,7 @@ void Forward::send_request(const upstream::Lent& lent) {
   reused_ = lent.reused;
   sent_ms_ = activity_ms_ = loop.now_ms();
   body_waits_ = upstream_full_ = false;
-  if (end_seen_) begin_try_timeout(sent_ms_);
+  if (end_seen_ && policy_.per_try_timeout_ms > 0) begin_try_timeout(sent_ms_);
   if (try_idle_ms_ > 0) request_.arm_timer();
   show_connection(lent);
   if (upstream::HostFeedback* feedback = host_->feedback()) feedback->on_connected();
@@ -229,7 +229,6 @@ void Forward::send_request(const upstream::Lent& lent) {
 
 // A try has so long for its answer once the whole request has gone out.
 void Forward::begin_try_timeout(int64_t now_ms) {
-  if (policy_.per_try_timeout_ms == 0) return;
   try_deadline_ms_ = now_ms + policy_.per_try_timeout_ms;
   request_.arm_timer();
 }
@@ -457,7 +456,8 @@ int64_t Forward::next_deadline_ms() const {
 
 void Forward::on_request_complete(int64_t now_ms) {
   complete_ms_ = now_ms;
-  if (stream_ != nullptr && !response_begun_) begin_try_timeout(now_ms);
+  if (stream_ != nullptr && !response_begun_ && policy_.per_try_timeout_ms > 0)
+    begin_try_timeout(now_ms);
   if (policy_.timeout_ms > 0 && deadline_ms_ == INT64_MAX)
     deadline_ms_ = now_ms + policy_.timeout_ms;
 }

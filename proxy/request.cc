@@ -444,6 +444,13 @@ void Request::say_for_whom(upstream::Wish& wish) const {
 
 // ---- deadlines ----
 
+void Request::write_timeout(int64_t ms) {
+  char* const end = timeout_text_ + sizeof(timeout_text_);
+  timeout_text_size_ =
+      static_cast<uint8_t>(std::to_chars(timeout_text_, end, ms).ptr - timeout_text_);
+  text_ms_ = ms;
+}
+
 void Request::arm_timer() {
   int64_t at = forward_.next_deadline_ms();
   if (hcm_->request_timeout_ms > 0 && !request_complete_)

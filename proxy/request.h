@@ -57,6 +57,12 @@ class Request : public http::ServerStreamEvents,
   // The response broke off after its head was passed on.
   void on_response_broken(http::ResetReason reason);
   void pause_client(bool pause);
+  // In digits, which stay until another time is asked for: most requests tell the same one, so it
+  // is kept from one request of this object to the next.
+  std::string_view timeout_text(int64_t ms) {
+    if (ms != text_ms_) write_timeout(ms);
+    return {timeout_text_, timeout_text_size_};
+  }
   // Answers by ourselves: once, before a response head was sent; afterwards it breaks the stream.
   void reply(const http::LocalReply& reply);
   void touch() { last_activity_ms_ = now_ms(); }
@@ -100,6 +106,7 @@ class Request : public http::ServerStreamEvents,
   int64_t now_ms();
   int64_t idle_timeout_ms() const;
   int64_t max_duration_ms() const;
+  void write_timeout(int64_t ms);
   void note_start();
   bool refuse_overloaded();
   void find_route();
@@ -144,6 +151,9 @@ class Request : public http::ServerStreamEvents,
   std::string_view wished_destination_;
   int64_t started_ms_ = 0;
   int64_t last_activity_ms_ = 0;
+  int64_t text_ms_ = -1;
+  char timeout_text_[20];
+  uint8_t timeout_text_size_ = 0;
   uint8_t pauses_ = 0;
   bool request_complete_ : 1 = false;
   bool in_head_ : 1 = false;           // on_request_head is at work

@@ -213,23 +213,24 @@ bool note_client(Request& request, RequestHead& head, net::Address& client) {
   // The client's own word for it does not count.
   const std::string_view scheme = info.tls != nullptr ? "https" : "http";
   const uint32_t hops = hcm.xff_num_trusted_hops;
-  bool present = false;
-  const std::string_view came_through = headers.joined("x-forwarded-for", present);
-  if (hcm.use_remote_address) {
-    if (hops > 0 && address_in_xff(came_through, hops - 1, client))
-      info.downstream_remote = &client;
-    if (!hcm.skip_xff_append) append_forwarded_for(request, headers, peer);
-    if (hcm.append_forwarded_port && (hops == 0 || !headers.has(Known::kForwardedPort)))
-      headers.set(Known::kForwardedPort, number(request.arena(), info.downstream_local->port()));
-    if (hops == 0 || !headers.has(Known::kForwardedProto))
-      headers.set(Known::kForwardedProto, scheme);
-    return !present && is_internal(hcm, peer);
+  bool present = headers.has(Known::kForwardedFor);
+  if (!hcm.use_remote_address) {
+    if (!headers.has(Known::kForwardedProto)) headers.add(Known::kForwardedProto, scheme);
+    if (!present) return false;
+    const std::string_view way = headers.joined("x-forwarded-for", present);
+    if (!address_in_xff(way, hops, client)) return false;
+    info.downstream_remote = &client;
+    return way.find(',') == std::string_view::npos && is_internal(hcm, client);
   }
-  const bool told = present && address_in_xff(came_through, hops, client);
-  if (told) info.downstream_remote = &client;
-  if (!headers.has(Known::kForwardedProto)) headers.add(Known::kForwardedProto, scheme);
-  const bool alone = came_through.find(',') == std::string_view::npos;
-  return told && alone && is_internal(hcm, client);
+  if (hops > 0 && present &&
+      address_in_xff(headers.joined("x-forwarded-for", present), hops - 1, client))
+    info.downstream_remote = &client;
+  if (!hcm.skip_xff_append) append_forwarded_for(request, headers, peer);
+  if (hcm.append_forwarded_port && (hops == 0 || !headers.has(Known::kForwardedPort)))
+    headers.set(Known::kForwardedPort, number(request.arena(), info.downstream_local->port()));
+  if (hops == 0 || !headers.has(Known::kForwardedProto))
+    headers.set(Known::kForwardedProto, scheme);
+  return !present && is_internal(hcm, peer);
 }
 
 // As x-forwarded-proto has it by now: what this connection is, or what a proxy in front is trusted
@@ -330,7 +331,7 @@ void tell_timeout(Request& request, const http::ForwardAction& action, const Ups
     expected_ms = std::max<int64_t>(1, std::min(expected_ms, policy.timeout_ms - elapsed_ms));
   HeaderMap& headers = request.head().headers;
   if (!request.hcm().suppress_envoy_headers && !policy.expected_timeout_stays)
-    headers.set(Known::kEnvoyExpectedRqTimeoutMs, number(request.arena(), expected_ms));
+    headers.set(Known::kEnvoyExpectedRqTimeoutMs, request.timeout_text(expected_ms));
   const http::GrpcTimeout* config = action.grpc_timeout.get();
   if (config != nullptr && !config->of_stream && request.is_grpc())
     headers.set(Known::kGrpcTimeout, http::format_grpc_timeout(expected_ms, request.arena()));
