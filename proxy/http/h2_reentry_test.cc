@@ -112,7 +112,9 @@ TEST_F(H2ReentryTest, AnUpgradeThatIsHeldBackIsNotOverdue) {
   Peer peer = open_raw();
   t_.run([&] {
     start_upgrade_here().stream->send_body("early", true);
-    exchange(start_here("PUT", "/stuck", false)).stream->send_body(std::string(100'000, 'x'), true);
+    const std::string body(100'000, 'x');
+    exchange(start_here("PUT", "/stuck", false)).stream->send_body(body, true);
+    t_.loop().flush();  // while the body is there
   });
   EXPECT_HEARD(1, "reset http2.flush_timeout");
   EXPECT_HEARD(0, "");
