@@ -240,10 +240,7 @@ void Forward::begin_try_timeout(int64_t now_ms) {
 size_t Forward::replay_limit() const {
   constexpr size_t kSmallBytes = 64 * 1024;
   const upstream::ClusterConfig& config = cluster_->config();
-  const uint64_t of_route = request_.route()->buffer_limit_bytes;
-  if (policy_.retry_on != 0)
-    return of_route > 0 ? std::min<uint64_t>(of_route, config.buffer_limit_bytes)
-                        : config.buffer_limit_bytes;
+  if (policy_.retry_on != 0) return kept_body_limit(*request_.route(), config);
   if (config.versions == upstream::ClusterConfig::Versions::kHttp1) return 0;
   return std::min<size_t>(kSmallBytes, config.buffer_limit_bytes);
 }

@@ -1,22 +1,13 @@
 #include "proxy/shadow.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "proxy/request.h"
+#include "proxy/upstream_policy.h"
 #include "proxy/worker.h"
 
 namespace weir {
-namespace {
-
-// The smaller of the cluster's limit and the route's per_request_buffer_limit_bytes.
-uint64_t body_limit_bytes(const http::Route& route, const upstream::ClusterConfig& cluster) {
-  const uint64_t most = cluster.buffer_limit_bytes;
-  return route.buffer_limit_bytes == 0 ? most : std::min(most, route.buffer_limit_bytes);
-}
-
-}  // namespace
 
 Shadow::Shadow(Worker& worker, upstream::WorkerCluster& cluster, const http::RequestHead& original,
                bool suffix_host, int64_t timeout_ms, uint64_t body_limit_bytes)
@@ -142,7 +133,7 @@ void Shadows::start(Request& request, const http::ForwardAction& action, int64_t
     if (target == nullptr) continue;
     Shadow& shadow = worker.add_shadow(
         std::make_unique<Shadow>(worker, *target, request.head(), mirror.suffix_host, timeout_ms,
-                                 body_limit_bytes(*request.route(), target->config())));
+                                 kept_body_limit(*request.route(), target->config())));
     if (end) {
       shadow.add_body({}, true);
     } else {

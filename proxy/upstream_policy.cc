@@ -325,6 +325,11 @@ UpstreamPolicy read_policy(Request& request, const http::ForwardAction& action) 
   return policy;
 }
 
+uint64_t kept_body_limit(const http::Route& route, const upstream::ClusterConfig& cluster) {
+  const uint64_t most = cluster.buffer_limit_bytes;
+  return route.buffer_limit_bytes == 0 ? most : std::min(most, route.buffer_limit_bytes);
+}
+
 bool wants_retry(const UpstreamPolicy& wishes, Request& request) {
   const uint32_t retry_on = wishes.retry_on;
   const http::ResponseHead& response = request.response();

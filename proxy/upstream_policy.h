@@ -32,6 +32,10 @@ struct UpstreamPolicy {
 };
 UpstreamPolicy read_policy(Request& request, const http::ForwardAction& action);
 
+// How much of a body may be kept for another attempt or a mirror: the smaller of the cluster's
+// limit and the route's per_request_buffer_limit_bytes.
+uint64_t kept_body_limit(const http::Route& route, const upstream::ClusterConfig& cluster);
+
 // Whether the response that has just come asks for another attempt.
 bool wants_retry(const UpstreamPolicy& policy, Request& request);
 
