@@ -360,6 +360,8 @@ void H1Server::fail_stream(ResetReason reason, std::string_view details) {
 
 void H1Server::pause_reading(bool pause) {
   if (closed_) return;
+  // What came ahead of its turn waits for that, however ready the application is.
+  if (!pause && rx_ == Rx::kComplete && partial_ != nullptr) return;
   connection_.pause_reading(pause);
   // What was to be taken up when the pause began.
   if (!pause && resume_partial_) connection_.request_resume();
@@ -502,6 +504,10 @@ void H1Server::close_gently() {
   partial_ = nullptr;
   connection_.pause_reading(false);
   connection_.shutdown_when_sent();
+  arm_linger();
+}
+
+void H1Server::arm_linger() {
   const int64_t wait = std::max<int64_t>(options_.delayed_close_timeout_ms, 1);
   timer_.set(connection_.loop().timers(), connection_.loop().now_ms() + wait);
 }
@@ -510,8 +516,12 @@ void H1Server::reset(ResetReason /*reason*/) {
   events_ = nullptr;
   if (closed_) return;
   connection_.loop().flush();
-  // A body cut short must not look complete. Where the end of the connection is the end of the
-  // body, only a reset says so.
+  cut_off();
+}
+
+// A body cut short must not look complete. Where the end of the connection is the end of the body,
+// only a reset says so.
+void H1Server::cut_off() {
   if (tx_framing_ == h1::BodyFraming::kUntilClose) connection_.abort();
   end_connection();
 }
@@ -528,13 +538,18 @@ void H1Server::on_full(bool full) {
   if (!full) resume_with_partial();
 }
 
+// The client still takes what was written: the time to close begins anew.
+void H1Server::on_progress() {
+  if (rx_ == Rx::kLinger && !closed_) arm_linger();
+}
+
 void H1Server::on_write_error(int /*error*/) {
   fail_stream(ResetReason::kPeerReset, "downstream_remote_disconnect");
 }
 
 void H1Server::on_timer(net::Timer& /*timer*/) {
   if (closed_) return;
-  if (rx_ == Rx::kLinger) return end_connection();
+  if (rx_ == Rx::kLinger) return connection_.all_sent() ? end_connection() : cut_off();
   if (events_ != nullptr) return;
   if (partial_ != nullptr && !full_) {
     if (!head_deadline_) note_cause(why_now());

@@ -70,6 +70,7 @@ class H1Server : public ServerConnection,
 
   void on_readable() override;
   void on_full(bool full) override;
+  void on_progress() override;
   void on_write_error(int error) override;
   void on_timer(net::Timer& timer) override;
 
@@ -100,6 +101,8 @@ class H1Server : public ServerConnection,
   void finish_response();
   void next_request();
   void close_gently();
+  void arm_linger();
+  void cut_off();
   void arm_idle();
   EndCause why_now();
   void end_connection();

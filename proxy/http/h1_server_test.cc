@@ -243,6 +243,49 @@ TEST_F(H1ServerTest, ThePipelineWaitsForTheResponse) {
   EXPECT_TRACE(1, "head GET /2; end");
 }
 
+TEST_F(H1ServerTest, APipelineIsNotReadWhateverTheApplicationWantsMoreOf) {
+  RawSocket client = open();
+  client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\nX: ");
+  EXPECT_TRACE(0, "head GET /1; end");
+  const std::string more(64 * 1024, 'b');
+  // The loop's scratch has room for four times that before it.
+  for (int i = 0; i < 10; ++i) {
+    ::send(client.fd(), more.data(), more.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    t_.run([&] {
+      owner_->server->pause_reading(true);
+      owner_->server->pause_reading(false);
+      EXPECT_TRUE(owner_->server->connection().reading_paused());
+    });
+  }
+  t_.run([&] {
+    ResponseHead response(owner_->streams[0]->arena);
+    response.status = 204;
+    owner_->server->send_head(response, true);
+  });
+  EXPECT_TRACE(1, "bad 431 http1.headers_too_large");
+}
+
+TEST_F(H1ServerTest, AClientThatReadsSlowlyGetsAllOfTheLastResponse) {
+  options_.delayed_close_timeout_ms = 100;
+  const std::string body(4 << 20, 'l');
+  RawSocket client = open([&body](Stream& stream, ServerStream& out) {
+    stream.when_head = [&] {
+      ResponseHead response(stream.arena);
+      response.status = 200;
+      out.close_after_response();
+      out.send_head(response, false);
+      out.send_body(body, true);
+    };
+  });
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  size_t got = 0;
+  for (std::string some = "-"; !some.empty(); got += some.size()) {
+    some = client.receive_some();
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  EXPECT_GT(got, body.size());
+}
+
 // A client that pipelines and does not read its responses: `buffer_limit_` and what the socket
 // takes bound what is begun for it.
 class UnreadPipelineTest : public H1ServerTest {

@@ -54,6 +54,13 @@ void Session::linger() {
   arm();
 }
 
+// The peer still takes what was written: the time to close begins anew.
+void Session::on_progress() {
+  if (linger_end_ms_ == INT64_MAX || stopped_) return;
+  linger_end_ms_ = now_ms() + std::max<int64_t>(options_.delayed_close_timeout_ms, 1);
+  arm();
+}
+
 void Session::stop() {
   stopped_ = true;
   timer_.cancel();

@@ -101,6 +101,7 @@ class Session : public net::Connection::Owner, private net::Timer::Owner {
   void on_readable() override;
   void on_full(bool full) override;
   void on_pump() override;
+  void on_progress() override;
   void on_write_error(int error) override;
   void on_timer(net::Timer& timer) override;
 
