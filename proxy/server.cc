@@ -121,7 +121,7 @@ Server::Server(Options options)
                     return hot_restart_.inherited(listener, address);
                   }}),
       secret_feed_(secrets_, reader_, planes_,
-                   [this](const std::string& name) { return clusters_.has(name); }),
+                   [this](const std::string& name) { return has_cluster(name); }),
       planes_({loop_, log_, stats_,
                [this](const std::string& name) { return clusters_.on_main_loop(name); },
                options_.reject_unknown_dynamic_fields}),
@@ -177,10 +177,14 @@ void Server::print(config::Diagnostics& diagnostics) const {
   std::cerr << config::format_text(diagnostics, isatty(STDERR_FILENO) != 0) << std::flush;
 }
 
+bool Server::has_cluster(std::string_view name) const {
+  return clusters_.has(name) || names_in_file_.contains(name);
+}
+
 AppParts Server::app_parts() {
   AppParts parts{.stats = stats_,
                  .filter_types = filters::http_filters(),
-                 .has_cluster = [this](std::string_view name) { return clusters_.has(name); },
+                 .has_cluster = [this](std::string_view name) { return has_cluster(name); },
                  .logs = logs_,
                  .health_check_failing = &health_check_failing_,
                  .workers = concurrency_,
@@ -211,9 +215,12 @@ Server::Loaded Server::load() {
     reader_.set_istio_compat(options_.load.istio_compat ||
                              config::is_istio_node(loaded.bootstrap->node()));
     runtime_.prepare(*loaded.bootstrap);
+    for (const auto& cluster : loaded.bootstrap->static_resources().clusters())
+      names_in_file_.insert(cluster.name());
     loaded.plan = compile_plan(*loaded.bootstrap, AppBuild(app_parts(), diagnostics),
                                {planes_, old_listener, plan_ == nullptr});
   }
+  names_in_file_.clear();
   kept_filter_state_.sweep();
   print(diagnostics);
   malloc_trim(0);  // reading takes several times the memory of what it leaves; give that back

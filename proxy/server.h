@@ -4,7 +4,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/message_check.h"
@@ -75,6 +77,8 @@ class Server {
   Loaded load();
   void print(config::Diagnostics& diagnostics) const;
   AppParts app_parts();
+  // Also of the bootstrap that is being read.
+  bool has_cluster(std::string_view name) const;
   Result<void> prepare(const Loaded& loaded);
   void put_into_force(Loaded loaded);
   void finish_reload();
@@ -123,6 +127,7 @@ class Server {
   RuntimeLayers runtime_;
   OverloadWatch overload_watch_{loop_, stats_, overload_};
   Clusters clusters_;
+  std::set<std::string, std::less<>> names_in_file_;  // its clusters, while it is read
   ProcessStats process_stats_{stats_};
   HcmResources resources_;
   Listeners listeners_;

@@ -100,6 +100,30 @@ for (const variant of ["sotw", "delta"]) {
   });
   await proxy.stop();
   for (const type of kTypes) planes[type].stop();
+
+  await told("the bootstrap's own listeners may ask a cluster beside them", async () => {
+    const plane = {}, at = await freePort();
+    for (const type of ["RDS", "SDS"]) await (plane[type] = new ControlPlane(protos)).start();
+    const own = new Proxy({
+      node: {id: "node-1", cluster: "fleet"},
+      admin: {address: socket(0)},
+      static_resources: {
+        listeners: [listener("front", at, chain(rds("front", undefined, from("RDS")),
+          tls("cert", {source: from("SDS")})))],
+        clusters: [cluster("app", app.port), ...Object.keys(plane).map((type) =>
+          cluster(type, plane[type].port, {typed_extension_protocol_options: http2}))],
+      },
+    });
+    for (const type of ["RDS", "SDS"]) {
+      const stream = await plane[type].stream(type);
+      await stream.next(type);
+      assert.equal((await stream.exchange(type, resources[type])).error, null);
+    }
+    await eventually(async () => (await get(at, {module: https, rejectUnauthorized: false,
+      ALPNProtocols: ["http/1.1"]})).body === "app");
+    await own.stop();
+    for (const one of Object.values(plane)) one.stop();
+  });
 }
 
 for (const server of [app, other]) {
