@@ -144,9 +144,14 @@ const TrustStore* Verifier::store_for(X509& leaf, std::string& why) const {
     why = "the certificate is no SPIFFE leaf: it may sign others";
     return nullptr;
   }
-  for (const std::string& uri : net::read_facts(leaf).uri_sans) {
-    if (uri.compare(0, kSpiffe.size(), kSpiffe) != 0) continue;
-    const std::string_view rest = std::string_view(uri).substr(kSpiffe.size());
+  const std::vector<std::string> uris = net::read_facts(leaf).uri_sans;
+  // SPIFFE X.509-SVID 2: with several, one domain's authority would vouch for a name of another.
+  if (uris.size() > 1) {
+    why = "the certificate has more than one URI, so it has no SPIFFE id";
+    return nullptr;
+  }
+  if (!uris.empty() && uris[0].starts_with(kSpiffe)) {
+    const std::string_view rest = std::string_view(uris[0]).substr(kSpiffe.size());
     const auto found = rules_.trust_domains.find(rest.substr(0, rest.find('/')));
     if (found != rules_.trust_domains.end()) return found->second.get();
   }

@@ -277,6 +277,8 @@ TEST(Verifier, EachTrustDomainHasItsAuthority) {
   EXPECT_FALSE(verify(rules(), {&forged}).accepted());
   const Certificate foreign = root_a.issue({.uris = {"spiffe://c.org/x"}});
   EXPECT_FALSE(verify(rules(), {&foreign}).accepted());
+  const Certificate two = root_b.issue({.uris = {"spiffe://b.org/x", "spiffe://a.org/admin"}});
+  EXPECT_NE(verify(rules(), {&two}).why.find("more than one URI"), std::string::npos);
   const Certificate none = root_a.issue({.dns = {"a.org"}});
   EXPECT_FALSE(verify(rules(), {&none}).accepted());
   const Certificate signer = root_a.issue({.uris = {"spiffe://a.org/x"}, .authority = true});
