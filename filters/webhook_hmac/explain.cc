@@ -51,7 +51,22 @@ std::string spaced(const std::string& compact) {
   return out;
 }
 
+// The library writes nested values by recursion.
+constexpr int kMaxJsonDepth = 200;
+
+// Or no JSON at all.
+bool is_deep(const std::string& body) {
+  bool deep = false;
+  const auto watch = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    deep |= depth > kMaxJsonDepth;
+    return !deep;
+  };
+  const auto json = nlohmann::json::parse(body, watch, /*allow_exceptions=*/false);
+  return deep || json.is_discarded();
+}
+
 void add_json_variants(const std::string& body, std::vector<TextVariant>& out) {
+  if (is_deep(body)) return;
   const auto json = nlohmann::ordered_json::parse(body, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) return;
   const std::string remedy =

@@ -222,6 +222,13 @@ TEST(WebhookCli, ExplainsAMismatch) {
   }
 }
 
+TEST(WebhookCli, ABodyMayBeNestedAsDeepAsItLikes) {
+  constexpr size_t kDepth = 200'000;
+  Mistake mistake;
+  mistake.body = std::string(kDepth, '[') + std::string(kDepth, ']');
+  EXPECT_EQ(verify(mistake).status, 1);
+}
+
 TEST(WebhookCli, FindsAnotherSchemeThatWouldMatch) {
   const std::string secret = file("secret", "0123456789abcdef");
   const Ran made = run({"sign", "--signature-header", "X-Slack-Signature", "--prefix",
