@@ -54,14 +54,13 @@ constexpr uint64_t kHopByHopBits = std::apply(
 void drop_options(HeaderMap& headers, std::string_view list) {
   while (!list.empty()) {
     const size_t comma = std::min(list.find(','), list.size());
-    char name[64];
+    char few[64];
     const std::string_view token = http::trim(list.substr(0, comma));
-    if (token.size() <= sizeof(name)) {
-      for (size_t i = 0; i < token.size(); ++i)
-        name[i] = token[i] >= 'A' && token[i] <= 'Z' ? static_cast<char>(token[i] + 32) : token[i];
-      const std::string_view lower(name, token.size());
-      if (!is_protected(lower)) headers.remove(lower);
-    }
+    char* const name = token.size() <= sizeof(few) ? few : headers.arena().text(token.size());
+    for (size_t i = 0; i < token.size(); ++i)
+      name[i] = token[i] >= 'A' && token[i] <= 'Z' ? static_cast<char>(token[i] + 32) : token[i];
+    const std::string_view lower(name, token.size());
+    if (!is_protected(lower)) headers.remove(lower);
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
 }
