@@ -85,6 +85,11 @@ bool Clusters::has(std::string_view name) const {
   return found != entries_.end() && !found->second.leaving;
 }
 
+bool Clusters::has_dynamic(std::string_view name) const {
+  const auto found = entries_.find(name);
+  return found != entries_.end() && found->second.dynamic && !found->second.leaving;
+}
+
 // ---- what the bootstrap no longer has ----
 
 // As it is in force: a version that warms will not be wanted.

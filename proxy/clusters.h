@@ -71,6 +71,8 @@ class Clusters {
 
   // Whether there is such a cluster, warm or not, and is to stay.
   bool has(std::string_view name) const;
+  // The same, of those that a control plane has sent.
+  bool has_dynamic(std::string_view name) const;
   // The cluster as users on the main thread's loop have it; null: there is none, or it is not warm.
   upstream::WorkerCluster* on_main_loop(const std::string& name);
 

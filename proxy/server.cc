@@ -178,7 +178,8 @@ void Server::print(config::Diagnostics& diagnostics) const {
 }
 
 bool Server::has_cluster(std::string_view name) const {
-  return clusters_.has(name) || names_in_file_.contains(name);
+  if (names_in_file_) return names_in_file_->contains(name) || clusters_.has_dynamic(name);
+  return clusters_.has(name);
 }
 
 AppParts Server::app_parts() {
@@ -215,12 +216,13 @@ Server::Loaded Server::load() {
     reader_.set_istio_compat(options_.load.istio_compat ||
                              config::is_istio_node(loaded.bootstrap->node()));
     runtime_.prepare(*loaded.bootstrap);
+    names_in_file_.emplace();
     for (const auto& cluster : loaded.bootstrap->static_resources().clusters())
-      names_in_file_.insert(cluster.name());
+      names_in_file_->insert(cluster.name());
     loaded.plan = compile_plan(*loaded.bootstrap, AppBuild(app_parts(), diagnostics),
                                {planes_, old_listener, plan_ == nullptr});
   }
-  names_in_file_.clear();
+  names_in_file_.reset();
   kept_filter_state_.sweep();
   print(diagnostics);
   malloc_trim(0);  // reading takes several times the memory of what it leaves; give that back

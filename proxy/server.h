@@ -77,7 +77,7 @@ class Server {
   Loaded load();
   void print(config::Diagnostics& diagnostics) const;
   AppParts app_parts();
-  // Also of the bootstrap that is being read.
+  // While a bootstrap is read, its own clusters count, and not those of the one before.
   bool has_cluster(std::string_view name) const;
   Result<void> prepare(const Loaded& loaded);
   void put_into_force(Loaded loaded);
@@ -127,7 +127,8 @@ class Server {
   RuntimeLayers runtime_;
   OverloadWatch overload_watch_{loop_, stats_, overload_};
   Clusters clusters_;
-  std::set<std::string, std::less<>> names_in_file_;  // its clusters, while it is read
+  // The clusters of the bootstrap that is being read; none: nothing is read.
+  std::optional<std::set<std::string, std::less<>>> names_in_file_;
   ProcessStats process_stats_{stats_};
   HcmResources resources_;
   Listeners listeners_;

@@ -233,6 +233,37 @@ TEST(Reload, AClusterMayComeBackBeforeItHasLeft) {
   EXPECT_EQ(proxy.get("/").status, 200);
 }
 
+// What a file asks for has to be in that file: of the one before it goes.
+void expect_refused_without_it(const std::string& cluster, const ProxyBuilder& refused) {
+  TestUpstream app;
+  Proxy proxy = to_cluster(cluster, app).start();
+  ASSERT_TRUE(version_is(proxy, cluster));
+  reload_with(proxy, refused);
+  EXPECT_TRUE(eventually([&] { return times_said(proxy, "the last good one stays") == 1; }));
+  EXPECT_EQ(times_said(proxy, "there is no cluster '" + cluster + "'"), 1u)
+      << proxy.weir().output();
+  EXPECT_EQ(proxy.get("/version").body, cluster);
+  EXPECT_EQ(proxy.get("/").status, 200);
+}
+
+TEST(Reload, RefusesRoutesToAClusterThatGoes) {
+  TestUpstream app;
+  expect_refused_without_it("one", to_cluster("two", app).route("/old", "{cluster: one}"));
+}
+
+TEST(Reload, RefusesSecretsFromAClusterThatGoes) {
+  TestUpstream app;
+  const std::string source =
+      "{resource_api_version: V3, api_config_source: {api_type: GRPC, transport_api_version: V3, "
+      "grpc_services: [{envoy_grpc: {cluster_name: one}}]}}";
+  const std::string secret =
+      "  transport_socket: {name: tls, typed_config: {\"@type\": type.googleapis.com/"
+      "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, common_tls_context: "
+      "{validation_context_sds_secret_config: {name: s, sds_config: " +
+      source + "}}}}";
+  expect_refused_without_it("one", to_cluster("two", app, secret));
+}
+
 // ---- clusters that are not warm yet ----
 
 constexpr char kChecked[] =
