@@ -41,6 +41,8 @@ bool load_source(const Source& source, bool is_json, const LoadOptions& options,
                             ? without_istio_parts(*tree, source, diagnostics)
                             : tree->root();
   ProtoLoader(source, load, diagnostics).load(root, FieldPath::root(), out);
+  // Once merged, the same paths may lead to what another source has.
+  resolve_positions_in(source, diagnostics);
   return true;
 }
 

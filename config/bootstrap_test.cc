@@ -178,6 +178,29 @@ TEST(Bootstrap, JoinsTheListsOfAnOverlay) {
       << result.text();
 }
 
+// Within an Any too, whose content is checked before the lists are joined.
+TEST(Bootstrap, PlacesWhatIsWrongInAnOverlayThere) {
+  const auto cluster = [](const std::string& name, const std::string& http2) {
+    return "static_resources:\n  clusters:\n  - name: " + name +
+           "\n    typed_extension_protocol_options:\n"
+           "      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:\n"
+           "        \"@type\": type.googleapis.com/"
+           "envoy.extensions.upstreams.http.v3.HttpProtocolOptions\n"
+           "        explicit_http_config: {http2_protocol_options: {" +
+           http2 + "}}\n";
+  };
+  const TemporaryFile file("# A line more.\n" + cluster("a", "max_concurrent_streams: 0"));
+  LoadOptions options;
+  options.config_path = file.path();
+  options.config_yaml = cluster("b", "initial_stream_window_size: 1, allow_metadata: true");
+  const Result result = load(options);
+  EXPECT_EQ(result.diagnostics.error_count(), 3u) << result.text();
+  EXPECT_TRUE(result.says("bootstrap_test.yaml:8:81: error: 'max_concurrent_streams' must be "))
+      << result.text();
+  EXPECT_TRUE(result.says("--config-yaml:7:85: error: 'initial_stream_window_size' must be "));
+  EXPECT_TRUE(result.says("--config-yaml:7:104: error: 'allow_metadata' of "));
+}
+
 TEST(Bootstrap, TakesTheNodeFromTheCommandLine) {
   LoadOptions options;
   options.config_yaml = "node: {id: a, cluster: b}";

@@ -135,14 +135,9 @@ void step_to_index(std::vector<Cursor>& cursors, std::size_t index) {
 // The sources that could be read, in their order.
 class Resolver {
  public:
+  explicit Resolver(const Source& source) { add(source); }
   explicit Resolver(const Diagnostics& diagnostics) {
-    Diagnostics ignored;  // what is wrong with a source was reported when it was loaded
-    for (const Source& source : diagnostics.sources()) {
-      std::unique_ptr<YamlTree> tree = read_yaml(source, YamlLimits{}, ignored);
-      if (tree == nullptr) continue;
-      sources_.push_back(&source);
-      trees_.push_back(std::move(tree));
-    }
+    for (const Source& source : diagnostics.sources()) add(source);
   }
 
   std::optional<Cursor> find(std::string_view path) const {
@@ -165,24 +160,44 @@ class Resolver {
   }
 
  private:
+  void add(const Source& source) {
+    Diagnostics ignored;  // what is wrong with a source was reported when it was loaded
+    std::unique_ptr<YamlTree> tree = read_yaml(source, YamlLimits{}, ignored);
+    if (tree == nullptr) return;
+    sources_.push_back(&source);
+    trees_.push_back(std::move(tree));
+  }
+
   std::vector<const Source*> sources_;
   std::vector<std::unique_ptr<YamlTree>> trees_;
 };
 
+void place_where(const std::optional<Cursor>& cursor, Diagnostic& item) {
+  if (!cursor) return;
+  if (cursor->depth == 0) {
+    item.file = cursor->source->file;
+  } else {
+    place(item, *cursor->source, cursor->offset);
+  }
+}
+
 }  // namespace
+
+void resolve_positions_in(const Source& source, Diagnostics& diagnostics) {
+  std::optional<Resolver> resolver;
+  for (Diagnostic& item : diagnostics.mutable_items()) {
+    if (!item.file.empty() || item.line != 0 || item.field_path.empty()) continue;
+    if (!resolver) resolver.emplace(source);
+    place_where(resolver->find(item.field_path), item);
+  }
+}
 
 void resolve_positions(Diagnostics& diagnostics) {
   std::optional<Resolver> resolver;
   for (Diagnostic& item : diagnostics.mutable_items()) {
     if (item.line != 0 || item.field_path.empty() || diagnostics.sources().empty()) continue;
     if (!resolver) resolver.emplace(diagnostics);
-    const std::optional<Cursor> cursor = resolver->find(item.field_path);
-    if (!cursor) continue;
-    if (cursor->depth == 0) {
-      item.file = cursor->source->file;
-    } else {
-      place(item, *cursor->source, cursor->offset);
-    }
+    place_where(resolver->find(item.field_path), item);
   }
   diagnostics.sort_by_position();
   diagnostics.drop_repeats();

@@ -13,4 +13,8 @@ namespace weir::config {
 // Then sorts the diagnostics by position. Call it once, before they are shown.
 void resolve_positions(Diagnostics& diagnostics);
 
+// The same of those whose paths were found in `source` alone, one of the diagnostics', before it is
+// merged with others: all that have no file yet. Sorts nothing.
+void resolve_positions_in(const Source& source, Diagnostics& diagnostics);
+
 }  // namespace weir::config

@@ -108,6 +108,22 @@ TEST(Resolve, LeavesPositionsThatAreKnown) {
   EXPECT_EQ(diagnostics.items()[0].line, 9);
 }
 
+TEST(Resolve, LooksIntoOneSourceBeforeItIsMerged) {
+  Diagnostics diagnostics;
+  diagnostics.add_source("file", "a: [{n: 1}]\n");
+  const Source& overlay = diagnostics.add_source("overlay", "b: 1\na: [{n: 2}]\n");
+  Diagnostic known;
+  known.field_path = "a[0].n";
+  known.file = "file";
+  diagnostics.add(known);
+  diagnostics.error(Code::kSemantic, "a[0].n", "is wrong");
+  resolve_positions_in(overlay, diagnostics);
+  EXPECT_EQ(diagnostics.items()[0].file, "file");
+  EXPECT_EQ(diagnostics.items()[0].line, 0);
+  EXPECT_EQ(diagnostics.items()[1].file, "overlay");
+  EXPECT_EQ(diagnostics.items()[1].line, 2);
+}
+
 TEST(Resolve, CopesWithSourcesThatCannotBeRead) {
   EXPECT_EQ(place_of("a", {{"bad", "a: ["}, {"good", "a: 1"}}), "good:1:4");
   EXPECT_EQ(place_of("a", {{"bad", "a: ["}}), ":0:0");
