@@ -207,6 +207,50 @@ TEST_F(Dynamic, WhatTheBootstrapDefinesCannotBeChanged) {
   EXPECT_TRUE(eventually([&](Stores& s) { return s.clusters.states()[0].config == fixed; }));
 }
 
+// What moves beside a file says nothing new about it, but what it was refused for may be over.
+TEST_F(Dynamic, AFileThatStaysIsToldOfOnce) {
+  const Folder beside;
+  const auto log = [&] {
+    std::ifstream in(beside.path("log"));
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const auto counted = [&](const std::string& what) {
+    return t_.run([&] { return stores_->stats.value("cluster_manager.cds." + what); });
+  };
+  auto fixed = std::make_shared<upstream::ClusterConfig>();
+  fixed->name = "app";
+  t_.run([&] {
+    ASSERT_TRUE(stores_->log.open(beside.path("log")).ok());
+    stores_->clusters.set_static({{"app", fixed}});
+  });
+  folder_.write("cds.yaml", "resources:\n" + cluster("good", "connect_timeout: 2s") +
+                                cluster("app", "connect_timeout: 3s"));
+  subscribe_clusters();
+  ASSERT_TRUE(eventually([](Stores& s) { return status_of(s, "app").starts_with("NACKED"); }));
+  const std::string said = log();
+  EXPECT_NE(said.find("resources of '" + folder_.path("cds.yaml") + "' are refused"),
+            std::string::npos)
+      << said;
+  EXPECT_NE(said.find("cds.yaml:5:3: error: app: the bootstrap has"), std::string::npos) << said;
+  const uint64_t attempts = counted("update_attempt");
+  const uint64_t rejected = counted("update_rejected");
+  for (int i = 0; i < 3; ++i) {
+    folder_.write("another", std::to_string(i));
+    std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  }
+  EXPECT_EQ(log(), said);
+  EXPECT_EQ(counted("update_attempt"), attempts);
+  EXPECT_EQ(counted("update_rejected"), rejected);
+  t_.run([&] { stores_->clusters.set_static({}); });
+  folder_.write("another", "more");
+  EXPECT_TRUE(eventually([](Stores& s) { return status_of(s, "app").starts_with("ACKED"); }));
+  EXPECT_EQ(counted("update_attempt"), attempts + 1);
+  folder_.write("cds.yaml", "resources: {");
+  EXPECT_TRUE(eventually([&](Stores&) {
+    return log().find("cds.yaml' is refused, what it said before stays") != std::string::npos;
+  }));
+}
+
 // A cluster with so many endpoints in the zones a and b.
 std::shared_ptr<const upstream::ClusterConfig> in_zones(const std::string& name, size_t a,
                                                         size_t b) {

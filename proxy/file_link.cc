@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "config/diagnostic_format.h"
-#include "config/resolve.h"
 #include "proxy/resource_reader.h"
 
 namespace weir {
@@ -56,11 +55,16 @@ void FileLink::on_timer(net::Timer& /*timer*/) {
 void FileLink::read() {
   if (source_ == nullptr) return;
   watch();
+  using Reading = xds::FileSource::Reading;
   config::Diagnostics diagnostics;
-  if (source_->reload(diagnostics)) return;
-  config::resolve_positions(diagnostics);
-  log_.error(Component::kConfig, "'", options_.path,
-             "' is refused, what it said before stays: ", config::format_text(diagnostics, false));
+  const Reading reading = source_->reload(diagnostics);
+  if (reading == Reading::kPartly)
+    log_.error(Component::kConfig, "resources of '", options_.path,
+               "' are refused, what was in force of them stays; the others are in force: ",
+               config::format_text(diagnostics, false));
+  if (reading == Reading::kRefused)
+    log_.error(Component::kConfig, "'", options_.path, "' is refused, what it said before stays: ",
+               config::format_text(diagnostics, false));
 }
 
 std::vector<xds::ResourceStatus> FileLink::status() const {

@@ -66,6 +66,7 @@ bool in_range(const google::protobuf::Duration& ttl) {
 
 Item unwrap(ResourceType type, Wrapper& wrapper) {
   Item item;
+  item.is_wrapped = true;
   item.name = wrapper.name();
   item.aliases.assign(wrapper.aliases().begin(), wrapper.aliases().end());
   item.version = wrapper.version();
@@ -98,7 +99,7 @@ void add(Item item, Answer& answer) {
   if (!item.error.empty()) {
     const std::string name =
         item.name.empty() ? "resources[" + std::to_string(answer.items.size()) + "]" : item.name;
-    answer.errors.push_back(name + ": " + item.error);
+    answer.errors.push_back({name, item.error});
   }
   answer.items.push_back(std::move(item));
 }
@@ -108,7 +109,7 @@ void check_names(Answer& answer) {
   std::unordered_set<std::string_view> reported;
   const auto report = [&](std::string_view name, std::string_view what) {
     if (!reported.insert(name).second) return;
-    answer.errors.push_back(std::string(name) + ": " + std::string(what));
+    answer.errors.push_back({std::string(name), std::string(what)});
   };
   for (const Item& item : answer.items) {
     if (item.name.empty()) continue;

@@ -21,7 +21,8 @@ struct Item {
   std::optional<int64_t> ttl_ms;
   // Null: a heartbeat, which only says that what is there goes on to be valid.
   std::shared_ptr<const google::protobuf::Any> content;
-  std::string error;  // why it cannot be used, and with it the whole answer
+  bool is_wrapped = false;  // in an envoy.service.discovery.v3.Resource
+  std::string error;        // why it cannot be used, and with it the whole answer
 };
 
 // What a control plane says of one type: a DiscoveryResponse or a DeltaDiscoveryResponse.
@@ -33,7 +34,8 @@ struct Answer {
   bool is_delta = false;
   std::vector<Item> items;
   std::vector<std::string> removed;
-  std::vector<std::string> errors;  // those of items too, each with the resource's name
+  // Those of items too. One without a name goes by its place, as "resources[3]".
+  std::vector<Rejection> errors;
 };
 
 // From the bytes of a message; none if they are no such message. Checks what must hold of any

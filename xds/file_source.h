@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,23 +36,36 @@ class FileSource {
   void unsubscribe(const std::string& name);
   void refresh(const std::string& name);
 
-  // Reads the file. Returns false if it, or a resource of it, was refused: the reasons are in
-  // `diagnostics`, and the last good versions stay in force. Whoever still waits for a name is told
-  // on_absent in any case. There may be warnings after a success.
-  bool reload(config::Diagnostics& diagnostics);
+  // What reading the file came to.
+  enum class Reading : uint8_t {
+    kTaken,      // all of it is in force; there may be warnings
+    kPartly,     // resources were refused, whose last good versions stay; the others are in force
+    kRefused,    // all of it was, and the last good versions stay in force
+    kUnchanged,  // the same as the last time, and nobody asked since: no event is reported
+  };
+  // Reads the file; errors are in `diagnostics`. Whoever still waits for a name is told on_absent
+  // in any case.
+  Reading reload(config::Diagnostics& diagnostics);
 
   const std::string& path() const { return options_.path; }
   const std::string& version() const { return table_.version(); }
   std::vector<ResourceStatus> status() const;
 
  private:
-  bool take_file(config::Diagnostics& diagnostics);
+  struct Taken {
+    Reading reading = Reading::kRefused;
+    Event event = Event::kRejected;
+    uint64_t content_hash = 0;
+  };
+  Taken take_file(config::Diagnostics& diagnostics);
   void report(Event event) const;
 
   FileSourceOptions options_;
   Clock& clock_;
   ResourceHandler& handler_;
   ResourceTable table_;
+  bool is_asked_ = false;            // since the last reload
+  std::optional<uint64_t> outcome_;  // a hash of the file, and of what was wrong with it
 };
 
 }  // namespace weir::xds

@@ -15,6 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using Reading = FileSource::Reading;
 using State = ResourceStatus::State;
 
 constexpr auto kCds = ResourceType::kCluster;
@@ -50,8 +51,10 @@ class FileSourceTest : public ::testing::Test {
   // The errors and warnings; empty: there are none.
   std::string reload() {
     config::Diagnostics diagnostics;
-    const bool is_good = source().reload(diagnostics);
-    EXPECT_EQ(is_good, !diagnostics.has_errors());
+    reading_ = source().reload(diagnostics);
+    const bool is_good = reading_ == Reading::kTaken || reading_ == Reading::kUnchanged;
+    EXPECT_TRUE(is_good || diagnostics.has_errors());
+    EXPECT_FALSE(reading_ == Reading::kTaken && diagnostics.has_errors());
     return config::format_text(diagnostics, false);
   }
   ResourceStatus status_of(const std::string& name) {
@@ -65,6 +68,7 @@ class FileSourceTest : public ::testing::Test {
   testing::FakeWire wire_;
   testing::RecordingHandler handler_;
   std::map<Event, int> events_;
+  Reading reading_ = Reading::kTaken;  // of the last reload
   bool rejects_unknown_ = false;
   std::string path_;
 
@@ -168,6 +172,98 @@ TEST_F(FileSourceTest, WhatAHandlerRejectsIsReported) {
   EXPECT_EQ(status_of("a").state, State::kAccepted);
   EXPECT_EQ(status_of("b").state, State::kRejected);
   EXPECT_EQ(source().version(), "");
+  EXPECT_EQ(reading_, Reading::kPartly);
+  EXPECT_EQ(events_[Event::kRejected], 1);
+}
+
+TEST_F(FileSourceTest, WhatAHandlerRejectsIsPlaced) {
+  source().subscribe("*");
+  write(R"(version_info: "7"
+resources:
+- "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+  name: a
+- "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+  name: b
+  connect_timeout: 3s
+  eds_cluster_config: {service_name: x}
+- "@type": type.googleapis.com/envoy.service.discovery.v3.Resource
+  name: c
+  resource:
+    "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+    name: c
+    connect_timeout: 4s
+)");
+  handler_.refused["a"] = "the bootstrap has it: nothing changes that";
+  handler_.refused["b"] = "eds_cluster_config.service_name: is odd\nconnect_timeout: too long";
+  handler_.refused["c"] = "connect_timeout: too long";
+  const std::string errors = reload();
+  EXPECT_THAT(errors, HasSubstr(":3:3: error: a: the bootstrap has it: nothing changes that"));
+  EXPECT_THAT(errors, HasSubstr(":7:20: error: b: connect_timeout: too long"));
+  EXPECT_THAT(errors, HasSubstr(":8:38: error: b: eds_cluster_config.service_name: is odd"));
+  EXPECT_THAT(errors, HasSubstr(":14:22: error: c: connect_timeout: too long"));
+}
+
+TEST_F(FileSourceTest, WhatMakesAllOfItWrongIsPlaced) {
+  source().subscribe("*");
+  write(R"(
+resources:
+- "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+  name: a
+- "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+)");
+  EXPECT_THAT(reload(), HasSubstr(":5:3: error: resources[1]: has no name of its own"));
+  EXPECT_EQ(reading_, Reading::kRefused);
+  EXPECT_THAT(handler_.updates, IsEmpty());
+}
+
+TEST_F(FileSourceTest, WhatIsTheSameIsReportedOnce) {
+  source().subscribe("*");
+  write(kTwoClusters);
+  reload();
+  reload();
+  EXPECT_EQ(reading_, Reading::kUnchanged);
+  EXPECT_EQ(events_[Event::kAttempt], 1);
+  EXPECT_EQ(events_[Event::kSuccess], 1);
+  for (const std::string_view wrong : {"resources: [", "type_url: x"}) {
+    write(wrong);
+    reload();
+    EXPECT_EQ(reading_, Reading::kRefused);
+    reload();
+    EXPECT_EQ(reading_, Reading::kUnchanged) << wrong;
+  }
+  EXPECT_EQ(events_[Event::kAttempt], 3);
+  EXPECT_EQ(events_[Event::kRejected], 2);
+  std::remove(path_.c_str());
+  reload();
+  reload();
+  EXPECT_EQ(reading_, Reading::kUnchanged);
+  EXPECT_EQ(events_[Event::kFailure], 1);
+  write(kTwoClusters);
+  reload();
+  EXPECT_EQ(reading_, Reading::kTaken);
+  EXPECT_EQ(events_[Event::kSuccess], 2);
+  source().subscribe("a");
+  reload();
+  EXPECT_EQ(reading_, Reading::kTaken) << "somebody asked";
+  EXPECT_EQ(events_[Event::kSuccess], 3);
+}
+
+TEST_F(FileSourceTest, WhatWasRejectedMayBeRightLater) {
+  source().subscribe("*");
+  write(kTwoClusters);
+  handler_.refused["b"] = "lb_policy: is odd";
+  reload();
+  handler_.updates.clear();
+  reload();
+  EXPECT_EQ(reading_, Reading::kUnchanged);
+  EXPECT_EQ(handler_.take_added(), "b") << "it is tried again";
+  handler_.refused.clear();
+  EXPECT_EQ(reload(), "");
+  EXPECT_EQ(reading_, Reading::kTaken);
+  EXPECT_EQ(handler_.take_added(), "b");
+  EXPECT_EQ(status_of("b").state, State::kAccepted);
+  EXPECT_EQ(events_[Event::kAttempt], 2);
+  EXPECT_EQ(events_[Event::kSuccess], 1);
 }
 
 TEST_F(FileSourceTest, TheTypeMayBeSaidAndMustBeRight) {

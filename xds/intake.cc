@@ -6,12 +6,16 @@
 
 namespace weir::xds {
 
-std::string joined(const std::vector<std::string>& errors, size_t max_bytes) {
+std::string text_of(const Rejection& error) {
+  return error.name + ": " + error.details;
+}
+
+std::string joined(const std::vector<Rejection>& errors, size_t max_bytes) {
   std::string text;
-  for (const std::string& error : errors) {
+  for (const Rejection& error : errors) {
     if (text.size() > max_bytes) break;
     if (!text.empty()) text += '\n';
-    text += error.substr(0, max_bytes + 1);
+    text += text_of(error).substr(0, max_bytes + 1);
   }
   return text;
 }

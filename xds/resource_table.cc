@@ -194,8 +194,8 @@ void ResourceTable::receive_heartbeat(const std::string& name, const Item& item,
   if (is_held && found->second.status.version == item.version) {
     return set_ttl(name, item.ttl_ms, now);
   }
-  change.errors.push_back(name + ": has no resource, and version '" + item.version +
-                          "' is not what is here");
+  change.errors.push_back(
+      {name, "has no resource, and version '" + item.version + "' is not what is here"});
 }
 
 void ResourceTable::remove(const std::string& name, Change& change, Now now) {
@@ -243,13 +243,13 @@ bool ResourceTable::withdraw(Entries::iterator entry, Now now) {
   return was_in_force;
 }
 
-std::vector<std::string> ResourceTable::finish(Change& change,
-                                               const std::vector<Rejection>& rejections, Now now) {
-  std::vector<std::string> errors = std::move(change.errors);
+std::vector<Rejection> ResourceTable::finish(Change& change,
+                                             const std::vector<Rejection>& rejections, Now now) {
+  std::vector<Rejection> errors = std::move(change.errors);
   std::unordered_map<std::string_view, const Rejection*> rejected;
   for (const Rejection& rejection : rejections) {
     rejected.emplace(rejection.name, &rejection);
-    errors.push_back(rejection.name + ": " + rejection.details);
+    errors.push_back(rejection);
   }
   for (const Change::Pending& pending : change.pending) {
     // The handler may have given the subscription up meanwhile.

@@ -28,7 +28,7 @@ struct Change {
   Update update;
   std::vector<std::string> absent;     // waited for; there are none, or they were rejected
   std::vector<std::string> unchanged;  // came with the bytes that are in force
-  std::vector<std::string> errors;
+  std::vector<Rejection> errors;
 
  private:
   friend class ResourceTable;
@@ -74,10 +74,8 @@ class ResourceTable {
 
   // Of an answer without errors. Removals and heartbeats count from here on.
   Change begin(const Answer& answer, Now now);
-  // What the handler made of it. Returns all errors, each with the resource's name; none: all is
-  // applied.
-  std::vector<std::string> finish(Change& change, const std::vector<Rejection>& rejections,
-                                  Now now);
+  // What the handler made of it. Returns all errors; none: all is applied.
+  std::vector<Rejection> finish(Change& change, const std::vector<Rejection>& rejections, Now now);
   // An answer with errors, of which nothing is applied. Returns the names whose subscribers need
   // not wait for it any longer.
   std::vector<std::string> refuse(const Answer& answer, const std::string& error, Now now);

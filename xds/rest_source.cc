@@ -146,7 +146,7 @@ void RestSource::take(const std::string& body) {
   Outcome outcome;
   if (answer) {
     outcome = take_in(*answer, table_, handler_, [this] { return now(); });
-    for (const std::string& error : outcome.errors) add_error(error, path, diagnostics);
+    for (const Rejection& error : outcome.errors) add_error(text_of(error), path, diagnostics);
   }
   const bool is_good = !diagnostics.has_errors();
   report(is_good ? Event::kSuccess : Event::kRejected);

@@ -55,7 +55,7 @@ struct Update {
 // Why a resource of an update was not applied.
 struct Rejection {
   std::string name;
-  std::string details;  // every error, with the field's path
+  std::string details;  // a line for each error: "path of the field: what is wrong", if it has one
 };
 
 // Whoever makes something of resources. Main thread.
