@@ -32,6 +32,10 @@ int serve(const std::vector<std::string>& arguments) {
                  "Try 'weir --help'.\n";
     return 2;
   }
+  if (const weir::Result<void> raised = weir::raise_descriptor_limit(*options); !raised) {
+    std::cerr << "weir: " << raised.error().message << "\n";
+    return 1;
+  }
   return weir::Server(*options).run();
 }
 

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <functional>
+#include <limits>
 #include <string_view>
 
 #include "config/nearest.h"
@@ -25,15 +26,23 @@ Result<void> bad_value(std::string_view name, const std::string& value, std::str
 }
 
 template <class Number>
-auto number(std::string_view name, Number Options::*member, Number least) {
+auto number(std::string_view name, Number Options::*member, Number least,
+            Number most = std::numeric_limits<Number>::max()) {
   return [=](Options& options, const std::string& value) -> Result<void> {
     Number parsed = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
-    if (error != std::errc() || end != value.data() + value.size() || parsed < least)
-      return bad_value(name, value, "a whole number from " + std::to_string(least));
+    if (error != std::errc() || end != value.data() + value.size() || parsed < least ||
+        parsed > most)
+      return bad_value(
+          name, value,
+          "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     options.*member = parsed;
     return {};
   };
+}
+
+auto seconds(std::string_view name, int64_t Options::*member) {
+  return number(name, member, int64_t{0}, Options::kMaxSeconds);
 }
 
 auto text(std::string Options::*member) {
@@ -59,7 +68,8 @@ auto on(bool Options::*member) {
 
 // 0 is one worker, as in Envoy.
 Result<void> set_concurrency(Options& options, const std::string& value) {
-  const Result<void> set = number("--concurrency", &Options::concurrency, 0u)(options, value);
+  const Result<void> set =
+      number("--concurrency", &Options::concurrency, 0u, Options::kMaxWorkers)(options, value);
   if (options.concurrency == 0) options.concurrency = 1;
   return set;
 }
@@ -93,6 +103,13 @@ Result<void> set_strategy(Options& options, const std::string& value) {
   return {};
 }
 
+Result<void> set_ip_version(Options& options, const std::string& value) {
+  if (value != "v4" && value != "v6")
+    return bad_value("--local-address-ip-version", value, "'v4' or 'v6'");
+  options.local_address_ip_version = value;
+  return {};
+}
+
 auto load_on(bool config::LoadOptions::*member) {
   return [=](Options& options, const std::string&) -> Result<void> {
     options.load.*member = true;
@@ -122,10 +139,11 @@ const std::vector<Flag>& flags() {
       {"--service-node", "", "NAME", "replaces node.id", load_text(&L::service_node)},
       {"--service-zone", "", "NAME", "replaces node.locality.zone", load_text(&L::service_zone)},
       {"--drain-time-s", "", "SECONDS", "how long open connections may take to end",
-       number("--drain-time-s", &Options::drain_time_s, int64_t{0})},
+       seconds("--drain-time-s", &Options::drain_time_s)},
       {"--drain-strategy", "", "NAME", "'gradual' or 'immediate'", set_strategy},
       {"--file-flush-interval-msec", "", "MS", "how often access logs are written",
-       number("--file-flush-interval-msec", &Options::file_flush_interval_ms, int64_t{1})},
+       number("--file-flush-interval-msec", &Options::file_flush_interval_ms, int64_t{1},
+              Options::kMaxSeconds * 1000)},
       {"--log-level", "-l", "LEVEL", "trace, debug, info, warning, error, critical or off",
        text(&Options::log_level)},
       {"--component-log-level", "", "LIST", "e.g. upstream:debug,config:trace",
@@ -138,8 +156,7 @@ const std::vector<Flag>& flags() {
        text(&Options::log_path)},
       {"--admin-address-path", "", "FILE", "a file to write the admin address to",
        text(&Options::admin_address_path)},
-      {"--local-address-ip-version", "", "VERSION", "'v4' or 'v6'",
-       text(&Options::local_address_ip_version)},
+      {"--local-address-ip-version", "", "VERSION", "'v4' or 'v6'", set_ip_version},
       {"--allow-unknown-static-fields", "", "", "unknown fields are warnings",
        load_on(&L::allow_unknown_static_fields)},
       {"--reject-unknown-dynamic-fields", "", "", "unknown fields from xDS are errors",
@@ -155,7 +172,7 @@ const std::vector<Flag>& flags() {
       {"--base-id-path", "", "FILE", "a file to write the chosen base id to",
        text(&Options::base_id_path)},
       {"--parent-shutdown-time-s", "", "SECONDS", "when the process before ends at the latest",
-       number("--parent-shutdown-time-s", &Options::parent_shutdown_time_s, int64_t{0})},
+       seconds("--parent-shutdown-time-s", &Options::parent_shutdown_time_s)},
       {"--skip-hot-restart-on-no-parent", "", "", "starts when there is nobody to take over from",
        on(&Options::skip_hot_restart_on_no_parent)},
       {"--skip-hot-restart-parent-stats", "", "", "counts from 0, not from what was counted before",

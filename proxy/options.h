@@ -12,6 +12,9 @@ namespace weir {
 
 // The command line of the proxy itself. Names and meanings are Envoy's where Envoy has them.
 struct Options {
+  static constexpr uint32_t kMaxWorkers = 1024;
+  static constexpr int64_t kMaxSeconds = 31'536'000;  // of each time: a year
+
   config::LoadOptions load;
   bool validate_only = false;
   bool show_help = false;

@@ -42,6 +42,7 @@ TEST(OptionsTest, ValuesBehindASpaceOrAnEqualsSign) {
     EXPECT_EQ(options.concurrency, 2u);
   }
   EXPECT_EQ(parse({"--concurrency", "0"}).concurrency, 1u);
+  EXPECT_EQ(parse({"--concurrency", "1024"}).concurrency, 1024u);
 }
 
 TEST(OptionsTest, EveryOption) {
@@ -165,11 +166,21 @@ TEST(OptionsTest, MissingAndSuperfluousValues) {
 }
 
 TEST(OptionsTest, BadValues) {
-  for (const char* value : {"", "-1", "two", "2x", "4294967296", " 2", "+2"})
-    EXPECT_EQ(error({"--concurrency", value}),
-              "--concurrency takes a whole number from 0, not '" + std::string(value) + "'");
-  EXPECT_EQ(error({"--drain-time-s", "-1"}),
-            "--drain-time-s takes a whole number from 0, not '-1'");
+  for (const char* value : {"", "-1", "two", "2x", "1025", "100000", "4294967296", " 2", "+2"})
+    EXPECT_EQ(
+        error({"--concurrency", value}),
+        "--concurrency takes a whole number from 0 to 1024, not '" + std::string(value) + "'");
+  for (const char* value : {"-1", "31536001", "9223372036854775807", "9223372036854775808"})
+    for (const std::string name : {"--drain-time-s", "--parent-shutdown-time-s"})
+      EXPECT_EQ(error({name, value}),
+                name + " takes a whole number from 0 to 31536000, not '" + value + "'");
+  EXPECT_EQ(parse({"--drain-time-s", "31536000"}).drain_time_s, 31'536'000);
+  EXPECT_EQ(error({"--file-flush-interval-msec", "31536000001"}),
+            "--file-flush-interval-msec takes a whole number from 1 to 31536000000, not "
+            "'31536000001'");
+  for (const char* value : {"v5", "", "V4", "v4 "})
+    EXPECT_EQ(error({"--local-address-ip-version", value}),
+              "--local-address-ip-version takes 'v4' or 'v6', not '" + std::string(value) + "'");
   EXPECT_EQ(error({"--mode", "init_only"}), "--mode takes 'serve' or 'validate', not 'init_only'");
   EXPECT_EQ(error({"--output", "xml"}), "--output takes 'text' or 'json', not 'xml'");
   EXPECT_NE(error({"--drain-strategy", "slow"}), "accepted");

@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
@@ -26,12 +27,11 @@ uint32_t processors() {
   return static_cast<uint32_t>(CPU_COUNT(&set));
 }
 
-// As many descriptors as the system grants: every connection needs two.
-void raise_descriptor_limit() {
-  rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
+// Nobody works where nothing is served.
+uint32_t worker_count(const Options& options) {
+  if (options.validate_only) return 1;
+  if (options.concurrency != 0) return options.concurrency;
+  return std::min(processors(), Options::kMaxWorkers);
 }
 
 // Envoy's messages and our own.
@@ -42,6 +42,20 @@ config::Support supported() {
 }
 
 }  // namespace
+
+Result<void> raise_descriptor_limit(const Options& options) {
+  constexpr uint64_t kOfProcess = 32;
+  constexpr uint64_t kOfWorker = 4;
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  const uint32_t workers = worker_count(options);
+  if (kOfProcess + kOfWorker * workers <= limit.rlim_max) return {};
+  return Error{"limit", "the system grants " + std::to_string(limit.rlim_max) +
+                            " file descriptors, which are too few for " + std::to_string(workers) +
+                            " workers; see ulimit -n and --concurrency"};
+}
 
 // ---- signals, as events of the main loop ----
 
@@ -104,12 +118,11 @@ class Server::ReadyTimer : private net::Timer::Owner {
 
 Server::Server(Options options)
     : options_(std::move(options)),
-      logs_({options_.concurrency != 0 ? options_.concurrency : processors(),
-             options_.file_flush_interval_ms, !options_.validate_only},
+      logs_({worker_count(options_), options_.file_flush_interval_ms, !options_.validate_only},
             stats_),
       check_(supported()),
       hot_restart_(loop_, log_, options_),
-      concurrency_(options_.concurrency != 0 ? options_.concurrency : processors()),
+      concurrency_(worker_count(options_)),
       workers_(concurrency_, stats_, options_.drain_time_s * 1000),
       reader_(check_, options_.reject_unknown_dynamic_fields, stats_, log_),
       runtime_(loop_, workers_, reader_, planes_),
@@ -168,10 +181,11 @@ Result<void> Server::set_up_log() {
 }
 
 void Server::print(config::Diagnostics& diagnostics) const {
-  if (diagnostics.items().empty()) return;
+  const bool is_asked = options_.validate_only && options_.json_output;
+  if (diagnostics.items().empty() && !is_asked) return;
   config::resolve_positions(diagnostics);
   if (options_.json_output) {
-    std::cout << config::format_json(diagnostics) << "\n" << std::flush;
+    std::cout << config::format_json(diagnostics) << std::flush;
     return;
   }
   std::cerr << config::format_text(diagnostics, isatty(STDERR_FILENO) != 0) << std::flush;
@@ -234,7 +248,6 @@ int Server::run() {
     std::cerr << "weir: " << set.error().message << "\n";
     return 2;
   }
-  raise_descriptor_limit();
   Loaded loaded = load();
   if (loaded.plan == nullptr) {
     hot_restart_.report("the configuration is refused");

@@ -38,6 +38,10 @@
 
 namespace weir {
 
+// As many descriptors as the system grants: every connection needs two. Before there is a Server.
+// Error: they are too few for its workers.
+Result<void> raise_descriptor_limit(const Options& options);
+
 // The process: the main thread's loop, which loads and applies configuration, resolves names,
 // answers the admin port and takes signals, and the workers. Everything here runs on the main
 // thread.

@@ -26,6 +26,7 @@ using hot_restart::Kind;
 using hot_restart::Message;
 
 constexpr int64_t kAnswerMs = 10'000;
+constexpr int64_t kMaxWaitS = 86'400;  // a day
 constexpr int kReadyFd = 3;
 constexpr size_t kMaxReport = 4096;
 constexpr std::string_view kUsage =
@@ -35,13 +36,14 @@ constexpr std::string_view kUsage =
     "after --, and waits until it serves. The one before lets its connections end.\n\n"
     "  --base-id N      of the running process; the default is 0\n"
     "  --pid-file FILE  gets the new process's id\n"
-    "  --wait-s N       how long the new one may take until it serves; the default is 120\n\n"
+    "  --wait-s N       how long the new one may take until it serves, up to a day; the default is "
+    "120\n\n"
     "Exit status: 0 done, 1 not done, and the running process serves on, 2 bad usage.\n";
 
 struct Request {
   uint32_t base_id = 0;
   std::string pid_file;
-  int64_t wait_s = 120;
+  int64_t wait_s = 120;  // up to kMaxWaitS
   bool help = false;
   std::vector<std::string> arguments;  // empty: those of the running process
 };
@@ -71,8 +73,9 @@ Result<Request> parse_request(const std::vector<std::string>& arguments) {
     } else if (i + 1 < arguments.size()) {
       value = arguments[++i];
     }
-    const bool good = name == "--base-id"    ? parse_number(value, out.base_id)
-                      : name == "--wait-s"   ? parse_number(value, out.wait_s) && out.wait_s > 0
+    const bool good = name == "--base-id"  ? parse_number(value, out.base_id)
+                      : name == "--wait-s" ? parse_number(value, out.wait_s) && out.wait_s > 0 &&
+                                                 out.wait_s <= kMaxWaitS
                       : name == "--pid-file" ? !(out.pid_file = value).empty()
                                              : false;
     if (!good) return Error{"usage", "cannot use '" + name + "' with the value '" + value + "'"};

@@ -69,9 +69,9 @@ class Reader {
   // What is known is not said again each time something else is written.
   void print(const config::Diagnostics& diagnostics) {
     const bool json = options_.json_output;
-    std::string text = json ? config::format_json(diagnostics) + "\n"
+    std::string text = json ? config::format_json(diagnostics)
                             : config::format_text(diagnostics, isatty(STDERR_FILENO) != 0);
-    if (diagnostics.items().empty()) text.clear();
+    if (diagnostics.items().empty() && !(json && options_.validate_only)) text.clear();
     if (text == printed_) return;
     printed_ = std::move(text);
     (json ? std::cout : std::cerr) << printed_ << std::flush;

@@ -310,6 +310,8 @@ await run({
     const good = validate();
     assert.equal(good.status, 0, good.stderr);
     assert.match(good.stdout, /CDS 1, EDS 1, LDS 1, RDS 1; OK\n$/);
+    assert.equal(validate("--output", "json").stdout,
+      '{"errors":0,"warnings":0,"omitted":0,"diagnostics":[]}\n');
     remove(folder, "entrance.json");
     write(folder, "routes.json", routes("main", "elsewhere"));
     const warned = validate("--output", "json");
