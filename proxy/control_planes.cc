@@ -7,6 +7,7 @@
 #include "envoy/config/core/v3/config_source.pb.h"
 #include "envoy/config/core/v3/grpc_service.pb.h"
 #include "proxy/base/duration.h"
+#include "proxy/http/compile_duration.h"
 #include "proxy/options.h"
 
 namespace weir {
@@ -104,6 +105,8 @@ bool ControlPlanes::configure(const config::Bootstrap& bootstrap, const HasClust
 bool ControlPlanes::check(const ConfigSource& source, ResourceType type, const FieldPath& path,
                           const HasCluster& has_cluster, Diagnostics& diagnostics) const {
   const size_t errors_before = diagnostics.error_count();
+  http::compile_duration_ms(source.initial_fetch_timeout(), path.field("initial_fetch_timeout"),
+                            diagnostics);
   switch (source.config_source_specifier_case()) {
     case ConfigSource::kAds:
     case ConfigSource::kSelf:

@@ -6,7 +6,7 @@
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb.h"
 #include "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.pb.h"
 #include "envoy/extensions/resource_monitors/injected_resource/v3/injected_resource.pb.h"
-#include "proxy/base/duration.h"
+#include "proxy/http/compile_duration.h"
 #include "proxy/overload_watch.h"
 
 namespace weir {
@@ -37,8 +37,11 @@ class Reader {
   Reader(OverloadConfig& out, Diagnostics& diagnostics) : out_(out), diagnostics_(diagnostics) {}
 
   void read(const overloadv3::OverloadManager& in, const FieldPath& path) {
-    if (in.has_refresh_interval())
-      out_.interval_ms = std::max<int64_t>(1, to_ms(in.refresh_interval()));
+    if (in.has_refresh_interval()) {
+      http::compile_duration_ms(in.refresh_interval(), path.field("refresh_interval"), diagnostics_,
+                                out_.interval_ms);
+      out_.interval_ms = std::max<int64_t>(1, out_.interval_ms);
+    }
     const FieldPath monitors = path.field("resource_monitors");
     for (int i = 0; i < in.resource_monitors_size(); ++i)
       read_monitor(in.resource_monitors(i), monitors.at(i));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "envoy/extensions/filters/http/health_check/v3/health_check.pb.h"
+#include "proxy/http/compile_duration.h"
 #include "proxy/http/request_match.h"
 #include "proxy/net/loop.h"
 
@@ -126,7 +127,8 @@ std::unique_ptr<http::FilterConfig> compile(const google::protobuf::Message& mes
   const size_t errors = build.diagnostics.error_count();
   auto out = std::make_unique<HealthCheckConfig>();
   out->pass_through = config.pass_through_mode().value();
-  out->cache_ms = config.cache_time().seconds() * 1000 + config.cache_time().nanos() / 1'000'000;
+  http::compile_duration_ms(config.cache_time(), build.path.field("cache_time"), build.diagnostics,
+                            out->cache_ms);
   out->failing_flag = build.health_check_failing;
   out->service_cluster = build.service_cluster;
   if (config.has_cache_time() && !out->pass_through)

@@ -60,7 +60,7 @@ TEST(HealthCheck, KeepsTheUpstreamsAnswerForAWhile) {
 
 TEST(HealthCheck, AsksTheUpstreamAgainAfterThat) {
   FilterDriver driver(kType);
-  ASSERT_TRUE(driver.configure(std::string(kHeaders) + "true\ncache_time: 0.000001s"));
+  ASSERT_TRUE(driver.configure(std::string(kHeaders) + "true\ncache_time: 0s"));
   EXPECT_TRUE(driver.run(check()).head_passed);
   EXPECT_TRUE(driver.run(check()).head_passed);
 }
@@ -116,6 +116,7 @@ TEST(HealthCheck, NamesWhatIsWrongWithAConfig) {
   } cases[] = {
       {"{}", "pass_through_mode"},
       {"{pass_through_mode: false, cache_time: 1s}", "cache_time: there is no answer to keep"},
+      {"{pass_through_mode: true, cache_time: -1s}", "cache_time: the duration is negative"},
       {"{pass_through_mode: true, cluster_min_healthy_percentages: {a: {value: 50}}}",
        "cluster_min_healthy_percentages: the upstream answers"},
       {"{pass_through_mode: false, cluster_min_healthy_percentages: {a: {value: 150}}}",

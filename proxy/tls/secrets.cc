@@ -9,6 +9,7 @@
 
 #include "config/nearest.h"
 #include "envoy/config/core/v3/config_source.pb.h"
+#include "proxy/http/compile_duration.h"
 #include "proxy/net/file_watch.h"
 #include "proxy/tls/secret_file.h"
 
@@ -168,6 +169,10 @@ const Secrets::Secret* Secrets::find(const SdsSecretConfig& wanted, const FieldP
     return found == state_->remotes.end() || !found->second.secret ? nullptr
                                                                    : &*found->second.secret;
   }
+  // A file is there at once or not at all, but what makes no sense is told.
+  if (!http::compile_duration_ms(source.initial_fetch_timeout(),
+                                 path.field("sds_config.initial_fetch_timeout"), diagnostics))
+    return nullptr;
   SecretFile* file = state_->open(file_path, diagnostics);
   if (file == nullptr) return nullptr;
   files.push_back(file_path);

@@ -338,6 +338,21 @@ TEST_F(SecretsTest, ReadAnewForWhoComesLater) {
   });
 }
 
+TEST_F(SecretsTest, RefusesATimeThatIsNegative) {
+  put(folder_, first_);
+  put_yaml(folder_);
+  tlsv3::DownstreamTlsContext in;
+  auto& wanted = *in.mutable_common_tls_context()->add_tls_certificate_sds_secret_configs();
+  wanted.set_name("server");
+  wanted.mutable_sds_config()->mutable_path_config_source()->set_path(folder_ / "sds.yaml");
+  wanted.mutable_sds_config()->mutable_initial_fetch_timeout()->set_seconds(-1);
+  EXPECT_EQ(compile(in), nullptr);
+  ASSERT_EQ(diagnostics_.items().size(), 1u);
+  EXPECT_TRUE(diagnostics_.items()[0].field_path.ends_with("sds_config.initial_fetch_timeout"));
+  wanted.mutable_sds_config()->mutable_initial_fetch_timeout()->set_seconds(1);
+  EXPECT_NE(compile(in), nullptr);
+}
+
 TEST_F(SecretsTest, CountsTheDaysByItself) {
   put(folder_, first_);
   put_yaml(folder_);

@@ -141,6 +141,13 @@ TEST(ClusterBalancing, Problems) {
       "lb_policy: LEAST_REQUEST least_request_lb_config { active_request_bias { "
       "default_value: -1 runtime_key: 'x' } }",
       "semantic", "least_request_lb_config.active_request_bias", "below 0");
+  expect_problem(
+      "round_robin_lb_config { slow_start_config { slow_start_window { seconds: -5 } } }",
+      "out-of-range", "round_robin_lb_config.slow_start_config.slow_start_window", "negative");
+  expect_problem(
+      "lb_policy: LEAST_REQUEST least_request_lb_config { slow_start_config { slow_start_window { "
+      "nanos: -1 } } }",
+      "out-of-range", "least_request_lb_config.slow_start_config.slow_start_window", "negative");
   expect_problem("common_lb_config { close_connections_on_host_set_change: true }", "not-supported",
                  "common_lb_config.close_connections_on_host_set_change");
 }

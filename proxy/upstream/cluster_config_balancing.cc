@@ -10,6 +10,7 @@
 #include "envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.pb.h"
 #include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb.h"
 #include "envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality.pb.h"
+#include "proxy/http/compile_duration.h"
 #include "proxy/upstream/cluster_config_parts.h"
 
 namespace weir::upstream {
@@ -85,7 +86,8 @@ class BalancingReader {
 
   template <class Message>
   void read_slow_start(const Message& message, const FieldPath& path) {
-    out_.slow_start_window_ms = to_ms(message.slow_start_window());
+    http::compile_duration_ms(message.slow_start_window(), path.field("slow_start_window"),
+                              build_.diagnostics, out_.slow_start_window_ms);
     if (message.has_aggression()) out_.slow_start_aggression = message.aggression().default_value();
     if (!(out_.slow_start_aggression > 0)) error(path.field("aggression"), "must be above 0");
     if (message.has_min_weight_percent())

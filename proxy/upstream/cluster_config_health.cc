@@ -6,6 +6,7 @@
 #include "envoy/config/core/v3/health_check.pb.h"
 #include "envoy/config/endpoint/v3/endpoint_components.pb.h"
 #include "envoy/type/v3/range.pb.h"
+#include "proxy/http/compile_duration.h"
 #include "proxy/upstream/cluster_config_parts.h"
 #include "proxy/upstream/health_check_config.h"
 
@@ -79,6 +80,11 @@ class CheckReader {
       if (present) refuse(build_.diagnostics, path_.field(name), name);
   }
 
+  // The API's own rules say nothing of these.
+  void read_jitter(const google::protobuf::Duration& from, std::string_view field, int64_t& to) {
+    http::compile_duration_ms(from, path_.field(field), build_.diagnostics, to);
+  }
+
   void read_times() {
     const auto time = [](bool given, const google::protobuf::Duration& duration,
                          int64_t otherwise_ms) {
@@ -86,8 +92,8 @@ class CheckReader {
     };
     out_.timeout_ms = std::max<int64_t>(1, to_ms(from_.timeout()));
     out_.interval_ms = std::max<int64_t>(1, to_ms(from_.interval()));
-    out_.initial_jitter_ms = to_ms(from_.initial_jitter());
-    out_.interval_jitter_ms = to_ms(from_.interval_jitter());
+    read_jitter(from_.initial_jitter(), "initial_jitter", out_.initial_jitter_ms);
+    read_jitter(from_.interval_jitter(), "interval_jitter", out_.interval_jitter_ms);
     out_.interval_jitter_percent = from_.interval_jitter_percent();
     out_.no_traffic_interval_ms =
         time(from_.has_no_traffic_interval(), from_.no_traffic_interval(), 60'000);

@@ -100,6 +100,21 @@ TEST(ClusterHealthConfig, WhatMakesNoSense) {
                  "health_checks", "no endpoints");
 }
 
+TEST(ClusterHealthConfig, NegativeTimesAreRefused) {
+  for (const std::string field : {"initial_jitter", "interval_jitter"}) {
+    expect_problem(check(kHttp, field + " { seconds: -1 }"), "out-of-range",
+                   "health_checks[0]." + field, "negative");
+    expect_problem(check(kHttp, field + " { nanos: -1 }"), "out-of-range",
+                   "health_checks[0]." + field, "negative");
+  }
+  expect_problem("outlier_detection { max_ejection_time_jitter { seconds: -1 } }", "out-of-range",
+                 "outlier_detection.max_ejection_time_jitter", "negative");
+  const Compiled c(check(kHttp, "initial_jitter { seconds: 1 } interval_jitter { nanos: 1 }") +
+                   "outlier_detection { max_ejection_time_jitter { seconds: 2 } }");
+  EXPECT_EQ(c->health_check->initial_jitter_ms, 1'000);
+  EXPECT_EQ(c->health_check->interval_jitter_ms, 1);
+}
+
 TEST(ClusterHealthConfig, WhatIsNotSupportedIsRefusedByName) {
   expect_problem(check("http_health_check { path: '/' codec_client_type: HTTP3 }"), "not-supported",
                  "health_checks[0].http_health_check.codec_client_type");

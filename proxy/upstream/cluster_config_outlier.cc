@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "envoy/config/cluster/v3/outlier_detection.pb.h"
+#include "proxy/http/compile_duration.h"
 #include "proxy/upstream/cluster_config_parts.h"
 #include "proxy/upstream/outlier_config.h"
 
@@ -67,7 +68,8 @@ void read_times(ClusterBuild& build, const OutlierDetection& from, const FieldPa
   if (from.has_base_ejection_time())
     out.base_ejection_ms = std::max<int64_t>(1, to_ms(from.base_ejection_time()));
   out.max_ejection_ms = std::max(out.max_ejection_ms, out.base_ejection_ms);
-  out.max_ejection_jitter_ms = to_ms(from.max_ejection_time_jitter());
+  http::compile_duration_ms(from.max_ejection_time_jitter(), path.field("max_ejection_time_jitter"),
+                            build.diagnostics, out.max_ejection_jitter_ms);
   if (!from.has_max_ejection_time()) return;
   out.max_ejection_ms = to_ms(from.max_ejection_time());
   if (out.max_ejection_ms < out.base_ejection_ms)
