@@ -180,10 +180,19 @@ void read_identity(const Hcm& in, const FieldPath& path, Diagnostics& diagnostic
   }
 }
 
-// The one extension that Weir has says the same as two fields of the message itself.
+// The one extension that Weir has says the same as two fields of the message itself. Both together
+// are refused, as by Envoy.
 void read_ip_detection(const Hcm& in, const FieldPath& path, Diagnostics& diagnostics,
                        HcmConfig& out) {
   const FieldPath extensions = path.field("original_ip_detection_extensions");
+  const auto refuse_mixed = [&](bool mixed, const std::string& field) {
+    if (mixed && in.original_ip_detection_extensions_size() > 0)
+      diagnostics.error(Code::kSemantic, extensions,
+                        "original_ip_detection_extensions and " + field + " exclude each other",
+                        "keep one of them");
+  };
+  refuse_mixed(in.use_remote_address().value(), "use_remote_address");
+  refuse_mixed(in.xff_num_trusted_hops() > 0, "xff_num_trusted_hops");
   for (int i = 0; i < in.original_ip_detection_extensions_size(); ++i) {
     envoy::extensions::http::original_ip_detection::xff::v3::XffConfig xff;
     if (i > 0 || !in.original_ip_detection_extensions(i).typed_config().UnpackTo(&xff)) {
@@ -222,11 +231,18 @@ void read_upgrades(const Hcm& in, const FilterCompiler& filters, const FieldPath
   const FieldPath upgrades = path.field("upgrade_configs");
   for (int i = 0; i < in.upgrade_configs_size(); ++i) {
     const auto& config = in.upgrade_configs(i);
+    const FieldPath at = upgrades.at(i);
     HcmConfig::Upgrade upgrade;
     upgrade.type = lower(config.upgrade_type());
+    const bool is_known =
+        std::any_of(out.upgrades.begin(), out.upgrades.end(),
+                    [&](const HcmConfig::Upgrade& other) { return other.type == upgrade.type; });
+    if (is_known)
+      filters.build().diagnostics.error(Code::kSemantic, at.field("upgrade_type"),
+                                        "the upgrade '" + upgrade.type + "' is configured twice",
+                                        "keep one of them; case does not matter");
     if (config.has_enabled()) upgrade.enabled = config.enabled().value();
     if (config.filters_size() > 0) {
-      const FieldPath at = upgrades.at(i);
       const FieldPath list = at.field("filters");
       envoy::extensions::filters::http::router::v3::Router router;
       FilterCompiler::Chain chain;

@@ -3,6 +3,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <set>
+#include <string_view>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
@@ -34,6 +35,18 @@ void read_clusters(const config::Bootstrap& bootstrap, const FieldPath& path, co
     const std::string name = compiled->name;
     if (!plan.clusters.emplace(name, std::move(compiled)).second)
       diagnostics.error(Code::kSemantic, at, "there is another cluster named '" + name + "'");
+  }
+}
+
+void check_secret_names(const config::Bootstrap& bootstrap, const FieldPath& path,
+                        config::Diagnostics& diagnostics) {
+  const FieldPath secrets = path.field("secrets");
+  std::set<std::string_view> names;
+  for (int i = 0; i < bootstrap.static_resources().secrets_size(); ++i) {
+    const std::string& name = bootstrap.static_resources().secrets(i).name();
+    if (!names.insert(name).second)
+      diagnostics.error(Code::kSemantic, secrets.at(i),
+                        "there is another secret named '" + name + "'");
   }
 }
 
@@ -155,6 +168,7 @@ std::unique_ptr<const Plan> compile_plan(const config::Bootstrap& bootstrap, App
   plan->node_id = bootstrap.node().id();
   plan->node_cluster = bootstrap.node().cluster();
   const auto& secrets = bootstrap.static_resources().secrets();
+  check_secret_names(bootstrap, root, build.diagnostics);
   if (build.secrets != nullptr) build.secrets->stage_static({secrets.begin(), secrets.end()});
   const auto& locality = bootstrap.node().locality();
   plan->node_locality = {locality.region(), locality.zone(), locality.sub_zone()};

@@ -113,6 +113,56 @@ TEST_F(PlanTest, NegativeTimesAreRefused) {
   EXPECT_TRUE(said("listeners[0].listener_filters_timeout: the duration is negative")) << said_;
 }
 
+TEST_F(PlanTest, NegativeTimesOfSourcesAndOverloadAreRefused) {
+  const std::string lds =
+      "dynamic_resources: {lds_config: {path_config_source: {path: /x}, initial_fetch_timeout: ";
+  EXPECT_FALSE(compile({.bootstrap = lds + "-1s}}"}));
+  EXPECT_TRUE(said("lds_config.initial_fetch_timeout: the duration is negative")) << said_;
+  EXPECT_TRUE(compile({.bootstrap = lds + "0s}}"})) << said_;
+  const std::string overload =
+      "overload_manager: {resource_monitors: [{name: r, typed_config: {\"@type\": "
+      "type.googleapis.com/envoy.extensions.resource_monitors.injected_resource.v3."
+      "InjectedResourceConfig, filename: /x}}], refresh_interval: ";
+  EXPECT_FALSE(compile({.bootstrap = overload + "-1s}"}));
+  EXPECT_TRUE(said("overload_manager.refresh_interval: the duration is negative")) << said_;
+  EXPECT_TRUE(compile({.bootstrap = overload + "1s}"})) << said_;
+}
+
+TEST_F(PlanTest, AnUpgradeStandsThereOnce) {
+  EXPECT_FALSE(compile({.hcm = "upgrade_configs: [{upgrade_type: websocket}, {upgrade_type: "
+                               "CONNECT}, {upgrade_type: WebSocket}]"}));
+  EXPECT_TRUE(
+      said("typed_config.upgrade_configs[2].upgrade_type: the upgrade 'websocket' is "
+           "configured twice"))
+      << said_;
+  EXPECT_TRUE(
+      compile({.hcm = "upgrade_configs: [{upgrade_type: websocket}, {upgrade_type: CONNECT}]"}))
+      << said_;
+}
+
+TEST_F(PlanTest, OneWayToFindTheClientsAddress) {
+  const std::string xff =
+      "original_ip_detection_extensions: [{name: x, typed_config: {\"@type\": type.googleapis.com/"
+      "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig, xff_num_trusted_hops: 1}}]";
+  for (const std::string other : {"use_remote_address: true", "xff_num_trusted_hops: 2"}) {
+    EXPECT_FALSE(compile({.hcm = xff + "\n          " + other}));
+    EXPECT_TRUE(said("original_ip_detection_extensions and " + other.substr(0, other.find(':')) +
+                     " exclude each other"))
+        << said_;
+  }
+  EXPECT_TRUE(compile({.hcm = xff + "\n          use_remote_address: false"})) << said_;
+}
+
+TEST_F(PlanTest, ASecretStandsThereOnce) {
+  const std::string secrets =
+      "static_resources:\n  secrets:\n  - {name: s, generic_secret: {secret: {inline_string: a}}}\n"
+      "  - {name: t, generic_secret: {secret: {inline_string: a}}}\n";
+  EXPECT_TRUE(compile_yaml(secrets)) << said_;
+  EXPECT_FALSE(
+      compile_yaml(secrets + "  - {name: s, generic_secret: {secret: {inline_string: b}}}\n"));
+  EXPECT_EQ(said_, "static_resources.secrets[2]: there is another secret named 's'\n");
+}
+
 TEST_F(PlanTest, TimesOfConnectionManagers) {
   ASSERT_TRUE(compile({.hcm = "stream_idle_timeout: 0.0001s\n          drain_timeout: 2s"}))
       << said_;
