@@ -99,6 +99,15 @@ await run({
     assert.match(none.err, /no weir with base id/);
   },
 
+  async "a wait that is longer than there may be"() {
+    for (const seconds of ["0", "86401", "9223372036854775807"]) {
+      const long = await upgrade("--wait-s", seconds);
+      assert.equal(long.status, 2);
+      assert.match(long.err, /cannot use '--wait-s' with the value/);
+    }
+    assert.equal((await upgrade("--wait-s", "86400")).status, 1, "there is nobody to follow");
+  },
+
   async "two processes of one base id"() {
     const {port, config, base} = await scene();
     await startProxy(port, ["-c", config, ...base]);
