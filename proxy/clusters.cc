@@ -26,6 +26,11 @@ bool all_tls(const ClusterConfig& config, Holds holds) {
                      [&](const auto& match) { return match.tls == nullptr || holds(*match.tls); });
 }
 
+// Whether its secrets are there, or are not waited for any longer.
+bool settled(const ClusterConfig& config) {
+  return all_tls(config, [](const tls::ClientTls& tls) { return tls.settled(); });
+}
+
 // Envoy's names for what came of asking for a name. A logical cluster needs an address.
 const char* update_stat(const ClusterConfig& config, upstream::DnsAnswer::Status status) {
   using Status = upstream::DnsAnswer::Status;
@@ -244,7 +249,7 @@ void Clusters::publish_if_warm(const std::string& name) {
   if (found == entries_.end()) return;
   Entry& entry = found->second;
   if (entry.next == nullptr || entry.next_hosts == nullptr) return;
-  if (!all_tls(*entry.next, [](const tls::ClientTls& tls) { return tls.settled(); })) return;
+  if (!settled(*entry.next)) return;
   if (entry.next_health != nullptr) {
     entry.next_health->set_hosts(entry.next_hosts);
     if (!entry.next_health->ready()) return;
@@ -253,10 +258,11 @@ void Clusters::publish_if_warm(const std::string& name) {
   tell_warm();
 }
 
+// Secrets that are missing are a control plane's, which is not asked before this is true.
 bool Clusters::primary_warm() const {
   return std::none_of(entries_.begin(), entries_.end(), [](const auto& item) {
     const auto& next = item.second.next;
-    return next != nullptr && next->discovery != ClusterConfig::Discovery::kEds;
+    return next != nullptr && next->discovery != ClusterConfig::Discovery::kEds && settled(*next);
   });
 }
 

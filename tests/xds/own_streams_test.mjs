@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import {ControlPlane} from "./control_plane.mjs";
 import {assignment, chain, cluster, edsCluster, grpcSource, http2, listener, rds, routes, secret,
-  socket, tls} from "./resources.mjs";
+  socket, tls, upstreamTls} from "./resources.mjs";
 import {certificate, check, eventually, finish, freePort, get, protos, Proxy, upstream} from
   "./world.mjs";
 import https from "node:https";
@@ -101,8 +101,13 @@ for (const variant of ["sotw", "delta"]) {
   await proxy.stop();
   for (const type of kTypes) planes[type].stop();
 
-  await told("the bootstrap's own listeners may ask a cluster beside them", async () => {
+  await told("listeners and clusters of the bootstrap may ask one beside them", async () => {
     const plane = {}, at = await freePort();
+    // Says who asks it.
+    const secure = https.createServer({...certificate("app.test"), requestCert: true,
+      rejectUnauthorized: false}, (request, response) =>
+      response.end(request.socket.getPeerCertificate().subject?.CN ?? "nobody"));
+    await new Promise((resolve) => secure.listen(0, "127.0.0.1", resolve));
     for (const type of ["RDS", "SDS"]) await (plane[type] = new ControlPlane(protos)).start();
     const own = new Proxy({
       node: {id: "node-1", cluster: "fleet"},
@@ -110,18 +115,28 @@ for (const variant of ["sotw", "delta"]) {
       static_resources: {
         listeners: [listener("front", at, chain(rds("front", undefined, from("RDS")),
           tls("cert", {source: from("SDS")})))],
-        clusters: [cluster("app", app.port), ...Object.keys(plane).map((type) =>
-          cluster(type, plane[type].port, {typed_extension_protocol_options: http2}))],
+        clusters: [cluster("app", secure.address().port, upstreamTls("client", from("SDS"))),
+          ...Object.keys(plane).map((type) =>
+            cluster(type, plane[type].port, {typed_extension_protocol_options: http2}))],
       },
     });
+    const started = Date.now();
+    const sent = {RDS: resources.RDS,
+      SDS: [...resources.SDS, secret("client", certificate("client.test"))]};
     for (const type of ["RDS", "SDS"]) {
       const stream = await plane[type].stream(type);
-      await stream.next(type);
-      assert.equal((await stream.exchange(type, resources[type])).error, null);
+      const first = await stream.next(type);
+      if (type === "SDS")
+        assert.deepEqual([...(first.names ?? first.subscribe)].sort(), ["cert", "client"]);
+      assert.equal((await stream.exchange(type, sent[type])).error, null);
     }
     await eventually(async () => (await get(at, {module: https, rejectUnauthorized: false,
-      ALPNProtocols: ["http/1.1"]})).body === "app");
+      ALPNProtocols: ["http/1.1"]})).body === "client.test");
+    // Names of clusters are waited for that long before a control plane is asked.
+    assert.ok(Date.now() - started < 5000, "it is asked at once");
     await own.stop();
+    secure.closeAllConnections();
+    secure.close();
     for (const one of Object.values(plane)) one.stop();
   });
 }
