@@ -56,7 +56,7 @@ Listener: name address stat_prefix filter_chains default_filter_chain
   max_connections_to_accept_per_socket_event bind_to_port ignore_global_conn_limit
   listener_filters_timeout continue_on_listener_filters_timeout freebind transparent
   tcp_fast_open_queue_length bypass_overload_manager listener_filters additional_addresses
-  socket_options
+  socket_options access_log
 AdditionalAddress: address
 FilterChain: filter_chain_match filters metadata transport_socket
   transport_socket_connect_timeout name use_proxy_proto

@@ -35,9 +35,18 @@ void Entrance::admit(int fd, const net::Address& peer) {
   if (peer.is_ip()) net::Connection::set_no_delay(fd);
   if (greets_) return greet(fd, peer);
   if (single_chain_ != nullptr) return enter_plain(single_chain_, fd, peer);
-  const auto chain = choose(Approach{.local = local_of(fd), .peer = peer, .direct_peer = peer});
-  if (chain != nullptr) return enter_plain(chain, fd, peer);
+  const Approach approach{.local = local_of(fd), .peer = peer, .direct_peer = peer};
+  const auto chain = choose(approach);
+  if (chain == nullptr) return turn_away(fd, approach);
+  enter_plain(chain, fd, peer);
+}
+
+void Entrance::turn_away(int fd, const Approach& approach) {
   close(fd);
+  http::StreamInfo info;
+  info.flags = http::kNoRouteFound;
+  info.details = kNoChainDetails;
+  log_unserved(info, approach, worker_.loop().now_ns());
   connection_closed(worker_.loop().now_ms());
 }
 
@@ -107,6 +116,9 @@ void Entrance::enter(const std::shared_ptr<const ChainConfig>& chain, http::Arri
   arrival.id = worker_.next_connection_id();
   arrival.buffer_limit = config_->buffer_limit_bytes;
   if (arrival.own_local == nullptr) arrival.local = fixed_local();
+  // When the connection ends, there is no socket to ask.
+  if (logs() && arrival.own_local == nullptr && arrival.local == nullptr)
+    arrival.own_local = std::make_unique<const net::Address>(local_of(arrival.socket.fd));
   if (const auto* hcm = std::get_if<std::shared_ptr<const HcmConfig>>(&chain->app))
     return door_of(chain, *hcm).accept(std::move(arrival));
   const auto* tcp = std::get_if<std::shared_ptr<const TcpProxyConfig>>(&chain->app);
@@ -190,6 +202,29 @@ void Entrance::connection_closed(int64_t opened_ms) {
   stats.inc(config_->stats.cx_destroy);
   stats.record(config_->stats.cx_length_ms,
                static_cast<uint64_t>(worker_.loop().now_ms() - opened_ms));
+}
+
+void Entrance::log(http::StreamInfo& info) {
+  if (!logs()) return;
+  net::Loop& loop = worker_.loop();
+  info.end_ns = loop.now_ns();
+  info.start_wall_us = loop.wall_us() - (info.end_ns - info.start_ns) / 1000;
+  http::FormatInput input;
+  input.info = &info;
+  worker_.log(*config_->access_logs, input);
+}
+
+void Entrance::log_unserved(http::StreamInfo info, const Approach& approach, int64_t accepted_ns) {
+  if (!logs()) return;
+  info.start_ns = accepted_ns;
+  info.connection_id = worker_.next_connection_id();
+  info.downstream_local = &approach.local;
+  info.downstream_remote = &approach.peer;
+  info.downstream_direct_remote = &approach.direct_peer;
+  info.requested_server_name = approach.server_name;
+  if (approach.server_name.empty() && info.tls != nullptr)
+    info.requested_server_name = info.tls->sni();
+  log(info);
 }
 
 void Entrance::drain(int64_t grace_ms) {

@@ -16,6 +16,9 @@ namespace weir {
 
 class Worker;
 
+// What the log says of a connection that matches no filter chain.
+inline constexpr std::string_view kNoChainDetails = "filter_chain_not_found";
+
 // One configuration of a listener on one worker: leads each accepted connection to the application
 // of its chain, and counts them until they end. A listener whose configuration is replaced gets
 // another entrance; the old one stays until its last connection is gone. One loop.
@@ -65,6 +68,12 @@ class Entrance {
              std::string server_name);
   // It hands its connection over, or gave it up.
   void dismiss(Greeter& greeter);
+  // Whether the listener logs connections.
+  bool logs() const { return config_->access_logs != nullptr; }
+  // If so: one that ends now. `info` is whole but for its end and the clock's time.
+  void log(http::StreamInfo& info);
+  // If so: one that ends before an application got it; `info` says why.
+  void log_unserved(http::StreamInfo info, const Approach& approach, int64_t accepted_ns);
   // A connection that was admitted, at that time of the loop's clock, is no more.
   void connection_closed(int64_t opened_ms);
 
@@ -79,6 +88,7 @@ class Entrance {
   void enter_plain(const std::shared_ptr<const ChainConfig>& chain, int fd,
                    const net::Address& peer);
   void greet(int fd, const net::Address& peer);
+  void turn_away(int fd, const Approach& approach);
   HttpDoor& door_of(const std::shared_ptr<const ChainConfig>& chain,
                     const std::shared_ptr<const HcmConfig>& hcm);
   void let_go(const std::shared_ptr<const ChainConfig>& chain, int64_t grace_ms);

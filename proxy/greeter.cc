@@ -44,13 +44,24 @@ void Greeter::start() {
   run_filters();
 }
 
-void Greeter::close() {
+// `details`: for the log.
+void Greeter::give_up(std::string_view details, uint32_t flags) {
   if (chain_ == nullptr) stop_filters();
   timer_.cancel();
   if (handshake_ != nullptr) handshake_->close();
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  log(details, flags);
   entrance_.connection_closed(accepted_ns_ / 1'000'000);
   entrance_.dismiss(*this);
+}
+
+void Greeter::log(std::string_view details, uint32_t flags) {
+  http::StreamInfo info;
+  info.details = details;
+  info.flags = flags;
+  if (chain_ != nullptr) info.filter_chain = chain_->name;
+  if (handshake_ != nullptr) info.tls = handshake_->tls();
+  entrance_.log_unserved(info, approach_, accepted_ns_);
 }
 
 void Greeter::drain(int64_t grace_ms) {
@@ -81,8 +92,8 @@ bool Greeter::run_next_filter(std::string_view& bytes) {
     const Peek peeked = peek(bytes);
     if (peeked == Peek::kNothing) return wait(bytes), false;
     if (peeked == Peek::kEnded) {
-      worker_.stats().inc(entrance_.config().stats.filter_remote_close);
-      return close(), false;
+      ended();
+      return false;
     }
   }
   const FilterVerdict verdict = look(filter, fd_, bytes, approach_, worker_.stats());
@@ -111,10 +122,7 @@ Greeter::Peek Greeter::peek(std::string_view& bytes) {
 
 void Greeter::wait(std::string_view bytes) {
   if (bytes.size() == kPeekBytes) return refuse();
-  if (peer_closed_) {
-    worker_.stats().inc(entrance_.config().stats.filter_remote_close);
-    return close();
-  }
+  if (peer_closed_) return ended();
   if (watching_) return;
   watching_ = true;
   watch_.start(worker_.loop(), fd_, *this);
@@ -122,7 +130,12 @@ void Greeter::wait(std::string_view bytes) {
 
 void Greeter::refuse() {
   worker_.stats().inc(entrance_.config().stats.filter_error);
-  close();
+  give_up("listener_filter_refused");
+}
+
+void Greeter::ended() {
+  worker_.stats().inc(entrance_.config().stats.filter_remote_close);
+  give_up("listener_filter_remote_close");
 }
 
 void Greeter::stop_filters() {
@@ -133,7 +146,7 @@ void Greeter::stop_filters() {
 
 void Greeter::filters_passed() {
   auto chain = entrance_.choose(approach_);
-  if (chain == nullptr) return close();
+  if (chain == nullptr) return give_up(kNoChainDetails, http::kNoRouteFound);
   stop_filters();
   chain_ = std::move(chain);
   if (chain_->tls != nullptr) return start_handshake();
@@ -147,7 +160,7 @@ void Greeter::start_handshake() {
   auto session = chain_->tls->new_session();
   if (session == nullptr) {
     worker_.stats().inc(entrance_.config().stats.secrets_not_ready);
-    return close();
+    return give_up("secrets_not_ready");
   }
   chain_->tls->log_keys(*session, approach_.local, approach_.peer);
   if (chain_->handshake_timeout_ms > 0)
@@ -189,10 +202,10 @@ void Greeter::on_timer(net::Timer& /*timer*/) {
   const ListenerConfig& config = entrance_.config();
   if (handshake_ != nullptr) {
     worker_.stats().inc(config.stats.handshake_timeout);
-    return close();
+    return give_up("transport_socket_connect_timeout");
   }
   worker_.stats().inc(config.stats.pre_cx_timeout);
-  if (!config.continue_on_filters_timeout) return close();
+  if (!config.continue_on_filters_timeout) return give_up("listener_filter_timeout");
   filters_passed();
 }
 

@@ -29,7 +29,7 @@ class Greeter : private net::Watch::Owner,
   void start();
   // Who has not begun to speak is not waited for, unless there is a grace; others go on.
   void drain(int64_t grace_ms);
-  void close();
+  void close() { give_up({}); }
 
   uint32_t slot = 0;  // the entrance's
 
@@ -49,7 +49,10 @@ class Greeter : private net::Watch::Owner,
   bool run_next_filter(std::string_view& bytes);
   Peek peek(std::string_view& bytes);
   void wait(std::string_view bytes);
+  void give_up(std::string_view details, uint32_t flags = 0);
+  void log(std::string_view details, uint32_t flags);
   void refuse();
+  void ended();
   void filters_passed();
   void start_handshake();
   void hand_over(net::Socket socket);

@@ -111,8 +111,26 @@ void HttpDoor::count_end(const http::ServerConnection& connection) {
   if (cause == EndCause::kLateHead) stats.inc(names.rq_header_timeout);
 }
 
+// For the listener's log.
+void HttpDoor::log_end(http::ServerConnection& connection) {
+  if (!entrance_.logs()) return;
+  http::StreamInfo info;
+  info.start_ns = connection.opened_ms() * 1'000'000;
+  if (connection.http_version != 0)
+    info.protocol = connection.http_version == 2 ? http::Protocol::kHttp2 : http::Protocol::kHttp11;
+  info.connection_id = connection.id();
+  info.filter_chain = chain_name_;
+  info.downstream_local = &connection.local();
+  info.downstream_remote = &connection.peer();
+  info.downstream_direct_remote = &connection.direct_peer();
+  info.tls = connection.connection().tls();
+  if (info.tls != nullptr) info.requested_server_name = info.tls->sni();
+  entrance_.log(info);
+}
+
 void HttpDoor::on_closed(http::ServerConnection& connection) {
   count_end(connection);
+  log_end(connection);
   worker_.stats().add(hcm_->stats.cx_active, -1);
   if (connection.connection().tls() != nullptr) worker_.stats().add(hcm_->stats.cx_ssl.active, -1);
   if (connection.http_version != 0)

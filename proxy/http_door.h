@@ -43,6 +43,7 @@ class HttpDoor : public http::ServerConnectionOwner {
   void start_http2(http::Arrival arrival);
   void count(const HcmStats::Connections& which);
   void count_end(const http::ServerConnection& connection);
+  void log_end(http::ServerConnection& connection);
 
   Worker& worker_;
   Entrance& entrance_;

@@ -307,6 +307,10 @@ std::shared_ptr<const ListenerConfig> compile_listener(const listenerv3::Listene
   if (build.diagnostics.error_count() == errors_before)
     check_overlaps(path, build.diagnostics, *out);
   compile_listener_filters(in, path, build, *out);
+  if (in.access_log_size() > 0)
+    out->access_logs =
+        http::AccessLogs::compile(in.access_log(), path.field("access_log"), build.diagnostics,
+                                  build.logs, lookup_in(build.runtime));
   if (build.diagnostics.error_count() != errors_before) return nullptr;
   out->hash = hash_of(*out);
   if (old != nullptr) keep_chains(*old, *out);

@@ -10,6 +10,7 @@
 
 #include "proxy/chain_match.h"
 #include "proxy/hcm_config.h"
+#include "proxy/http/access_log.h"
 #include "proxy/listener_filter.h"
 #include "proxy/net/address.h"
 #include "proxy/overload.h"
@@ -83,6 +84,8 @@ struct ListenerConfig {
   // MODIFY_ONLY).
   const std::atomic<bool>* health_check_failing = nullptr;
   ListenerStats stats;
+
+  std::shared_ptr<const http::AccessLogs> access_logs;  // of connections; null: none
 
   // Of all workers; of the process, unless ignore_global_conn_limit is set.
   std::shared_ptr<ConnectionCount> open;

@@ -531,7 +531,7 @@ void Request::end() {
   info_.end_ns = worker_.loop().now_ns();
   if (counted_) worker_.stats().add(hcm_->stats.rq_active, -1);
   if (upgrade_counted_) worker_.stats().add(hcm_->stats.cx_upgrades.active, -1);
-  if (hcm_->access_logs != nullptr && counted_) worker_.log(*hcm_->access_logs, format_input());
+  if (hcm_->access_logs != nullptr && counted_) log();
   // Somebody further up the stack may still be at work on this object.
   worker_.loop().defer(this, [](void* self) {
     Request& request = *static_cast<Request*>(self);

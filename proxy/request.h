@@ -126,6 +126,7 @@ class Request : public http::ServerStreamEvents,
   void frame_reply(const http::LocalReply& answer, std::string_view& body,
                    std::string_view content_type);
   http::FormatInput format_input() const;
+  void log();
   void count_response();
   void response_over();
   void end();

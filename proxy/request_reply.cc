@@ -86,6 +86,12 @@ http::FormatInput Request::format_input() const {
   return input;
 }
 
+void Request::log() {
+  http::FormatInput input = format_input();
+  input.log_type = "DownstreamEnd";
+  worker_.log(*hcm_->access_logs, input);
+}
+
 // As local_reply_config says; its filters look at the status that the log will show.
 void Request::dress(std::string_view& body, std::string_view& content_type) {
   hcm_->local_replies.dress(format_input(), worker_.loop().random(), info_, response_, body,

@@ -367,7 +367,7 @@ uint64_t TcpRelay::passed_on(const End& from, const End& to) {
 }
 
 void TcpRelay::log() {
-  if (config_->access_logs == nullptr) return;
+  if (config_->access_logs == nullptr && !entrance_.logs()) return;
   info_.end_ns = worker_.loop().now_ns();
   info_.bytes_received = client_.bytes_read;
   if (upstream_ != nullptr) {
@@ -375,9 +375,13 @@ void TcpRelay::log() {
     info_.upstream_body_bytes_sent = passed_on(client_, *upstream_);
     info_.upstream_body_bytes_received = upstream_->bytes_read;
   }
-  http::FormatInput input;
-  input.info = &info_;
-  worker_.log(*config_->access_logs, input);
+  if (config_->access_logs != nullptr) {
+    http::FormatInput input;
+    input.info = &info_;
+    input.log_type = "TcpConnectionEnd";
+    worker_.log(*config_->access_logs, input);
+  }
+  entrance_.log(info_);
 }
 
 // ---- one side ----

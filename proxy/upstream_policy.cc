@@ -383,7 +383,7 @@ std::optional<int64_t> asked_back_off_ms(Request& request) {
 
 upstream::Wish wish_of(Request& request, const upstream::ClusterConfig& cluster) {
   upstream::Wish wish;
-  wish.downstream = request.info().protocol;
+  wish.downstream = request.head().protocol;
   if (cluster.introduces) request.say_for_whom(wish);
   std::string_view host = request.head().authority;
   if (!cluster.auto_sni_header.empty()) {

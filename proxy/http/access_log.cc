@@ -121,7 +121,6 @@ std::unique_ptr<const AccessLogs> AccessLogs::compile(const Config& config, cons
 
 void AccessLogs::log(FormatInput input, uint32_t worker, uint64_t random,
                      std::string& scratch) const {
-  input.logged = true;
   for (const Log& log : logs_) {
     if (log.filter && !log.filter->matches(input, random)) continue;
     scratch.clear();

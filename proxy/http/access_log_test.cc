@@ -24,6 +24,7 @@ class AccessLogTest : public testing::Test {
     std::filesystem::remove(file_);
     request_.method_text = "GET";
     request_.path = "/";
+    info_.protocol = Protocol::kHttp11;
     info_.status = 200;
     info_.start_ns = 1'000'000;
     info_.end_ns = 21'000'000;

@@ -20,7 +20,8 @@ struct FormatInput {
   const StreamInfo* info = nullptr;
   std::string_view local_reply_body;
   std::string_view worker_name;
-  bool logged = false;  // for an entry of an access log
+  // data.accesslog.v3.AccessLogType, of an entry of an access log.
+  std::string_view log_type = "NotSet";
 };
 
 // A text with Envoy's substitution commands (%REQ(X?Y):Z%, %PROTOCOL%, ...; `%%` is a percent

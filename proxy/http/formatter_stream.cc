@@ -25,8 +25,8 @@ FormatValue read_text(const Format::Part&, const FormatInput& in, FormatScratch&
 }
 
 FormatValue read_protocol(const Format::Part&, const FormatInput& in, FormatScratch&) {
-  if (in.info == nullptr) return FormatValue::missing();
-  return FormatValue::of(protocol_text(in.info->protocol));
+  if (in.info == nullptr || !in.info->protocol) return FormatValue::missing();
+  return FormatValue::of(protocol_text(*in.info->protocol));
 }
 
 FormatValue read_upstream_protocol(const Format::Part&, const FormatInput& in, FormatScratch&) {
@@ -114,10 +114,8 @@ FormatValue read_unique_id(const Format::Part&, const FormatInput&, FormatScratc
   return FormatValue::of({scratch.bytes, kUuidBytes});
 }
 
-// data.accesslog.v3.AccessLogType by name: entries are written at the end alone.
 FormatValue read_log_type(const Format::Part&, const FormatInput& in, FormatScratch&) {
-  if (!in.logged) return FormatValue::of("NotSet");
-  return FormatValue::of(in.request != nullptr ? "DownstreamEnd" : "TcpConnectionEnd");
+  return FormatValue::of(in.log_type);
 }
 
 // Weir refuses virtual clusters in a configuration, so no request has one.

@@ -40,6 +40,7 @@ class FormatterTest : public testing::Test {
     info_.downstream_head_bytes_received = 90;
     info_.flags = kNoHealthyUpstream | kUpstreamRetryLimitExceeded;
     info_.attempts = 2;
+    info_.protocol = Protocol::kHttp11;
     info_.status = 503;
     info_.details = "no healthy upstream";
     info_.cluster = "app";
@@ -247,11 +248,9 @@ TEST_F(FormatterTest, UniqueIdsAreUuidsAndNeverTheSame) {
 
 TEST_F(FormatterTest, WhatIsLoggedAndWhere) {
   EXPECT_EQ(text("%ACCESS_LOG_TYPE% %FILTER_CHAIN_NAME%"), "NotSet -");
-  input_.logged = true;
+  input_.log_type = "DownstreamEnd";
   info_.filter_chain = "outside";
   EXPECT_EQ(text("%ACCESS_LOG_TYPE% %FILTER_CHAIN_NAME%"), "DownstreamEnd outside");
-  input_.request = nullptr;
-  EXPECT_EQ(text("%ACCESS_LOG_TYPE%"), "TcpConnectionEnd");
 }
 
 TEST_F(FormatterTest, ProcessValues) {

@@ -16,6 +16,7 @@ class LogFormatTest : public testing::Test {
     request_.method_text = "GET";
     request_.path = "/x?y=\"1\"\n";
     request_.authority = "a.example";
+    info_.protocol = Protocol::kHttp11;
     info_.status = 404;
     info_.start_ns = 5'000'000;
     info_.end_ns = 8'000'000;

@@ -87,9 +87,9 @@ struct StreamInfo {
   uint64_t upstream_body_bytes_received = 0;
 
   uint32_t flags = 0;
-  uint32_t attempts = 0;  // requests sent upstream, retries included
-  uint16_t status = 0;    // 0 when no response was sent
-  Protocol protocol = Protocol::kHttp11;
+  uint32_t attempts = 0;                      // requests sent upstream, retries included
+  uint16_t status = 0;                        // 0 when no response was sent
+  std::optional<Protocol> protocol;           // of the client; nothing where it is not HTTP
   std::optional<Protocol> upstream_protocol;  // nothing until there is a connection
   bool health_check = false;  // answered or passed as a health check: %, not_health_check_filter
 

@@ -343,6 +343,24 @@ TEST_F(TlsListener, LogsWhyTlsBrokeOff) {
   EXPECT_NE(proxy.weir().access_log().find(":SSL_routines:"), std::string::npos);
 }
 
+TEST_F(TlsListener, TheListenersLogTellsOfHandshakes) {
+  const std::string format =
+      "%PROTOCOL% %REQUESTED_SERVER_NAME% %DOWNSTREAM_TLS_VERSION% "
+      "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%";
+  Proxy proxy = weir()
+                    .direct("/", 200, "ok")
+                    .with("listener", "access_log:\n" + log_of(format))
+                    .with("chain", mutual_tls())
+                    .start();
+  EXPECT_NE(curl(proxy, "/").status, 0) << "without a certificate";
+  EXPECT_EQ(curl(proxy, "/", client_certificate()).output, "ok");
+  for (const char* wanted : {"- a.test TLSv1.3 TLS_error:|", "HTTP/1.1 a.test TLSv1.3 -\n"})
+    EXPECT_TRUE(eventually([&] {
+      return proxy.weir().access_log().find(wanted) != std::string::npos;
+    })) << wanted
+        << " is not in " << proxy.weir().access_log();
+}
+
 TEST_F(TlsListener, BehindTheProxyProtocol) {
   TestUpstream app;
   Proxy proxy = weir()
