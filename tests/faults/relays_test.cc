@@ -330,6 +330,7 @@ TEST(Relays, LogWhatAClientReallyGot) {
 
 // A client that takes nothing is not waited for longer than the idle timeout.
 TEST(Relays, TheLastBytesDoNotWaitForEver) {
+  const std::string answer = large();  // making it may take longer than the timeout
   Upstream app;
   Proxy proxy = relaying(at_port(app.port()), "      idle_timeout: 0.5s\n").start();
   RawSocket client = connect_small(proxy);
@@ -337,7 +338,6 @@ TEST(Relays, TheLastBytesDoNotWaitForEver) {
   client.shutdown();
   RawSocket upstream = app.accept();
   EXPECT_EQ(upstream.receive_all(), "question");
-  const std::string answer = large();
   std::thread answering([&] {
     upstream.send(answer);
     upstream.close();
