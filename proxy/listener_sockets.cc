@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <set>
@@ -19,6 +20,12 @@ bool shares_port(int fd) {
   int on = 0;
   socklen_t length = sizeof(on);
   return getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, &length) == 0 && on != 0;
+}
+
+bool listens(int fd) {
+  int on = 0;
+  socklen_t length = sizeof(on);
+  return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &length) == 0 && on != 0;
 }
 
 void close_sockets(const WorkerSockets& sockets) {
@@ -57,13 +64,21 @@ Result<WorkerSockets> ListenerSockets::open(const ListenerConfig& config, const 
   return out;
 }
 
+Result<WorkerSockets> ListenerSockets::prepare(const ListenerConfig& config,
+                                               const OpenSockets& own) {
+  const bool held_back = std::exchange(holding_, true);
+  Result<WorkerSockets> sockets = open(config, own);
+  holding_ = held_back;
+  return sockets;
+}
+
 Result<void> ListenerSockets::open_at(const net::Address& address, const ListenerConfig& config,
                                       const OpenSockets& own, WorkerSockets& out) {
   std::vector<int> sockets;
   if (inherited_) sockets = inherited_(config.name, address);
   if (own && sockets.empty()) sockets = own(config.name, address);
   if (!sockets.empty()) {
-    for (int fd : sockets) listen(fd, static_cast<int>(config.backlog));
+    for (int fd : sockets) take_over(fd, address, config);
     return share_out(sockets, address, config, out);
   }
   const Result<int> first = open_new(address, config);
@@ -88,6 +103,15 @@ Result<void> ListenerSockets::share_out(const std::vector<int>& sockets,
   return {};
 }
 
+// What was prepared and is taken over before it listens goes on to wait.
+void ListenerSockets::take_over(int fd, const net::Address& address, const ListenerConfig& config) {
+  if (holding_ && !listens(fd)) {
+    held_.push_back({fd, config.backlog, address.text()});
+  } else {
+    listen(fd, static_cast<int>(config.backlog));
+  }
+}
+
 Result<int> ListenerSockets::open_new(const net::Address& address, const ListenerConfig& config) {
   Result<int> fd = open_socket(address, config, !holding_);
   if (fd && holding_) held_.push_back({*fd, config.backlog, address.text()});
@@ -96,10 +120,40 @@ Result<int> ListenerSockets::open_new(const net::Address& address, const Listene
 
 Result<void> ListenerSockets::listen_all() {
   holding_ = false;
+  Result<void> done;
   for (const Held& held : std::exchange(held_, {}))
-    if (listen(held.fd, static_cast<int>(held.backlog)) != 0)
-      return Error{"bind", "cannot listen on " + held.place + ": " + strerror(errno)};
-  return {};
+    if (done) done = start(held);
+  return done;
+}
+
+Result<void> ListenerSockets::listen_at(const WorkerSockets& sockets) {
+  if (holding_) return {};
+  Result<void> done;
+  for (const Held& held : take_held(sockets))
+    if (done) done = start(held);
+  return done;
+}
+
+void ListenerSockets::drop(const WorkerSockets& sockets) {
+  take_held(sockets);
+  close_sockets(sockets);
+}
+
+Result<void> ListenerSockets::start(const Held& held) {
+  if (listen(held.fd, static_cast<int>(held.backlog)) == 0) return {};
+  return Error{"bind", "cannot listen on " + held.place + ": " + strerror(errno)};
+}
+
+std::vector<ListenerSockets::Held> ListenerSockets::take_held(const WorkerSockets& sockets) {
+  const auto is_other = [&](const Held& held) {
+    return std::none_of(sockets.begin(), sockets.end(), [&](const std::vector<int>& some) {
+      return std::find(some.begin(), some.end(), held.fd) != some.end();
+    });
+  };
+  const auto begin = std::stable_partition(held_.begin(), held_.end(), is_other);
+  std::vector<Held> taken(std::make_move_iterator(begin), std::make_move_iterator(held_.end()));
+  held_.erase(begin, held_.end());
+  return taken;
 }
 
 }  // namespace weir

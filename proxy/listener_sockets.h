@@ -24,6 +24,8 @@ void close_sockets(const WorkerSockets& sockets);
 std::vector<int> copies_of(const std::vector<int>& sockets);
 // Whether the kernel lets several sockets share this one's address.
 bool shares_port(int fd);
+// Whether connections come to it, or it is only bound.
+bool listens(int fd);
 // Those that are different sockets: a descriptor and its copy share one.
 std::vector<int> distinct_sockets(const std::vector<int>& descriptors);
 
@@ -39,6 +41,14 @@ class ListenerSockets {
 
   // `own`: those of this process's listeners. On an error none stays open.
   Result<WorkerSockets> open(const ListenerConfig& config, const OpenSockets& own = {});
+  // The same, but new sockets only listen with listen_at: until then the kernel gives them no
+  // connections that nobody would accept.
+  Result<WorkerSockets> prepare(const ListenerConfig& config, const OpenSockets& own = {});
+  // Those that prepare returned; while this process holds back it does nothing. On an error, which
+  // may be of one of them only, they are the caller's still.
+  Result<void> listen_at(const WorkerSockets& sockets);
+  // Closes what prepare returned.
+  void drop(const WorkerSockets& sockets);
   // Until listen_all new sockets are bound but do not listen, so that the kernel gives them no
   // connections that nobody would accept if this process did not come to serve.
   void hold_back() { holding_ = true; }
@@ -55,6 +65,9 @@ class ListenerSockets {
                        const OpenSockets& own, WorkerSockets& out);
   Result<void> share_out(const std::vector<int>& sockets, const net::Address& address,
                          const ListenerConfig& config, WorkerSockets& out);
+  static Result<void> start(const Held& held);
+  std::vector<Held> take_held(const WorkerSockets& sockets);
+  void take_over(int fd, const net::Address& address, const ListenerConfig& config);
   Result<int> open_new(const net::Address& address, const ListenerConfig& config);
 
   uint32_t workers_;

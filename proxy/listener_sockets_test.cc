@@ -25,12 +25,6 @@ net::Address any_port() {
   return net::Address::ip("127.0.0.1", 0).take();
 }
 
-bool listens(int fd) {
-  int value = 0;
-  socklen_t length = sizeof(value);
-  return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value != 0;
-}
-
 std::vector<int> all_of(const WorkerSockets& sockets) {
   std::vector<int> out;
   for (const auto& some : sockets) out.insert(out.end(), some.begin(), some.end());
@@ -119,6 +113,38 @@ TEST(ListenerSockets, FurtherOnesListenOnlyWhenThisProcessServes) {
   EXPECT_FALSE(listens(sockets[1][0]));
   ASSERT_TRUE(opener.listen_all());
   EXPECT_TRUE(listens(sockets[1][0]));
+  close_sockets(sockets);
+}
+
+TEST(ListenerSockets, WhatIsPreparedListensWhenItIsAskedTo) {
+  ListenerSockets opener(2, {});
+  const WorkerSockets first = opener.prepare(config_at(any_port())).take();
+  const WorkerSockets second = opener.prepare(config_at(any_port())).take();
+  const WorkerSockets meanwhile = opener.open(config_at(any_port())).take();
+  for (const WorkerSockets& sockets : {first, second})
+    for (int fd : all_of(sockets)) EXPECT_FALSE(listens(fd));
+  for (int fd : all_of(meanwhile)) EXPECT_TRUE(listens(fd));
+  ASSERT_TRUE(opener.listen_at(first));
+  for (int fd : all_of(first)) EXPECT_TRUE(listens(fd));
+  for (int fd : all_of(second)) EXPECT_FALSE(listens(fd));
+  // What is taken over from it waits as it did.
+  const ListenerConfig same = config_at(bound_address(second[0][0]));
+  const WorkerSockets copies = opener.prepare(same, giving(copies_of(all_of(second)))).take();
+  EXPECT_FALSE(listens(copies[0][0]));
+  opener.drop(second);
+  ASSERT_TRUE(opener.listen_at(copies));
+  for (int fd : all_of(copies)) EXPECT_TRUE(listens(fd));
+  for (const WorkerSockets& sockets : {first, copies, meanwhile}) close_sockets(sockets);
+}
+
+TEST(ListenerSockets, WhatIsPreparedWaitsForAProcessThatHoldsBack) {
+  ListenerSockets opener(1, {});
+  opener.hold_back();
+  const WorkerSockets sockets = opener.prepare(config_at(any_port())).take();
+  ASSERT_TRUE(opener.listen_at(sockets));
+  EXPECT_FALSE(listens(sockets[0][0]));
+  ASSERT_TRUE(opener.listen_all());
+  EXPECT_TRUE(listens(sockets[0][0]));
   close_sockets(sockets);
 }
 

@@ -57,9 +57,12 @@ Result<void> Listeners::prepare_static(const Configs& configs) {
   for (const ConfigPtr& config : configs) {
     const ListenerConfig* old = find(config->name);
     if (old != nullptr && config->same_sockets(*old)) continue;
-    Result<WorkerSockets> sockets = open_sockets(*config, false);
+    Result<WorkerSockets> sockets =
+        sockets_.prepare(*config, [&](const std::string&, const net::Address& address) {
+          return own_sockets(*config, false, address);
+        });
     if (!sockets) {
-      for (const Prepared& one : prepared) close_sockets(one.sockets);
+      for (const Prepared& one : prepared) sockets_.drop(one.sockets);
       return sockets.error();
     }
     prepared.push_back({config, sockets.take()});
@@ -70,7 +73,7 @@ Result<void> Listeners::prepare_static(const Configs& configs) {
 }
 
 void Listeners::drop_prepared() {
-  for (const Prepared& one : std::exchange(prepared_, {})) close_sockets(one.sockets);
+  for (const Prepared& one : std::exchange(prepared_, {})) sockets_.drop(one.sockets);
 }
 
 void Listeners::set_static(const Configs& configs) {
@@ -89,7 +92,13 @@ void Listeners::set_static(const Configs& configs) {
       put(config, false, {});
       continue;
     }
-    // Open already; connections wait there until the routes have come.
+    if (Result<void> done = sockets_.listen_at(opened->sockets); !done) {
+      needs_.log.error(Component::kConfig, done.error().message);
+      needs_.stats.main_shard().inc(failed_);
+      sockets_.drop(opened->sockets);
+      continue;
+    }
+    // Connections wait there until the routes have come.
     Entry& entry = entries_[config->name];
     needs_.stats.main_shard().inc(entry.active == nullptr ? added_ : modified_);
     retire(std::move(entry.active));

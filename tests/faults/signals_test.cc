@@ -306,6 +306,26 @@ TEST(Reload, ServesTheOldConfigurationUntilNewClustersAreWarm) {
   EXPECT_EQ(times_in_force(proxy), 1u);
 }
 
+// New sockets share the address: none of them may get connections before anybody accepts there.
+TEST(Reload, NewSocketsOfAnAddressWaitForTheirConfiguration) {
+  TestUpstream app;
+  TestUpstream after;
+  after.on("/check").delay(1500ms).respond(200, "");
+  Proxy proxy = to_cluster("one", app).argument("--concurrency").argument("2").start();
+  EXPECT_TRUE(version_is(proxy, "one"));
+  const std::string options =
+      "socket_options: [{level: 1, name: 8, int_value: 65536, state: STATE_PREBIND}]\n";
+  reload_with(proxy, to_cluster("two", after, kChecked).with("listener", options));
+  EXPECT_TRUE(says(proxy, "the new configuration waits for its clusters"));
+  int answered = 0;
+  while (times_in_force(proxy) == 0) {
+    ASSERT_EQ(proxy.get("/version").status, 200) << "after " << answered;
+    ++answered;
+  }
+  EXPECT_GT(answered, 20);
+  EXPECT_TRUE(version_is(proxy, "two"));
+}
+
 TEST(Reload, TheNewestFileCountsWhileAnotherWarms) {
   TestUpstream before;
   TestUpstream never;
