@@ -42,6 +42,8 @@ void H1Server::arm_idle() {
     const int64_t left = std::max<int64_t>(options_.max_connection_duration_ms - age, 1);
     after = after == 0 ? left : std::min(after, left);
   }
+  const int64_t grace = drain_grace_ms_;
+  if (grace > 0) after = after == 0 ? grace : std::min(after, grace);
   if (after > 0) timer_.set(connection_.loop().timers(), connection_.loop().now_ms() + after);
 }
 
@@ -488,10 +490,10 @@ void H1Server::finish_response() {
 
 void H1Server::next_request() {
   rx_ = Rx::kHead;
-  events_ = nullptr;
   arm_idle();
   connection_.pause_reading(full_);
-  if (drain_wanted_ && partial_ == nullptr && !feeding_) return close_gently();
+  const bool at_once = drain_wanted_ && drain_grace_ms_ == 0 && partial_ == nullptr && !feeding_;
+  if (at_once) return close_gently();
   if (!full_) resume_with_partial();
 }
 
@@ -573,13 +575,11 @@ EndCause H1Server::why_now() {
 
 void H1Server::drain(int64_t grace_ms) {
   drain_wanted_ = true;
+  drain_grace_ms_ = static_cast<uint32_t>(grace_ms);
   if (events_ != nullptr || partial_ != nullptr || closed_) return;
-  if (grace_ms == 0) {
-    note_cause(EndCause::kDrain);
-    return close_gently();
-  }
-  const int64_t end = connection_.loop().now_ms() + grace_ms;
-  if (!timer_.armed() || timer_.deadline_ms() > end) timer_.set(connection_.loop().timers(), end);
+  if (grace_ms > 0) return arm_idle();
+  note_cause(EndCause::kDrain);
+  close_gently();
 }
 
 void H1Server::close() {

@@ -523,6 +523,36 @@ TEST_F(H1ServerTest, DrainingEndsAnIdleConnectionAndAnnouncesTheEndOfABusyOne) {
   EXPECT_NE(busy.receive_all().find("connection: close"), std::string::npos);
 }
 
+// Its head did not say that the connection ends: a next request may be on its way.
+TEST_F(H1ServerTest, AResponseThatADrainInterruptsHasTheGraceAfterIt) {
+  options_.send_date = false;
+  const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  const std::string first = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+  for (const bool asks_again : {true, false}) {
+    RawSocket client = open();
+    const auto answer = [&](size_t stream, bool drained_meanwhile) {
+      ResponseHead response(owner_->streams[stream]->arena);
+      response.status = 200;
+      response.content_length = 2;
+      owner_->server->send_head(response, false);
+      owner_->drains = true;
+      if (drained_meanwhile) owner_->server->drain(50);
+      owner_->server->send_body("ok", true);
+    };
+    client.send(request);
+    EXPECT_TRACE(0, "head GET /; end");
+    t_.run([&] { answer(0, true); });
+    EXPECT_EQ(client.receive(first.size()), first);
+    if (asks_again) {
+      client.send(request);
+      EXPECT_TRACE(1, "head GET /; end");
+      t_.run([&] { answer(1, false); });
+    }
+    const std::string rest = client.receive_all();
+    EXPECT_EQ(rest.find("connection: close") != rest.npos, asks_again) << rest;
+  }
+}
+
 TEST_F(H1ServerTest, DeadlinesOfHeads) {
   options_.request_headers_timeout_ms = 30;
   RawSocket client = open(refuse);

@@ -106,6 +106,7 @@ class ServerConnection {
   int64_t opened_ms_ = 0;
   EndCause end_cause_ = EndCause::kNone;
   bool ended_by_peer_ = false;
+  uint32_t drain_grace_ms_ = 0;  // once it drains: how long a next request is waited for
 
  private:
   // What few connections have: an own address that is not the listener's, or a relay in front.
