@@ -35,7 +35,7 @@ void Forward::recycle() {
   policy_ = UpstreamPolicy();
   retries_left_ = retries_done_ = 0;
   high_ = end_seen_ = body_lost_ = keeps_body_ = backing_off_ = response_begun_ = false;
-  reused_ = holds_request_slot_ = holds_retry_slot_ = false;
+  reused_ = attached_ = holds_retry_slot_ = false;
   body_waits_ = upstream_full_ = client_paused_ = false;
   automatic_retry_used_ = outcome_open_ = false;
 }
@@ -145,13 +145,6 @@ void Forward::show_host() {
 void Forward::attempt() {
   backing_off_ = false;
   retry_at_ms_ = INT64_MAX;
-  if (!holds_request_slot_) {
-    if (!cluster_->requests(high_).try_acquire()) {
-      cluster_->shard().inc(cluster_->stats().rq_pending_overflow);
-      return fail(ResetReason::kOverflow, "overflow");
-    }
-    holds_request_slot_ = true;
-  }
   if (!take_host()) return;
   cluster_->begin(*host_);
   show_host();
@@ -189,6 +182,7 @@ void Forward::send_request(const upstream::Lent& lent) {
   net::Loop& loop = request_.worker().loop();
   http::StreamInfo& info = request_.info();
   stream_ = lent.stream;
+  attached_ = true;
   reused_ = lent.reused;
   sent_ms_ = activity_ms_ = loop.now_ms();
   body_waits_ = upstream_full_ = false;
@@ -420,8 +414,16 @@ void Forward::release_upstream() {
   release_slots();
 }
 
+// What carried it may take the next one: before it can be asked for that.
+void Forward::detach() {
+  if (!attached_) return;
+  attached_ = false;
+  cluster_->detach(*host_, high_);
+}
+
 void Forward::release_host() {
   if (host_ == nullptr) return;
+  detach();
   cluster_->end(*host_);
   host_ = nullptr;
 }
@@ -438,9 +440,8 @@ void Forward::forget_tried() {
 
 void Forward::release_slots() {
   forget_tried();
-  if (holds_request_slot_) cluster_->requests(high_).release();
   if (holds_retry_slot_) cluster_->retries(high_).release();
-  holds_request_slot_ = holds_retry_slot_ = false;
+  holds_retry_slot_ = false;
 }
 
 // ---- deadlines ----
@@ -503,6 +504,7 @@ void Forward::cancel() {
   }
   if (stream_ != nullptr) {
     cluster_->shard().inc(cluster_->stats().rq_tx_reset);
+    detach();
     std::exchange(stream_, nullptr)->reset(ResetReason::kLocal);
   }
   backing_off_ = false;

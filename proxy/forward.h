@@ -57,7 +57,10 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   void on_response_head(bool end) override;
   void on_response_body(std::string_view bytes, bool end) override;
   void on_response_trailers(http::HeaderMap& trailers) override;
-  void on_stream_over() override { stream_ = nullptr; }
+  void on_stream_over() override {
+    stream_ = nullptr;
+    detach();
+  }
   void on_upstream_reset(http::ResetReason reason, std::string_view details) override;
   void on_upstream_full(bool full) override;
 
@@ -68,6 +71,7 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   void show_host();
   void show_connection(const upstream::Lent& lent);
   void send_request(const upstream::Lent& lent);
+  void detach();
   void release_upstream();
   void release_host();
   void remember_host();
@@ -129,7 +133,7 @@ class Forward : private http::ClientStreamEvents, private upstream::ConnectionWa
   bool backing_off_ : 1 = false;
   bool response_begun_ : 1 = false;
   bool reused_ : 1 = false;
-  bool holds_request_slot_ : 1 = false;
+  bool attached_ : 1 = false;  // a stream carries it: one of the cluster's requests
   bool holds_retry_slot_ : 1 = false;
   // Why the client is not to send more of the body, and whether it was told.
   bool body_waits_ : 1 = false;     // much, for a connection

@@ -26,6 +26,7 @@ void Forward::on_no_connection(ResetReason reason, std::string_view details) {
 
 void Forward::on_upstream_reset(ResetReason reason, std::string_view details) {
   stream_ = nullptr;
+  detach();
   stats::Shard& stats = cluster_->shard();
   stats.inc(cluster_->stats().rq_rx_reset);
   if (reason == ResetReason::kProtocolError) stats.inc(cluster_->stats().cx_protocol_error);
@@ -102,6 +103,7 @@ bool Forward::retry(std::optional<int64_t> asked_wait_ms) {
   }
   holds_retry_slot_ = true;
   note_outcome(nullptr);
+  detach();
   if (stream_ != nullptr) std::exchange(stream_, nullptr)->reset(ResetReason::kLocal);
   remember_host();
   release_host();

@@ -32,7 +32,7 @@ HostReport report_of(const upstream::Host& host, const upstream::HostSet& set, u
   out.worker = worker;
   out.incarnation = reinterpret_cast<uintptr_t>(&host);
   out.load = {host.counters.rq_success, host.counters.rq_error, host.counters.rq_total};
-  out.active = host.requests;
+  out.active = host.attached;
   out.address = endpoint.address.ip_text();
   out.port = endpoint.address.port();
   out.priority = endpoint.priority;

@@ -178,6 +178,8 @@ void TcpRelay::connected(int error) {
     return;
   }
   note_connected(0);
+  cluster_->attach(*host_);
+  attached_ = true;
   worker_.stats().record(cluster_->stats().cx_connect_ms,
                          static_cast<uint64_t>(worker_.loop().now_ms() - connect_began_ms_));
   info_.upstream_tls = tls;
@@ -221,6 +223,7 @@ void TcpRelay::count_upstream_end() {
 
 void TcpRelay::release_host() {
   if (host_ == nullptr) return;
+  if (std::exchange(attached_, false)) cluster_->detach(*host_);
   cluster_->end(*host_);
   host_ = nullptr;
 }

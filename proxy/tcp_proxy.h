@@ -139,6 +139,7 @@ class TcpRelay : private net::Timer::Owner {
   uint32_t attempts_ = 0;
   bool connecting_ = false;
   bool holds_slot_ = false;
+  bool attached_ = false;  // the host's connection stands
   bool closed_ = false;
 };
 

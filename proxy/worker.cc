@@ -83,7 +83,7 @@ void Worker::report(std::map<std::string, std::vector<HostReport>>& into) const 
       if (host == nullptr) continue;
       if (reports == nullptr) reports = &into[name];
       reports->push_back({host->shared_endpoint(), host->index, host->counters, host->connections(),
-                          host->requests});
+                          host->attached});
     }
   }
 }

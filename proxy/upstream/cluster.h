@@ -43,7 +43,7 @@ struct ClusterLimits {
   // What is left of a limit can be told of exact ones only.
   ClusterLimits(const Thresholds& thresholds, uint32_t workers, bool budget)
       : connections(thresholds.max_connections, workers, thresholds.track_remaining),
-        pending(thresholds.max_pending_requests, workers, thresholds.track_remaining),
+        pending(thresholds.max_pending_requests, workers, budget || thresholds.track_remaining),
         requests(thresholds.max_requests, workers, budget || thresholds.track_remaining),
         retries(thresholds.max_retries, workers, budget || thresholds.track_remaining) {}
 };

@@ -10,13 +10,12 @@ using http::ResetReason;
 
 ClusterCall::Start ClusterCall::start(const Wish& wish, Lent& lent) {
   if (cluster_.drop_request() != Drop::kNo) return Start::kDropped;
-  holds_slot_ = cluster_.requests(false).try_acquire();
-  if (!holds_slot_) return Start::kTooMany;
   host_ = cluster_.pick(std::nullopt, {});
   if (host_ == nullptr) return Start::kNoHost;
   cluster_.begin(*host_);
   switch (host_->acquire(waiter_, false, lent, wish)) {
     case Host::Outcome::kLent:
+      attached_ = true;
       return Start::kLent;
     case Host::Outcome::kWaiting:
       return Start::kWaiting;
@@ -30,8 +29,6 @@ std::string_view ClusterCall::why_not(Start outcome) {
   switch (outcome) {
     case Start::kDropped:
       return "drop overload";
-    case Start::kTooMany:
-      return "too many requests are under way";
     case Start::kNoHost:
       return "no healthy upstream";
     case Start::kOverflow:
@@ -45,6 +42,7 @@ std::string_view ClusterCall::why_not(Start outcome) {
 
 void ClusterCall::on_connection(const Lent& lent) {
   stream_ = lent.stream;
+  attached_ = true;
   if (host_->feedback() != nullptr) host_->feedback()->on_connected();
 }
 
@@ -59,8 +57,13 @@ void ClusterCall::on_response_head(uint16_t status, uint16_t judged) {
   if (host_->feedback() != nullptr) host_->feedback()->on_response(judged);
 }
 
-void ClusterCall::on_reset() {
+void ClusterCall::on_stream_over() {
   stream_ = nullptr;
+  detach();
+}
+
+void ClusterCall::on_reset() {
+  on_stream_over();
   cluster_.shard().inc(cluster_.stats().rq_rx_reset);
   if (host_->feedback() != nullptr) host_->feedback()->on_broken();
 }
@@ -69,11 +72,16 @@ void ClusterCall::note_outcome(bool succeeded) {
   if (host_ != nullptr) ++(succeeded ? host_->counters.rq_success : host_->counters.rq_error);
 }
 
+void ClusterCall::detach() {
+  if (!std::exchange(attached_, false)) return;
+  cluster_.detach(*host_, false);
+}
+
 void ClusterCall::let_go() {
   Pool::cancel_waiting(waiter_);
+  detach();
   if (stream_ != nullptr) std::exchange(stream_, nullptr)->reset(ResetReason::kLocal);
   if (host_ != nullptr) cluster_.end(*std::exchange(host_, nullptr));
-  if (std::exchange(holds_slot_, false)) cluster_.requests(false).release();
 }
 
 }  // namespace weir::upstream

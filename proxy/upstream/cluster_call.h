@@ -12,7 +12,7 @@ namespace weir::upstream {
 // host, and a stream. Counts it, and tells those who judge the host how it did. One loop.
 class ClusterCall {
  public:
-  enum class Start : uint8_t { kLent, kWaiting, kDropped, kTooMany, kNoHost, kOverflow };
+  enum class Start : uint8_t { kLent, kWaiting, kDropped, kNoHost, kOverflow };
 
   // The cluster outlives the call; `waiter` is who makes it.
   ClusterCall(WorkerCluster& cluster, ConnectionWaiter& waiter)
@@ -31,7 +31,7 @@ class ClusterCall {
   // `judged`: the status that the host is judged by, where it is another.
   void on_response_head(uint16_t status, uint16_t judged);
   void on_reset();
-  void on_stream_over() { stream_ = nullptr; }
+  void on_stream_over();
   // How it ended, for the host's own counters.
   void note_outcome(bool succeeded);
 
@@ -43,11 +43,13 @@ class ClusterCall {
   http::ClientStream* stream() const { return stream_; }
 
  private:
+  void detach();
+
   WorkerCluster& cluster_;
   ConnectionWaiter& waiter_;
   Host* host_ = nullptr;
   http::ClientStream* stream_ = nullptr;
-  bool holds_slot_ = false;
+  bool attached_ = false;
 };
 
 }  // namespace weir::upstream

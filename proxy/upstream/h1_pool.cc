@@ -55,6 +55,10 @@ void H1Pool::count_new() {
   host_.cluster().shard().inc(host_.cluster().stats().cx_http1_total);
 }
 
+bool H1Pool::can_lend() const {
+  return first_idle_ != nullptr;
+}
+
 bool H1Pool::lend_now(ConnectionWaiter& waiter, Lent& lent) {
   while (first_idle_ != nullptr && too_old(*first_idle_)) {
     count_idle_end(*first_idle_);

@@ -16,6 +16,7 @@ class H1Pool : public Pool {
  private:
   class Member;
 
+  bool can_lend() const override;
   bool lend_now(ConnectionWaiter& waiter, Lent& lent) override;
   // As many connections under way as there are waiters.
   bool wants_connection(uint32_t waiters) const override { return connecting_ < waiters; }

@@ -1,5 +1,6 @@
 #include "proxy/upstream/h2_pool.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proxy/upstream/worker_cluster.h"
@@ -53,6 +54,13 @@ std::unique_ptr<net::TlsSession> H2Pool::new_session() const {
 
 void H2Pool::count_new() {
   host_.cluster().shard().inc(host_.cluster().stats().cx_http2_total);
+}
+
+bool H2Pool::can_lend() const {
+  return std::any_of(connections_.begin(), connections_.end(), [this](const auto& connection) {
+    const auto& member = static_cast<const Member&>(*connection);
+    return member.ready() && !too_old(member);
+  });
 }
 
 bool H2Pool::lend_now(ConnectionWaiter& waiter, Lent& lent) {

@@ -20,6 +20,7 @@ class H2Pool : public Pool {
  private:
   class Member;
 
+  bool can_lend() const override;
   bool lend_now(ConnectionWaiter& waiter, Lent& lent) override;
   // One is under way for all who wait: how many it can take is known when it stands.
   bool wants_connection(uint32_t waiters) const override { return waiters > 0 && connecting_ == 0; }

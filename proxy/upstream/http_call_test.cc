@@ -207,7 +207,7 @@ TEST_F(HttpCallTest, ALimitIsKept) {
   config_.thresholds[0].max_requests = 0;
   open({0});
   post();
-  expect_none("too many requests are under way");
+  expect_none("no connection: overflow");
 }
 
 TEST_F(HttpCallTest, WhatIsDroppedIsToldLater) {

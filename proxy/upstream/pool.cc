@@ -46,7 +46,15 @@ Pool::~Pool() = default;
 // ---- those who wait ----
 
 Pool::Outcome Pool::acquire(ConnectionWaiter& waiter, bool high_priority, Lent& lent) {
-  if (lend_now(waiter, lent)) return Outcome::kLent;
+  waiter.high_priority_ = high_priority;
+  switch (lend(waiter, lent)) {
+    case Lending::kDone:
+      return Outcome::kLent;
+    case Lending::kTooMany:
+      return Outcome::kOverflow;
+    case Lending::kNoConnection:
+      break;
+  }
   WorkerCluster& cluster = host_.cluster();
   if (!cluster.pending(high_priority).try_acquire()) {
     cluster.shard().inc(cluster.stats().rq_pending_overflow);
@@ -54,15 +62,32 @@ Pool::Outcome Pool::acquire(ConnectionWaiter& waiter, bool high_priority, Lent& 
   }
   // Beyond the limit a waiter has to wait for a connection that is given back.
   if (wants_connection(waiters_ + 1)) open_connection(high_priority);
-  enqueue(waiter, high_priority);
+  enqueue(waiter);
   return Outcome::kWaiting;
 }
 
-void Pool::enqueue(ConnectionWaiter& waiter, bool high_priority) {
+// As in Envoy, max_requests is asked when there is a connection to carry one more: those that wait
+// for one are max_pending_requests' business.
+Pool::Lending Pool::lend(ConnectionWaiter& waiter, Lent& lent) {
+  WorkerCluster& cluster = host_.cluster();
+  Lease& limit = cluster.requests(waiter.high_priority_);
+  if (!limit.try_acquire()) {
+    if (!can_lend()) return Lending::kNoConnection;
+    cluster.shard().inc(cluster.stats().rq_pending_overflow);
+    return Lending::kTooMany;
+  }
+  if (!lend_now(waiter, lent)) {
+    limit.release();
+    return Lending::kNoConnection;
+  }
+  cluster.attach(host_);
+  return Lending::kDone;
+}
+
+void Pool::enqueue(ConnectionWaiter& waiter) {
   WorkerCluster& cluster = host_.cluster();
   cluster.shard().inc(cluster.stats().rq_pending_total);
   cluster.shard().add(cluster.stats().rq_pending_active, 1);
-  waiter.high_priority_ = high_priority;
   link(waiter);
 }
 
@@ -113,8 +138,14 @@ ConnectionWaiter* Pool::pop_waiter() {
 void Pool::serve_waiters() {
   while (first_waiter_ != nullptr) {
     Lent lent;
-    if (!lend_now(*first_waiter_, lent)) break;
-    pop_waiter()->on_connection(lent);
+    const Lending lending = lend(*first_waiter_, lent);
+    if (lending == Lending::kNoConnection) break;
+    ConnectionWaiter& waiter = *pop_waiter();
+    if (lending == Lending::kDone) {
+      waiter.on_connection(lent);
+    } else {
+      waiter.on_no_connection(http::ResetReason::kOverflow, "overflow");
+    }
   }
   if (draining_ && first_waiter_ == nullptr) close_idle();
 }

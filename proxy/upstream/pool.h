@@ -84,8 +84,9 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // A stream at once, or later by the waiter's calls; kOverflow: too many wait, and this one will
-  // not be called.
+  // A stream at once, or later by the waiter's calls; kOverflow: too many are under way or wait,
+  // and this one will not be called. A stream is one of the cluster's requests, until whoever got
+  // it calls WorkerCluster::detach.
   enum class Outcome : uint8_t { kLent, kWaiting, kOverflow };
   Outcome acquire(ConnectionWaiter& waiter, bool high_priority, Lent& lent);
   void cancel(ConnectionWaiter& waiter);
@@ -104,7 +105,9 @@ class Pool {
  protected:
   friend class PoolConnection;
 
-  // Fills `lent` when a connection that stands can take one more.
+  // Whether a connection that stands can take one more.
+  virtual bool can_lend() const = 0;
+  // Fills `lent` then.
   virtual bool lend_now(ConnectionWaiter& waiter, Lent& lent) = 0;
   // Whether one more connection should be opened for so many who wait.
   virtual bool wants_connection(uint32_t waiters) const = 0;
@@ -154,10 +157,12 @@ class Pool {
   std::vector<std::unique_ptr<PoolConnection>> connections_;
 
  private:
+  enum class Lending : uint8_t { kDone, kNoConnection, kTooMany };
+  Lending lend(ConnectionWaiter& waiter, Lent& lent);
   bool take_slot(bool high_priority);
   // False: the limit is reached, and there are connections to wait for.
   bool open_connection(bool high_priority);
-  void enqueue(ConnectionWaiter& waiter, bool high_priority);
+  void enqueue(ConnectionWaiter& waiter);
   void link(ConnectionWaiter& waiter);
   void detach(ConnectionWaiter& waiter);
   void unlink(ConnectionWaiter& waiter);

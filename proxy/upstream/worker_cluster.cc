@@ -161,8 +161,9 @@ stats::CounterId WorkerCluster::name_code(uint16_t status, bool retried) {
 bool WorkerCluster::try_retry(bool high) {
   const Thresholds& thresholds = config().thresholds[high];
   if (!thresholds.retry_budget_percent) return retries_[high].try_acquire();
-  const double share =
-      *thresholds.retry_budget_percent / 100 * cluster_->limits[high].requests.held();
+  const ClusterLimits& limits = cluster_->limits[high];
+  const double under_way = limits.requests.held() + limits.pending.held();
+  const double share = *thresholds.retry_budget_percent / 100 * under_way;
   return retries_[high].try_acquire_below(
       std::max(static_cast<uint32_t>(share), thresholds.retry_budget_min));
 }
@@ -256,9 +257,11 @@ void WorkerCluster::drain_hosts(const std::vector<net::Address>& addresses) {
 }
 
 bool WorkerCluster::unused() const {
-  // A request that waits for its next attempt has no host, but still its slot.
-  for (int i = 0; i < 2; ++i)
-    if (requests_[i].in_use() > 0 || connections_[i].in_use() > 0) return false;
+  // A request that waits for its next attempt has no host, but its place among the retries.
+  for (int i = 0; i < 2; ++i) {
+    const uint32_t in_use = requests_[i].in_use() + retries_[i].in_use() + connections_[i].in_use();
+    if (in_use > 0) return false;
+  }
   return leaving_.unused() &&
          std::all_of(hosts_.begin(), hosts_.end(), [](const std::unique_ptr<Host>& host) {
            return host == nullptr || host->unused();
@@ -354,20 +357,28 @@ void WorkerCluster::sweep_original() {
 
 void WorkerCluster::begin(Host& host) {
   ++host.requests;
-  ++host.counters.rq_total;
   if (!host.removed) ++active_[host.index];
-  stats_.inc(stats().rq_total);
-  stats_.add(stats().rq_active, 1);
 }
 
 void WorkerCluster::end(Host& host) {
   --host.requests;
-  stats_.add(stats().rq_active, -1);
   if (!host.removed) {
     --active_[host.index];
   } else {
     leaving_.check(host);
   }
+}
+
+void WorkerCluster::attach(Host& host) {
+  ++host.attached;
+  ++host.counters.rq_total;
+  stats_.inc(stats().rq_total);
+  stats_.add(stats().rq_active, 1);
+}
+
+void WorkerCluster::detach(Host& host) {
+  --host.attached;
+  stats_.add(stats().rq_active, -1);
 }
 
 }  // namespace weir::upstream

@@ -96,6 +96,7 @@ class Host {
   void revive();
   bool unused() const;
   uint32_t requests = 0;    // under way; kept by WorkerCluster::begin and end
+  uint32_t attached = 0;    // of them, those that a connection carries; kept by attach and detach
   uint32_t remembered = 0;  // by requests that tried it or show it; kept by WorkerCluster
   size_t connections() const;
   // Pools that are for one name or one client.
@@ -185,9 +186,18 @@ class WorkerCluster {
   // Goes on counting where the version before this one stopped.
   void take_drop_counts(WorkerCluster& before);
 
-  // A request under way on one of the hosts begins or ends.
+  // A request under way on one of the hosts begins or ends; it may wait for a connection.
   void begin(Host& host);
   void end(Host& host);
+  // A connection carries it, or no longer does: what upstream_rq_total and upstream_rq_active
+  // count.
+  void attach(Host& host);
+  void detach(Host& host);
+  // The same of a stream that a pool lent: its place among the requests is given back, too.
+  void detach(Host& host, bool high) {
+    detach(host);
+    requests_[high].release();
+  }
 
   const HostSet& hosts() const { return *host_set_; }
   // In the order of the host set; null: not needed yet.

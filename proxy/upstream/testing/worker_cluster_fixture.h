@@ -21,13 +21,17 @@ namespace weir::upstream {
 class Asker : public ConnectionWaiter, public http::ClientStreamEvents {
  public:
   Host::Outcome ask(Host& host, bool high = false, const Wish& wish = {}) {
+    host.cluster().begin(*(host_ = &host));
+    high_ = high;
     Lent at_once;
     const Host::Outcome outcome = host.acquire(*this, high, at_once, wish);
     if (outcome == Host::Outcome::kLent) on_connection(at_once);
+    if (outcome == Host::Outcome::kOverflow) end();
     return outcome;
   }
   void give_up() {
     Pool::cancel_waiting(*this);
+    end();
     if (http::ClientStream* stream = std::exchange(lent.stream, nullptr))
       stream->reset(http::ResetReason::kLocal);
   }
@@ -36,6 +40,7 @@ class Asker : public ConnectionWaiter, public http::ClientStreamEvents {
   http::ClientStreamEvents& stream_events() override { return *this; }
   void on_connection(const Lent& given) override {
     lent = given;
+    attached_ = true;
     http::RequestHead request(arena);
     request.method_text = "GET";
     request.method = http::Method::kGet;
@@ -47,6 +52,7 @@ class Asker : public ConnectionWaiter, public http::ClientStreamEvents {
   void on_no_connection(http::ResetReason reason, std::string_view details) override {
     failure = details;
     failure_reason = reason;
+    end();
   }
 
   // ClientStreamEvents
@@ -59,8 +65,11 @@ class Asker : public ConnectionWaiter, public http::ClientStreamEvents {
   void on_response_head(bool end) override { over(end); }
   void on_response_body(std::string_view, bool end) override { over(end); }
   void on_response_trailers(http::HeaderMap&) override { over(true); }
-  void on_stream_over() override { lent.stream = nullptr; }
-  void on_upstream_reset(http::ResetReason, std::string_view) override { lent.stream = nullptr; }
+  void on_stream_over() override {
+    lent.stream = nullptr;
+    end();
+  }
+  void on_upstream_reset(http::ResetReason, std::string_view) override { on_stream_over(); }
   void on_upstream_full(bool) override {}
 
   Arena arena;
@@ -73,8 +82,18 @@ class Asker : public ConnectionWaiter, public http::ClientStreamEvents {
  private:
   void over(bool end) {
     done = end;
-    if (end) lent.stream = nullptr;
+    if (end) on_stream_over();
   }
+  void end() {
+    if (host_ == nullptr) return;
+    Host& host = *std::exchange(host_, nullptr);
+    if (std::exchange(attached_, false)) host.cluster().detach(host, high_);
+    host.cluster().end(host);
+  }
+
+  Host* host_ = nullptr;
+  bool high_ = false;
+  bool attached_ = false;
 };
 
 class WorkerClusterFixture : public testing::Test {
