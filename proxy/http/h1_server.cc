@@ -24,8 +24,6 @@ bool has_no_body(uint16_t status) {
 H1Server::H1Server(net::Loop& loop, ServerConnectionOwner& owner, const H1ServerOptions& options)
     : ServerConnection(loop, *this, owner), options_(options), timer_(*this) {}
 
-H1Server::~H1Server() = default;
-
 void H1Server::start(Arrival arrival) {
   adopt(arrival);
   arm_idle();
@@ -574,6 +572,8 @@ EndCause H1Server::why_now() {
 }
 
 void H1Server::drain(int64_t grace_ms) {
+  // Asked again, it does not wait anew.
+  if (drain_wanted_ && grace_ms >= drain_grace_ms_) return;
   drain_wanted_ = true;
   drain_grace_ms_ = static_cast<uint32_t>(grace_ms);
   if (events_ != nullptr || partial_ != nullptr || closed_) return;

@@ -41,7 +41,7 @@ class H1Server : public ServerConnection,
                  private net::Timer::Owner {
  public:
   H1Server(net::Loop& loop, ServerConnectionOwner& owner, const H1ServerOptions& options);
-  ~H1Server() override;
+  ~H1Server() override = default;
 
   // ServerConnection
   void start(Arrival arrival) override;

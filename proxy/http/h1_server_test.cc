@@ -548,6 +548,12 @@ TEST_F(H1ServerTest, AResponseThatADrainInterruptsHasTheGraceAfterIt) {
       EXPECT_TRACE(1, "head GET /; end");
       t_.run([&] { answer(1, false); });
     }
+    // Asked again and again, it does not wait anew.
+    for (int i = 0; i < 20 && !asks_again; ++i) {
+      std::this_thread::sleep_for(milliseconds(10));
+      t_.run([&] { return owner_->closed ? void() : owner_->server->drain(50); });
+    }
+    EXPECT_TRUE(asks_again || t_.run([&] { return owner_->closed; }));
     const std::string rest = client.receive_all();
     EXPECT_EQ(rest.find("connection: close") != rest.npos, asks_again) << rest;
   }
