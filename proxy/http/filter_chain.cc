@@ -11,13 +11,14 @@ struct Resumption::Ticket {
   net::Loop* loop;
   FilterChain* chain;  // null once the request is over; the loop's thread only
   uint32_t position;
+  uint32_t response;  // that was passing: another one's holds are not this ticket's; 0: none was
   std::atomic<bool> used{false};
 };
 
 void Resumption::resume(std::function<Verdict()> then) const {
   if (ticket_ == nullptr || ticket_->used.exchange(true)) return;
   ticket_->loop->post([ticket = ticket_, then = std::move(then)] {
-    if (ticket->chain != nullptr) ticket->chain->resume(ticket->position, then);
+    if (ticket->chain != nullptr) ticket->chain->resume(*ticket, then);
   });
 }
 
@@ -60,6 +61,7 @@ Resumption FilterContext::resumption() {
   ticket->loop = loop_;
   ticket->chain = chain_;
   ticket->position = position_;
+  ticket->response = chain_->response_lane_.message;
   chain_->tickets_.push_back(ticket);
   return Resumption(std::move(ticket));
 }
@@ -107,8 +109,11 @@ struct FilterChain::ResponseSide {
 
 // ---- what passes, from `step` on ----
 
+// What was under way on this side ends here. On the response's way the answer takes its place: that
+// it is another message tells whoever called.
 template <class Side>
 void FilterChain::answer() {
+  appends_ = false;
   Side::lane(*this).over = true;
   owner_.respond(reply_);
 }
@@ -120,9 +125,9 @@ void FilterChain::run_head(int step, bool end) {
     const int at = Side::position(*this, step);
     lane.collects = false;
     const Verdict verdict = Side::head(*filters_[at], contexts_[at], end);
+    if (verdict == Verdict::kRespond) return answer<Side>();
     if (std::exchange(appends_, false)) return append_to_head<Side>(step + 1, end);
     if (verdict == Verdict::kContinue) continue;
-    if (verdict == Verdict::kRespond) return answer<Side>();
     FilterHold& hold = add_hold<Side>(step);
     hold.head_held = true;
     hold.head_end = end;
@@ -136,8 +141,10 @@ void FilterChain::run_head(int step, bool end) {
 template <class Side>
 void FilterChain::append_to_head(int step, bool end) {
   const std::string_view body = appended_;
+  const FilterLane& lane = Side::lane(*this);
+  const uint32_t message = lane.message;
   run_head<Side>(step, /*end=*/false);
-  run_body<Side>(step, {body, end});
+  if (lane.passes(message)) run_body<Side>(step, {body, end});
 }
 
 // Up to a filter that waits the piece passes as usual; there it is held.
@@ -166,7 +173,8 @@ void FilterChain::run_body(int step, BodyPiece piece) {
 template <class Side>
 void FilterChain::run_trailers(int step, HeaderMap& trailers) {
   FilterLane& lane = Side::lane(*this);
-  for (; step < count_ && !lane.over; ++step) {
+  const uint32_t message = lane.message;
+  for (; step < count_ && lane.passes(message); ++step) {
     const int at = Side::position(*this, step);
     FilterHold* hold = lane.find(step);
     if (hold != nullptr) hold->trailers = &trailers;
@@ -188,7 +196,7 @@ void FilterChain::run_trailers(int step, HeaderMap& trailers) {
     hold->trailers = &trailers;
     return;
   }
-  if (lane.over) return;
+  if (!lane.passes(message)) return;
   if (trailers.empty()) return Side::body_passed(owner_, {{}, true});
   Side::trailers_passed(owner_, trailers);
 }
@@ -204,7 +212,13 @@ FilterHold* FilterLane::find(int step) const {
 void FilterLane::drop() {
   for (FilterHold* hold = holds; hold != nullptr; hold = hold->next) hold->body.clear();
   holds = nullptr;
-  paused = false;
+}
+
+template <class Side>
+void FilterChain::drop() {
+  FilterLane& lane = Side::lane(*this);
+  lane.drop();
+  if (std::exchange(lane.paused, false)) Side::pause(owner_, false);
 }
 
 template <class Side>
@@ -248,6 +262,7 @@ void FilterChain::release(FilterHold& hold, Verdict verdict) {
   FilterLane& lane = Side::lane(*this);
   if (verdict == Verdict::kWait) return;
   if (verdict == Verdict::kRespond) return answer<Side>();
+  const uint32_t message = lane.message;
   FilterHold** link = &lane.holds;
   while (*link != &hold) link = &(*link)->next;
   *link = hold.next;
@@ -261,17 +276,17 @@ void FilterChain::release(FilterHold& hold, Verdict verdict) {
   hold.next = std::exchange(free_holds_, &hold);
 
   if (head_held) run_head<Side>(behind, hold.head_end);
-  flush_body<Side>(next, std::move(body), end);
-  if (trailers != nullptr) run_trailers<Side>(next, *trailers);
-  if (!lane.paused || lane.over || holds_much(lane)) return;
+  if (lane.passes(message)) flush_body<Side>(next, std::move(body), end);
+  if (lane.passes(message) && trailers != nullptr) run_trailers<Side>(next, *trailers);
+  if (!lane.passes(message) || !lane.paused || holds_much(lane)) return;
   lane.paused = false;
   Side::pause(owner_, false);
 }
 
 template <class Side>
 void FilterChain::flush_body(int step, Buffer&& body, bool end) {
-  FilterLane& lane = Side::lane(*this);
-  if (lane.over) return;
+  const FilterLane& lane = Side::lane(*this);
+  const uint32_t message = lane.message;
   if (body.empty()) {
     if (end) run_body<Side>(step, {{}, true});
     return;
@@ -282,16 +297,17 @@ void FilterChain::flush_body(int step, Buffer&& body, bool end) {
   size_t left = kept->size();
   kept->for_each([&](std::string_view run) {
     left -= run.size();
-    if (!lane.over) run_body<Side>(step, {run, end && left == 0});
+    if (lane.passes(message)) run_body<Side>(step, {run, end && left == 0});
   });
   loop.retire(std::move(kept));
 }
 
-void FilterChain::resume(uint32_t position, const std::function<Verdict()>& then) {
-  const int at = static_cast<int>(position);
+void FilterChain::resume(const Resumption::Ticket& ticket, const std::function<Verdict()>& then) {
+  const int at = static_cast<int>(ticket.position);
+  const bool other = ticket.response != 0 && ticket.response != response_lane_.message;
   FilterHold* const in_request = request_lane_.over ? nullptr : request_lane_.find(at);
   FilterHold* const in_response =
-      response_lane_.over ? nullptr : response_lane_.find(count_ - 1 - at);
+      response_lane_.over || other ? nullptr : response_lane_.find(count_ - 1 - at);
   if (in_request == nullptr && in_response == nullptr) return;
   const Verdict verdict = then();
   if (in_request != nullptr) {
@@ -389,7 +405,9 @@ void FilterChain::request_trailers(HeaderMap& trailers) {
 
 void FilterChain::response_head(ResponseHead& head, bool end) {
   for (int i = 0; i < count_; ++i) contexts_[i].response_ = &head;
-  response_lane_.drop();
+  drop<ResponseSide>();
+  response_lane_.over = false;
+  ++response_lane_.message;
   run_head<ResponseSide>(0, end);
 }
 
@@ -403,11 +421,12 @@ void FilterChain::response_trailers(HeaderMap& trailers) {
 
 void FilterChain::stop_request() {
   request_lane_.over = true;
-  request_lane_.drop();
+  drop<RequestSide>();
 }
 
 void FilterChain::stop() {
-  stop_request();
+  request_lane_.over = true;
+  request_lane_.drop();
   response_lane_.over = true;
   response_lane_.drop();
 }
@@ -427,6 +446,7 @@ void FilterChain::finish() {
   request_lane_.drop();
   response_lane_.drop();
   request_lane_ = response_lane_ = FilterLane();
+  appends_ = false;
   free_holds_ = nullptr;
 }
 

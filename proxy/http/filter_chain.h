@@ -66,8 +66,10 @@ struct FilterLane {
   bool collects = false;        // the filter that was called last asked for the body
   size_t collect_limit = 0;
   bool paused = false;
-  bool over = false;  // nothing more passes
+  bool over = false;     // nothing more passes
+  uint32_t message = 0;  // counts those that pass: an answer takes a response's place
 
+  bool passes(uint32_t which) const { return !over && message == which; }
   FilterHold* find(int step) const;
   void drop();  // what is held, and then forgotten
 };
@@ -138,9 +140,11 @@ class FilterChain {
   void append_to_head(int step, bool end);
   template <class Side>
   void answer();
+  template <class Side>
+  void drop();
 
   bool holds_much(const FilterLane& lane) const;
-  void resume(uint32_t position, const std::function<Verdict()>& then);
+  void resume(const Resumption::Ticket& ticket, const std::function<Verdict()>& then);
   void too_large();
 
   FilterChainOwner& owner_;

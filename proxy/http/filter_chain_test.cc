@@ -325,6 +325,77 @@ TEST_F(FilterChainTest, AnAnswerTakesThePlaceOfAHeldResponse) {
             "a.response_body(broken,end) response_body(broken,end)");
 }
 
+TEST_F(FilterChainTest, AnAnswerInsteadOfAResponseHasItsBody) {
+  add("a");
+  add("b").response = [](FilterContext& c) {
+    return c.response()->status == 200 ? c.respond(denied("no")) : Verdict::kContinue;
+  };
+  begin([&](FilterChain& c) {
+    c.request_head(true);
+    exchange_->response.status = 200;
+    c.response_head(exchange_->response, false);
+  });
+  EXPECT_EQ(trace(),
+            "a.request,end b.request,end head,end b.response(200) respond:denied b.response(403) "
+            "a.response(403) response(403) b.response_body(no,end) a.response_body(no,end) "
+            "response_body(no,end)");
+}
+
+// What an outer filter holds is of the response that is no more, and so is what it is about to do.
+TEST_F(FilterChainTest, AnAnswerWhileAnOuterFilterHoldsTheResponse) {
+  std::vector<Resumption> resumptions;
+  add("a").response = [&](FilterContext& c) {
+    resumptions.push_back(c.resumption());
+    return Verdict::kWait;
+  };
+  add("b").response_body = [](FilterContext& c, BodyPiece&) {
+    return c.response()->status == 200 ? c.respond(denied("no")) : Verdict::kContinue;
+  };
+  begin([&](FilterChain& c) {
+    c.request_head(true);
+    exchange_->response.status = 200;
+    c.response_head(exchange_->response, false);
+    c.response_body("of the upstream", true);
+  });
+  EXPECT_EQ(trace(),
+            "a.request,end b.request,end head,end b.response(200) a.response(200) "
+            "b.response_body(of the upstream,end) respond:denied b.response(403) a.response(403) "
+            "b.response_body(no,end)");
+  ASSERT_EQ(resumptions.size(), 2u);
+  then([&](FilterChain&) { resumptions[0].resume(); });
+  then([](FilterChain&) {});
+  EXPECT_EQ(trace(), "") << "that was for the one before";
+  then([&](FilterChain&) { resumptions[1].resume(); });
+  then([](FilterChain&) {});
+  EXPECT_EQ(trace(), "response(403) a.response_body(no,end) response_body(no,end)");
+}
+
+TEST_F(FilterChainTest, WhatWasAppendedDoesNotOutliveAnAnswer) {
+  add("a").response_trailers = [](FilterContext& c) {
+    c.append_body("appended");
+    return c.respond(denied());
+  };
+  begin([&](FilterChain& c) {
+    c.request_head(true);
+    exchange_->response.status = 200;
+    c.response_head(exchange_->response, false);
+    c.response_trailers(trailers());
+  });
+  EXPECT_EQ(trace(),
+            "a.request,end head,end a.response(200) response(200) a.response_trailers "
+            "respond:denied a.response(403,end) response(403)");
+}
+
+TEST_F(FilterChainTest, WhoWasPausedForAHeldBodyIsNotWhenItIsDropped) {
+  add("a").request = kWait;
+  begin([&](FilterChain& c) {
+    c.request_head(false);
+    c.request_body(std::string(kBufferLimit + 1, 'x'), false);
+    c.stop_request();
+  });
+  EXPECT_EQ(trace(), "a.request pause unpause");
+}
+
 // ---- bodies that filters append ----
 
 TEST_F(FilterChainTest, AHeadThatEndsTheMessageGetsABody) {
