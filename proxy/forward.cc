@@ -207,6 +207,7 @@ void Forward::send_request(const upstream::Lent& lent) {
     size_t left = body_.size();
     body_.for_each([&](std::string_view run) {
       left -= run.size();
+      info.upstream_body_bytes_sent += run.size();
       stream_->send_body(run, whole && left == 0);
     });
     loop.flush();
@@ -259,15 +260,16 @@ void Forward::send_body(std::string_view bytes, bool end) {
   }
   if (cluster_ == nullptr) return;
   if (!shadows_.empty()) shadows_.feed(bytes, end);
-  request_.info().upstream_body_bytes_sent += bytes.size();
   if (stream_ != nullptr) {
     activity_ms_ = request_.worker().loop().now_ms();
     keep_for_replay(bytes);
     if (!keeps_body_ && !bytes.empty()) body_lost_ = true;
+    request_.info().upstream_body_bytes_sent += bytes.size();
     stream_->send_body(bytes, end);
     if (end) request_.info().last_upstream_tx_ns = request_.worker().loop().now_ns();
     return;
   }
+  if (response_begun_) return;  // the upstream has answered without it
   body_.append(bytes);
   if (body_.size() <= cluster_->config().buffer_limit_bytes) return;
   body_waits_ = true;
@@ -410,6 +412,9 @@ void Forward::release_upstream() {
   request_.info().last_upstream_rx_ns = request_.worker().loop().now_ns();
   stream_ = nullptr;
   deadline_ms_ = try_deadline_ms_ = INT64_MAX;
+  // Nobody takes the rest of the request, so nothing of it is to wait.
+  body_waits_ = upstream_full_ = false;
+  show_pressure();
   release_host();
   release_slots();
 }
@@ -487,7 +492,7 @@ void Forward::try_timed_out(bool idle) {
 void Forward::timed_out(std::string_view details) {
   if (host_ != nullptr) ++host_->counters.rq_timeout;
   LocalReply late;
-  late.status = timeout_status(request_);
+  late.status = policy_.timeout_status;
   if (late.status == 504) late.body = "upstream request timeout";
   late.details = details;
   late.flags = http::kUpstreamRequestTimeout;

@@ -14,6 +14,15 @@ namespace weir {
 using http::LocalReply;
 using http::ResetReason;
 
+namespace {
+
+// Whether such a response has a body (RFC 9110 6.4.1); who sends it drops what others are given.
+bool has_body(http::Method method, uint16_t status) {
+  return method != http::Method::kHead && status != 204 && status != 304;
+}
+
+}  // namespace
+
 Request::Request(Worker& worker)
     : worker_(worker),
       head_(arena_),
@@ -401,7 +410,7 @@ void Request::count_response() {
 
 void Request::response_body_passed(std::string_view bytes, bool end) {
   if (ended_) return;
-  info_.bytes_sent += bytes.size();
+  if (has_body(head_.method, response_.status)) info_.bytes_sent += bytes.size();
   stream_->send_body(bytes, end);
   if (end) response_over();
 }

@@ -284,12 +284,13 @@ std::string_view take_text(http::HeaderMap& headers, std::string_view name) {
   return text;
 }
 
-// What else a trusted client may say of what is to be tried again.
-void read_retriable(http::HeaderMap& headers, UpstreamPolicy& policy) {
-  if ((policy.retry_on & RetryPolicy::kRetriableStatusCodes) != 0)
-    policy.retriable_codes = take_text(headers, "x-envoy-retriable-status-codes");
-  if ((policy.retry_on & RetryPolicy::kRetriableHeaders) != 0)
-    policy.retriable_headers = take_text(headers, "x-envoy-retriable-header-names");
+// What else a trusted client may say. It is for this proxy, also where it has no effect.
+void read_further(http::HeaderMap& headers, UpstreamPolicy& policy) {
+  const std::string_view codes = take_text(headers, "x-envoy-retriable-status-codes");
+  if ((policy.retry_on & RetryPolicy::kRetriableStatusCodes) != 0) policy.retriable_codes = codes;
+  const std::string_view names = take_text(headers, "x-envoy-retriable-header-names");
+  if ((policy.retry_on & RetryPolicy::kRetriableHeaders) != 0) policy.retriable_headers = names;
+  if (headers.remove("x-envoy-upstream-rq-timeout-alt-response")) policy.timeout_status = 204;
 }
 
 void read_headers(Request& request, UpstreamPolicy& policy) {
@@ -301,7 +302,7 @@ void read_headers(Request& request, UpstreamPolicy& policy) {
   read_retry_header(headers, Known::kEnvoyRetryGrpcOn, kGrpcOnNames, policy);
   if (const auto count = take_number(headers, Known::kEnvoyMaxRetries, kMostRetries))
     policy.num_retries = static_cast<uint32_t>(*count);
-  if (headers.has(Known::kEnvoyInternal)) read_retriable(headers, policy);
+  if (headers.has(Known::kEnvoyInternal)) read_further(headers, policy);
 }
 
 }  // namespace
@@ -452,13 +453,6 @@ uint32_t flag_of(ResetReason reason) {
     default:
       return http::kLocalReset;
   }
-}
-
-uint16_t timeout_status(Request& request) {
-  const http::HeaderMap& headers = request.head().headers;
-  const bool quiet = headers.has(Known::kEnvoyInternal) &&
-                     headers.find("x-envoy-upstream-rq-timeout-alt-response") != nullptr;
-  return quiet ? 204 : 504;
 }
 
 LocalReply failure_reply(ResetReason reason, std::string_view details, Arena& arena) {

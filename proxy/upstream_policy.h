@@ -26,6 +26,9 @@ struct UpstreamPolicy {
   bool expected_timeout_stays = false;
   uint32_t retry_on = 0;  // RetryPolicy::On bits
   uint32_t num_retries = 0;
+  // What the client is told when no response came in time: 504, or 204 where a trusted client asked
+  // for that by x-envoy-upstream-rq-timeout-alt-response.
+  uint16_t timeout_status = 504;
   // x-envoy-retriable-status-codes and -header-names: lists, in the request's arena.
   std::string_view retriable_codes;
   std::string_view retriable_headers;
@@ -55,10 +58,6 @@ upstream::Wish wish_of(Request& request, const upstream::ClusterConfig& cluster)
 
 // What the client is told when drop_overloads of the cluster's endpoints drop its request.
 http::LocalReply drop_reply(const Request& request, upstream::Drop drop);
-
-// What the client is told when no response came in time: 504, or 204 where a trusted client asked
-// for that by x-envoy-upstream-rq-timeout-alt-response.
-uint16_t timeout_status(Request& request);
 
 // What the client is told when no response could be had.
 http::LocalReply failure_reply(http::ResetReason reason, std::string_view details, Arena& arena);
