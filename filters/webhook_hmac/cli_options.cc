@@ -107,6 +107,10 @@ Result<Encoding> encoding_of(const std::string& text) {
   return usage("--encoding is hex, base64 or base64url, not '" + text + "'");
 }
 
+// What frames a request or says where it goes: it cannot hold anything else.
+constexpr std::string_view kReserved[] = {"host", "content-length", "transfer-encoding",
+                                          "connection"};
+
 // What goes into a request as it is: it must not break the headers.
 Result<void> check_headers(const Values& values) {
   std::set<std::string> names;
@@ -115,7 +119,10 @@ Result<void> check_headers(const Values& values) {
     if (name.empty()) continue;
     if (!http::valid_header_name(name))
       return usage("--" + std::string(option) + " is not the name of a header");
-    if (!names.insert(http::lower_case(name)).second)
+    const std::string lower = http::lower_case(name);
+    if (std::find(std::begin(kReserved), std::end(kReserved), lower) != std::end(kReserved))
+      return usage("--" + std::string(option) + " names a header that HTTP itself needs: " + lower);
+    if (!names.insert(lower).second)
       return usage("--" + std::string(option) + " names a header that holds something else");
   }
   if (!http::valid_header_value(value_of(values, "prefix")))

@@ -139,6 +139,9 @@ TEST(WebhookCli, SignsNothingThatCannotBeRead) {
       {custom, {"--prefix", " a="}, "after this --prefix"},
       {custom, {"--prefix", std::string(5000, 'a')}, "after this --prefix"},
       {custom, {"--signature-header", "x sig"}, "--signature-header is not the name of a header"},
+      {custom, {"--signature-header", "Host"}, "a header that HTTP itself needs: host"},
+      {custom, {"--id-header", "content-length"}, "HTTP itself needs: content-length"},
+      {custom, {"--timestamp-header", "connection"}, "HTTP itself needs: connection"},
       {custom, {"--id-header", "x\r\nid"}, "--id-header is not the name of a header"},
       {custom, {"--id-header", "x-sig"}, "--id-header names a header that holds something else"},
   };
