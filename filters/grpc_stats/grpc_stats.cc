@@ -46,8 +46,9 @@ class StatsFilter : public http::Filter {
     count_messages(context);
     return Verdict::kContinue;
   }
-  Verdict on_response(FilterContext&, http::ResponseHead& head, bool end) override {
-    if (end) status_ = http::grpc_status_of(nullptr, &head.headers);
+  // A filter behind this one, as grpc_http1_bridge, may have put the status before the body.
+  Verdict on_response(FilterContext&, http::ResponseHead& head, bool) override {
+    status_ = http::grpc_status_of(nullptr, &head.headers);
     is_grpc_response_ = head.status == 200 &&
                         http::is_grpc_content_type(head.headers.get(http::Known::kContentType));
     return Verdict::kContinue;
@@ -59,15 +60,17 @@ class StatsFilter : public http::Filter {
     return Verdict::kContinue;
   }
   Verdict on_response_trailers(FilterContext&, HeaderMap& trailers) override {
-    status_ = http::grpc_status_of(&trailers, nullptr);
+    if (const auto status = http::grpc_status_of(&trailers, nullptr)) status_ = status;
     return Verdict::kContinue;
   }
   void on_done(FilterContext& context) override;
 
  private:
   const MethodCounters* counters(FilterContext& context) {
-    if (counters_ == nullptr && counts_ && !context.info().cluster.empty())
-      counters_ = &config_.counters.find(context.worker(), context.info().cluster, method_);
+    const http::StreamInfo& info = context.info();
+    const std::string_view cluster = info.cluster_alias.empty() ? info.cluster : info.cluster_alias;
+    if (counters_ == nullptr && counts_ && !cluster.empty())
+      counters_ = &config_.counters.find(context.worker(), cluster, method_);
     return counters_;
   }
   void count_messages(FilterContext& context);

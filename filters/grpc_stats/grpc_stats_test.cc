@@ -87,6 +87,26 @@ TEST_F(GrpcStatsTest, TrailersOnlyAndCallsWithoutAStatus) {
   EXPECT_EQ(counters("cluster.books.grpc."), "0 1 1 2 0");
 }
 
+// As it is behind grpc_http1_bridge.
+TEST_F(GrpcStatsTest, AStatusBeforeTheBody) {
+  configure("{}");
+  HeaderLines head = kGrpc;
+  head.emplace_back("grpc-status", "0");
+  driver_.run(call("/a.B/C", 1), {.headers = head, .body = frames(2)});
+  EXPECT_EQ(counters("cluster.books.grpc."), "1 0 1 1 2");
+}
+
+TEST_F(GrpcStatsTest, NamesAreThoseOfTheClustersOtherStatistics) {
+  configure("stats_for_all_methods: true");
+  FakeRequest request = call("/a:B/C", 1);
+  request.cluster = "books:80";
+  driver_.run(request, answer("0", 1));
+  EXPECT_EQ(counters("cluster.books_80.grpc.a_B.C."), "1 0 1 1 1");
+  request.cluster_alias = "shop";
+  driver_.run(request, answer("0", 1));
+  EXPECT_EQ(counters("cluster.shop.grpc.a_B.C."), "1 0 1 1 1");
+}
+
 TEST_F(GrpcStatsTest, PagesAreNoMessages) {
   configure("{}");
   const std::string page(300, '\0');  // sixty messages of no bytes, were it gRPC

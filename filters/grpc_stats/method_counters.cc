@@ -1,5 +1,7 @@
 #include "filters/grpc_stats/method_counters.h"
 
+#include "proxy/stats/clean_name.h"
+
 namespace weir::filters {
 
 const MethodCounters& CounterTable::find(uint32_t worker, std::string_view cluster,
@@ -16,8 +18,8 @@ const MethodCounters& CounterTable::find(uint32_t worker, std::string_view clust
 }
 
 MethodCounters CounterTable::make(std::string_view cluster, std::string_view method) {
-  std::string prefix = "cluster." + std::string(cluster) + ".grpc.";
-  if (!method.empty()) prefix.append(method).append(".");
+  std::string prefix = "cluster." + stats::clean_name(cluster) + ".grpc.";
+  if (!method.empty()) prefix.append(stats::clean_name(method)).append(".");
   MethodCounters out{.success = stats_.counter(prefix + "success"),
                      .failure = stats_.counter(prefix + "failure"),
                      .total = stats_.counter(prefix + "total"),

@@ -115,6 +115,7 @@ Outcome FilterDriver::run(const FakeRequest& request, const FakeResponse& respon
   exchange.info.downstream_remote = &remote_;
   exchange.info.connection_id = connection_id_;
   exchange.info.cluster = request.cluster;
+  exchange.info.cluster_alias = request.cluster_alias;
   feed_request(request);
   if (!exchange.outcome.answered()) feed_response(response);
   exchange.info.status = exchange.response.status;

@@ -31,6 +31,7 @@ struct FakeRequest {
   std::optional<HeaderLines> trailers = {};
   http::Protocol protocol = http::Protocol::kHttp11;
   std::string cluster = {};  // that it goes to
+  std::string cluster_alias = {};
 };
 
 // What the upstream would answer to a request that passed the filters. The body comes as one piece,
