@@ -115,7 +115,8 @@ std::optional<double> to_double(const Scalar& value) {
     case Kind::kUint:
       return static_cast<double>(value.natural);
     case Kind::kInt:
-      return static_cast<double>(value.integer);
+      // Of zeros only -0 comes with a sign.
+      return value.integer == 0 ? -0.0 : static_cast<double>(value.integer);
     case Kind::kDouble:
       return value.number;
     case Kind::kString:

@@ -62,6 +62,7 @@ TEST(JsonReader, Scalars) {
       {R"({"id":"1.0","edition":2.0})", "id: 1 edition: 2"},
       {R"({"price":1.5,"weight":"2.5"})", "price: 1.5 weight: 2.5"},
       {R"({"price":"NaN","weight":"-Infinity"})", "price: nan weight: -inf"},
+      {R"({"price":-0,"weight":-0.0})", "price: -0 weight: -0"},
       {R"({"price":7})", "price: 7"},
       {R"({"cover":"+/8="})", R"(cover: "\373\377")"},
       {R"({"cover":"-_8"})", R"(cover: "\373\377")"},
