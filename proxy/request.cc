@@ -432,6 +432,7 @@ void Request::on_response_broken(ResetReason reason) {
     response_started_ = false;
     LocalReply broken;
     broken.status = 502;
+    broken.body = "upstream connect error or disconnect/reset after headers";
     broken.details = info_.details;
     return reply(broken);
   }

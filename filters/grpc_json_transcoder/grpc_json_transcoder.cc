@@ -63,8 +63,7 @@ class Transcoder : public http::Filter {
 
   Verdict release_stream(FilterContext& context, BodyPiece& piece, std::string text);
   std::string finish_head(FilterContext& context, const HeaderMap& trailers);
-  Verdict break_response(FilterContext& context, BodyPiece& piece, const Error& error);
-  std::string error_head(FilterContext& context, const Error& error);
+  Verdict break_response(FilterContext& context, const Error& error);
 
   const Settings& settings_;
   Body body_ = Body::kNone;
@@ -76,7 +75,6 @@ class Transcoder : public http::Filter {
   size_t max_bytes_ = 0;      // of a message of the request
   size_t elements_ = 0;       // of a stream of requests
   bool head_passed_ = false;  // the response's head is on its way
-  bool over_ = false;         // the client has got all that it will get
 };
 
 // ---- the request ----
@@ -268,15 +266,11 @@ Verdict Transcoder::on_response(FilterContext& context, http::ResponseHead& head
 
 Verdict Transcoder::on_response_body(FilterContext& context, BodyPiece& piece) {
   if (body_ == Body::kNone) return Verdict::kContinue;
-  if (over_) {
-    piece.bytes = {};
-    return Verdict::kContinue;
-  }
   std::string text;
   Result<void> fed = response_->feed(piece.bytes, text);
   std::string closing;
   if (fed && piece.end) fed = response_->finish(closing);
-  if (!fed) return break_response(context, piece, fed.error());
+  if (!fed) return break_response(context, fed.error());
   if (response_->is_stream() && (head_passed_ || response_->messages() > 0))
     return release_stream(context, piece, text + closing);
   collected_ += text;
@@ -303,18 +297,9 @@ Verdict Transcoder::release_stream(FilterContext& context, BodyPiece& piece, std
 
 Verdict Transcoder::on_response_trailers(FilterContext& context, HeaderMap& trailers) {
   if (body_ == Body::kNone) return Verdict::kContinue;
-  if (over_) {
-    trailers.clear();
-    return Verdict::kContinue;
-  }
   std::string closing;
-  if (const Result<void> finished = response_->finish(closing); !finished) {
-    BodyPiece last;
-    const Verdict verdict = break_response(context, last, finished.error());
-    context.append_body(last.bytes);
-    trailers.clear();
-    return verdict;
-  }
+  if (const Result<void> finished = response_->finish(closing); !finished)
+    return break_response(context, finished.error());
   if (head_passed_) {
     context.append_body(keep(context, std::move(closing)));
     return Verdict::kContinue;
@@ -349,30 +334,18 @@ std::string Transcoder::finish_head(FilterContext& context, const HeaderMap& tra
   return body;
 }
 
-// What the upstream sent cannot be told to the client.
-std::string Transcoder::error_head(FilterContext& context, const Error& error) {
-  http::ResponseHead& head = *context.response();
+// What the upstream sent cannot be told to the client. Where the head is gone, all that is left is
+// to break off, so that nobody takes a part for the whole.
+Verdict Transcoder::break_response(FilterContext& context, const Error& error) {
   const bool large = error.code == "message-too-large";
-  head.status = large ? 500 : 502;
-  context.info().status = head.status;
-  context.info().details = kDetails;
-  drop_status(head.headers);
-  forget_grpc(head);
-  head.headers.set(Known::kContentType, "application/json");
   const GrpcStatus code = large ? GrpcStatus::kResourceExhausted : GrpcStatus::kInternal;
-  std::string body = status_text(static_cast<uint32_t>(code), error.message, nullptr, settings_);
-  set_length(head, body.size());
-  return body;
-}
-
-Verdict Transcoder::break_response(FilterContext& context, BodyPiece& piece, const Error& error) {
-  over_ = true;
-  // The head is gone: all that is left is to break off, so that nobody takes a part for the whole.
-  if (head_passed_) return context.respond({.status = 502, .details = kDetails});
-  collected_.clear();
-  piece.bytes = keep(context, error_head(context, error));
-  piece.end = true;
-  return Verdict::kContinue;
+  const std::string body =
+      status_text(static_cast<uint32_t>(code), error.message, nullptr, settings_);
+  return context.respond({.status = static_cast<uint16_t>(large ? 500 : 502),
+                          .body = context.arena().copy(body),
+                          .details = kDetails,
+                          .content_type = "application/json",
+                          .grpc_status = static_cast<int>(code)});
 }
 
 // ---- the config ----
