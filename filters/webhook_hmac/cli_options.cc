@@ -108,8 +108,9 @@ Result<Encoding> encoding_of(const std::string& text) {
 }
 
 // What frames a request or says where it goes: it cannot hold anything else.
-constexpr std::string_view kReserved[] = {"host", "content-length", "transfer-encoding",
-                                          "connection"};
+constexpr std::string_view kReserved[] = {
+    "host",    "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te",
+    "trailer", "expect",         "proxy-connection"};
 
 // What goes into a request as it is: it must not break the headers.
 Result<void> check_headers(const Values& values) {
