@@ -345,8 +345,9 @@ void Server::start_serving() {
   }
   stage_ = Stage::kServing;
   ready_timer_.reset();
-  workers_.start();
+  // Connections come from here on, though nobody has accepted one yet.
   log_.info(Component::kMain, "serving with ", concurrency_, " workers");
+  workers_.start();
   take_over();
 }
 
