@@ -30,11 +30,13 @@ void sort_unique(std::vector<net::Address>& addresses) {
 // The names of one cluster and what they lead to.
 class Discovery::DnsCluster {
  public:
+  // `before`: the cluster that this one replaces; may be null.
   DnsCluster(Discovery& discovery, std::shared_ptr<const ClusterConfig> config,
-             std::shared_ptr<const HostSet> old_hosts)
-      : discovery_(discovery), config_(std::move(config)), old_hosts_(std::move(old_hosts)) {
+             const DnsCluster* before)
+      : discovery_(discovery), config_(std::move(config)) {
+    if (before != nullptr) old_hosts_ = before->hosts_;
     for (const DnsTarget& target : config_->targets)
-      names_.push_back(std::make_unique<Name>(*this, target));
+      names_.push_back(std::make_unique<Name>(*this, target, known_to(before, target)));
   }
 
   // What is called in here may remove this cluster: it is then retired, and still there.
@@ -59,9 +61,10 @@ class Discovery::DnsCluster {
   // One name, asked for again and again.
   class Name : private net::Timer::Owner {
    public:
-    Name(DnsCluster& cluster, const DnsTarget& target)
+    Name(DnsCluster& cluster, const DnsTarget& target, std::vector<net::Address> before)
         : cluster_(cluster),
           target_(target),
+          before_(std::move(before)),
           timer_(*this),
           query_(cluster.discovery_.resolver_, settings_of(*cluster.config_),
                  [this](const DnsAnswer& answer) { on_answer(answer); }) {}
@@ -79,6 +82,8 @@ class Discovery::DnsCluster {
     bool answered() const { return answered_; }
     const DnsTarget& target() const { return target_; }
     const std::vector<net::Address>& addresses() const { return addresses_; }
+    // The last answer, also one to the cluster before, for whoever cannot ask.
+    const std::vector<net::Address>& last() const { return answered_ ? addresses_ : before_; }
 
    private:
     void on_timer(net::Timer& /*timer*/) override {
@@ -86,7 +91,7 @@ class Discovery::DnsCluster {
     }
 
     void on_answer(const DnsAnswer& answer) {
-      answered_ = true;
+      const bool first = !std::exchange(answered_, true);
       const bool logical = cluster_.logical();
       // One endpoint without an address could not be used; several may well become none.
       const bool usable = answer.status == DnsAnswer::Status::kFound ||
@@ -98,6 +103,8 @@ class Discovery::DnsCluster {
         else
           sort_unique(addresses);
         set_addresses(std::move(addresses));
+      } else if (first) {
+        set_addresses(before_);
       }
       schedule(usable ? refresh_ms(answer) : back_off_ms());
       cluster_.on_answer(answer.status);
@@ -139,12 +146,23 @@ class Discovery::DnsCluster {
 
     DnsCluster& cluster_;
     const DnsTarget& target_;
+    const std::vector<net::Address> before_;  // what the name led to before this cluster
     net::Timer timer_;
     DnsQuery query_;
     std::vector<net::Address> addresses_;
     int failures_ = 0;
     bool answered_ = false;
   };
+
+  // What a cluster of the same kind has last heard of the name.
+  std::vector<net::Address> known_to(const DnsCluster* before, const DnsTarget& target) const {
+    if (before == nullptr || before->config_->dns_family != config_->dns_family ||
+        before->logical() != logical())
+      return {};
+    for (const auto& name : before->names_)
+      if (name->target().name == target.name) return name->last();
+    return {};
+  }
 
   bool logical() const { return config_->discovery == ClusterConfig::Discovery::kLogicalDns; }
 
@@ -237,9 +255,10 @@ Discovery::~Discovery() = default;
 
 void Discovery::add(std::shared_ptr<const ClusterConfig> config) {
   const std::string name = config->name;
-  std::shared_ptr<const HostSet> old_hosts = hosts(name);
+  const auto before = clusters_.find(name);
+  auto cluster = std::make_unique<DnsCluster>(
+      *this, std::move(config), before == clusters_.end() ? nullptr : before->second.get());
   remove(name);
-  auto cluster = std::make_unique<DnsCluster>(*this, std::move(config), std::move(old_hosts));
   DnsCluster& started = *cluster;
   clusters_.emplace(name, std::move(cluster));
   started.start();

@@ -25,8 +25,8 @@ struct DiscoveryEvents {
 
 // Keeps the endpoints of STRICT_DNS and LOGICAL_DNS clusters fresh. STRICT_DNS: each address of
 // each name is an endpoint; a name that has no address any more has no endpoints. LOGICAL_DNS: one
-// endpoint, at the first address of the last answer that had one. Failures change nothing and are
-// tried again ever more slowly. Main thread.
+// endpoint, at the first address of the last answer that had one. Failures change nothing, neither
+// when a cluster is replaced, and are tried again ever more slowly. Main thread.
 class Discovery {
  public:
   Discovery(net::Loop& loop, DiscoveryEvents events);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -125,6 +126,35 @@ TEST_F(DiscoveryTest, FailuresKeepTheLastAnswer) {
   on_publish_ = [&] { server_.set_v4("a.test", {.fault = Fault::kServerFailure}); };
   run_until([&] { return asked(Status::kFailed) >= 3; });
   EXPECT_EQ(log_, (Log{"c 10.0.0.1:80", "c initialised"}));
+}
+
+// Its configuration is another one; the name and what it led to are the same.
+TEST_F(DiscoveryTest, FailuresKeepTheLastAnswerToAClusterThatIsReplaced) {
+  const auto of = [&](const std::string& name, auto kind, std::vector<std::string> targets) {
+    auto config = cluster(name, std::move(targets));
+    config->discovery = kind;
+    return config;
+  };
+  using Kind = ClusterConfig::Discovery;
+  server_.set_v4("a.test", {.ips = {"10.0.0.1"}});
+  discovery_.add(of("strict", Kind::kStrictDns, {"a.test"}));
+  discovery_.add(of("logical", Kind::kLogicalDns, {"a.test"}));
+  bool replaced = false;
+  run_until([&] {
+    if (log_.size() == 4 && !std::exchange(replaced, true)) {
+      server_.set_v4("a.test", {.fault = Fault::kServerFailure});
+      // Twice: the second one is replaced before it has heard anything.
+      for (const char* more : {"b.test", "c.test"}) {
+        discovery_.add(of("strict", Kind::kStrictDns, {"a.test", more}));
+        discovery_.add(of("logical", Kind::kLogicalDns, {"a.test", more}));
+      }
+    }
+    return replaced && log_.size() == 8 && asked(Status::kFailed) >= 4;
+  });
+  std::sort(log_.begin(), log_.end());
+  const std::string known[] = {"logical 10.0.0.1:80", "logical initialised", "strict 10.0.0.1:80",
+                               "strict initialised"};
+  for (size_t i = 0; i < log_.size(); ++i) EXPECT_EQ(log_[i], known[i / 2]);
 }
 
 TEST_F(DiscoveryTest, RecoversAfterFailures) {
