@@ -214,6 +214,10 @@ std::unique_ptr<ControlPlanes::Link> ControlPlanes::make(const ApiConfigSource& 
   if (api.rate_limit_settings().has_fill_rate())
     options.tokens_per_s = api.rate_limit_settings().fill_rate().value();
   options.on_event = [this](ResourceType type, Event event) { count(type, event); };
+  options.on_rejected = [this, name](ResourceType type, const std::string& errors) {
+    needs_.log.warning(Component::kConfig, xds::short_name(type), " of control plane '", name,
+                       "' is refused, what was in force of it stays: ", errors);
+  };
   options.on_connected = [this, name](bool connected) {
     connected_count_ += connected ? 1 : -1;
     needs_.stats.set(connected_, connected_count_);

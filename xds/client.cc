@@ -176,8 +176,10 @@ void Client::State::take_over(Kind& kind, const Answer& answer) {
     return acknowledge(kind, answer, "nothing of " + answer.type_url + " is subscribed to");
   }
   const Outcome outcome = take_in(answer, kind.table, kind.handler, [this] { return now(); });
-  report(kind.type(), outcome.errors.empty() ? Event::kSuccess : Event::kRejected);
-  acknowledge(kind, answer, joined(outcome.errors, kMaxErrorBytes));
+  const std::string errors = joined(outcome.errors, kMaxErrorBytes);
+  report(kind.type(), errors.empty() ? Event::kSuccess : Event::kRejected);
+  if (!errors.empty() && options.on_rejected) options.on_rejected(kind.type(), errors);
+  acknowledge(kind, answer, errors);
   tell_absent(kind, outcome.absent);
 }
 

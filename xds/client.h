@@ -32,6 +32,8 @@ struct ClientOptions {
   double tokens_per_s = 10;
   // For counters; may be empty.
   std::function<void(ResourceType, Event)> on_event;
+  // What of an answer was refused, a line for each error. May be empty.
+  std::function<void(ResourceType, const std::string& errors)> on_rejected;
   std::function<void(bool connected)> on_connected;
   // Once for each time that there is no stream to be had, from the start on: why.
   std::function<void(const std::string& reason)> on_away;

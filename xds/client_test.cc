@@ -105,6 +105,7 @@ TEST_P(ClientTest, CountsWhatHappens) {
   handlers[kCds].refused["a"] = "odd";
   give(kCds, "n2", {wrapped("a", "2", 0, cluster("a", "x"))});
   EXPECT_EQ((events[{kCds, Event::kRejected}]), 1);
+  EXPECT_EQ(rejections, (std::vector<std::string>{"a: odd"}));
   wire.break_off();
   EXPECT_EQ((events[{kCds, Event::kFailure}]), 1);
   EXPECT_EQ((events[{kLds, Event::kFailure}]), 0);

@@ -58,6 +58,9 @@ std::string joined(const google::protobuf::RepeatedPtrField<std::string>& names)
 Client& ClientDriver::client() {
   if (client_ != nullptr) return *client_;
   options.on_event = [this](ResourceType type, Event event) { ++events[{type, event}]; };
+  options.on_rejected = [this](ResourceType, const std::string& errors) {
+    rejections.push_back(errors);
+  };
   options.on_connected = [this](bool connected) { connections.push_back(connected); };
   options.on_away = [this](const std::string& reason) { outages.push_back(reason); };
   client_ = std::make_unique<Client>(wire, options);

@@ -76,7 +76,8 @@ class ClientDriver {
   std::map<ResourceType, RecordingHandler> handlers;
   std::map<std::pair<ResourceType, Event>, int> events;
   std::vector<bool> connections;
-  std::vector<std::string> outages;  // why
+  std::vector<std::string> rejections;  // the errors
+  std::vector<std::string> outages;     // why
 
  private:
   std::unique_ptr<Client> client_;
