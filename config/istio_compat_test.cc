@@ -11,6 +11,7 @@
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/filters/http/grpc_stats/v3/config.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "udpa/type/v1/typed_struct.pb.h"
@@ -19,6 +20,7 @@ namespace weir::config {
 namespace {
 
 using envoy::config::listener::v3::Listener;
+using GrpcStats = envoy::extensions::filters::http::grpc_stats::v3::FilterConfig;
 using envoy::extensions::filters::http::router::v3::Router;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 
@@ -59,7 +61,7 @@ Listener listener() {
 
 TEST(IstioCompat, ItsExtensionsAreTakenOutAndTheOthersKeepTheirOrder) {
   Listener one = listener();
-  EXPECT_TRUE(mentions_istio_extension(one.SerializeAsString()));
+  EXPECT_TRUE(mentions_istio_part(one.SerializeAsString()));
   std::vector<std::string> removed;
   remove_istio_extensions(one, [&](const std::string& type) { removed.push_back(type); });
   EXPECT_EQ(removed, (std::vector<std::string>{kExchange, kPeers, kStats, kStats}));
@@ -72,7 +74,18 @@ TEST(IstioCompat, ItsExtensionsAreTakenOutAndTheOthersKeepTheirOrder) {
   const auto& per_filter = manager.route_config().typed_per_filter_config();
   EXPECT_EQ(per_filter.size(), 1u);
   EXPECT_TRUE(per_filter.contains("last"));
-  EXPECT_FALSE(mentions_istio_extension(one.SerializeAsString()));
+  EXPECT_FALSE(mentions_istio_part(one.SerializeAsString()));
+}
+
+TEST(IstioCompat, StatisticsWithoutFilterStateNeedNoOtherPartOfIstios) {
+  GrpcStats stats;
+  stats.set_emit_filter_state(true);
+  HttpConnectionManager manager;
+  manager.add_http_filters()->mutable_typed_config()->PackFrom(stats);
+  EXPECT_TRUE(mentions_istio_part(manager.SerializeAsString()));
+  remove_istio_extensions(manager, [](const std::string&) {});
+  ASSERT_TRUE(manager.http_filters(0).typed_config().UnpackTo(&stats));
+  EXPECT_FALSE(stats.emit_filter_state());
 }
 
 TEST(IstioCompat, WhatProtectsSomethingIsNotLeftOut) {

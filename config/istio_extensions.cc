@@ -26,7 +26,9 @@ std::string istio_hint(std::string_view type) {
              : std::string();
 }
 
-bool mentions_istio_extension(std::string_view bytes) {
+bool mentions_istio_part(std::string_view bytes) {
+  if (bytes.find("envoy.extensions.filters.http.grpc_stats.") != std::string_view::npos)
+    return true;
   return std::any_of(kExtensions.begin(), kExtensions.end(), [&](std::string_view type) {
     return bytes.find(type) != std::string_view::npos;
   });

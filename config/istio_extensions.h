@@ -12,7 +12,8 @@ namespace weir::config {
 bool is_istio_extension(std::string_view type);
 // What to tell of one that is refused; empty if it is none of these.
 std::string istio_hint(std::string_view type);
-// Whether bytes of a message may name one at all; most do not.
-bool mentions_istio_extension(std::string_view bytes);
+// Whether bytes of a message may name one at all, or a filter of which Istio wants too much (see
+// remove_istio_extensions); most do not.
+bool mentions_istio_part(std::string_view bytes);
 
 }  // namespace weir::config

@@ -24,7 +24,7 @@ bool ResourceReader::read(const google::protobuf::Any& content, google::protobuf
   }
   // First, because it bounds how deep messages lie within each other.
   if (!known_fields(out, diagnostics)) return false;
-  if (istio_compat_ && config::mentions_istio_extension(content.value())) leave_out_istio(out);
+  if (istio_compat_ && config::mentions_istio_part(content.value())) leave_out_istio(out);
   if (config::mentions_optional_extension(content.value())) leave_out_optional(out, diagnostics);
   if (config::mentions_typed_struct(content.value())) unfold(out, diagnostics);
   config::Diagnostics found;

@@ -189,11 +189,14 @@ void read_protocol(ClusterBuild& build) {
           "Envoy looks for these options under the key '" + std::string(kOptionsKey) + "' only");
     typed = true;
     read_options(build, options, path);
+    // As in Envoy: of the older fields this one counts where the options do not have it.
+    if (c.has_max_requests_per_connection() &&
+        !options.common_http_protocol_options().has_max_requests_per_connection())
+      build.out.max_requests_per_connection = c.max_requests_per_connection().value();
   }
   if (typed) {
     warn_ignored(build, c.has_common_http_protocol_options(), "common_http_protocol_options");
     warn_ignored(build, c.has_http_protocol_options(), "http_protocol_options");
-    warn_ignored(build, c.has_max_requests_per_connection(), "max_requests_per_connection");
     warn_ignored(build, c.has_http2_protocol_options(), "http2_protocol_options");
     return;
   }

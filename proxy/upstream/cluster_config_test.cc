@@ -400,10 +400,17 @@ TEST(ClusterProtocol, OlderFields) {
 }
 
 TEST(ClusterProtocol, OlderFieldsBesideTheNewAreWarnedOf) {
-  const Compiled c("max_requests_per_connection { value: 3 } " +
-                   options("explicit_http_config { http_protocol_options { } }"));
-  EXPECT_EQ(c->max_requests_per_connection, 0u);
+  const std::string explicit_http1 = "explicit_http_config { http_protocol_options { } }";
+  const Compiled c("http_protocol_options { } " + options(explicit_http1));
   EXPECT_EQ(c.diagnostics.warning_count(), 1u);
+  const std::string most = "max_requests_per_connection { value: 3 } ";
+  const Compiled alone(most + options(explicit_http1));
+  EXPECT_EQ(alone->max_requests_per_connection, 3u);
+  EXPECT_EQ(alone.diagnostics.warning_count(), 0u);
+  const Compiled both(most + options(explicit_http1 +
+                                     " common_http_protocol_options { max_requests_per_connection "
+                                     "{ value: 5 } }"));
+  EXPECT_EQ(both->max_requests_per_connection, 5u);
 }
 
 TEST(ClusterProtocol, Versions) {
